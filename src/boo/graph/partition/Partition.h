@@ -1,0 +1,42 @@
+//===- Partition.h - Cuts a Graph into groups -------------------*- C++ -*-===//
+//
+// A group is what becomes one key and one artifact: an anchor (a convolution)
+// with the pointwise tail that follows it, a lone run of pointwise nodes, an
+// mlir node. Equal groups print the same canonical text, so equal layers of a
+// model share one artifact. No LLVM here.
+//
+//===----------------------------------------------------------------------===//
+#pragma once
+
+#include "boo/graph/Graph.h"
+
+namespace boo {
+
+/// One group of a Plan, with its own Graph in canonical form.
+struct Group {
+  Graph graph;
+  /// Values of the whole Graph that are the group's arguments, in its order.
+  std::vector<ValueId> arguments;
+  /// Values of the whole Graph that are the group's outputs, in its order.
+  std::vector<ValueId> outputs;
+};
+
+/// Groups in an order in which each finds its arguments ready. A node joins the
+/// group of its operand when it is pointwise (or a cast), that operand has no
+/// other user and is no output, the sizes agree, and no other operand depends
+/// on the group from outside of it.
+StatusOr<std::vector<Group>> partition(const Graph &graph);
+
+/// Groups, their edges and one memory arena for what passes between them.
+struct Plan {
+  Graph graph;
+  std::vector<Group> groups;
+  /// For every value of `graph`: byte offset in the arena, or -1 when it is an
+  /// argument, an output, or lives inside a group.
+  std::vector<int64_t> arenaOffsets;
+  int64_t arenaBytes = 0; ///< 64-byte aligned blocks, reused when dead
+};
+
+StatusOr<Plan> makePlan(const Graph &graph);
+
+} // namespace boo

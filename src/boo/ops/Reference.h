@@ -1,0 +1,45 @@
+//===- Reference.h - What the right answer is -------------------*- C++ -*-===//
+//
+// Evaluates a Graph in float64, and says how far a correct kernel may be off.
+// Slow and simple on purpose: it is the judge of everything else.
+//
+//===----------------------------------------------------------------------===//
+#pragma once
+
+#include "boo/graph/Graph.h"
+
+#include <span>
+
+namespace boo {
+
+/// One output, element by element in row-major logical order.
+struct ReferenceOutput {
+  std::vector<double> values;
+  /// Absolute error that a correct kernel of the given algorithm may have at
+  /// each element: from eps of the accumulation type, the length of the sum and
+  /// the sum of the products' magnitudes (|x|*|w| convolved), carried through
+  /// the pointwise tail by its Lipschitz constants and the tail functions' own
+  /// error, plus one rounding to the output's dtype (and its smallest
+  /// subnormal). Higham, Accuracy and Stability, section 3.1: gamma_n.
+  std::vector<double> bounds;
+};
+
+/// `arguments` are the buffers of graph.arguments(), laid out by their strides.
+/// `algorithm` is the manifest's ("direct", …). Uses up to `threads` threads.
+StatusOr<std::vector<ReferenceOutput>>
+evaluateReference(const Graph &graph, std::span<const void *const> arguments,
+                  std::string_view algorithm, int threads);
+
+/// Reads or writes element `index` (in elements) of a buffer as a double;
+/// writing rounds to nearest even.
+double loadElement(const void *buffer, DType dtype, int64_t index);
+void storeElement(void *buffer, DType dtype, int64_t index, double value);
+
+/// Work of a group, for reports.
+struct Work {
+  double flops = 0;
+  double bytes = 0;
+};
+Work graphWork(const Graph &graph);
+
+} // namespace boo

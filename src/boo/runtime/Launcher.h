@@ -1,0 +1,69 @@
+//===- Launcher.h - From a Graph to a running kernel ------------*- C++ -*-===//
+//
+// The middle of the road: partition, key, cache, and on a miss the compiler
+// plugin; then buffers, workspace and threads. Everything a front end needs to
+// run a Graph, and nothing of LLVM.
+//
+//===----------------------------------------------------------------------===//
+#pragma once
+
+#include "boo/abi/Manifest.h"
+#include "boo/base/Target.h"
+#include "boo/graph/Graph.h"
+
+#include <memory>
+#include <span>
+
+namespace boo {
+
+enum class CacheOutcome { Hit, Miss, Off };
+
+struct CompileOptions {
+  Target target;              ///< runtime/cpu/CpuInfo.h: hostTarget()
+  std::string math = "default";
+  std::string name;           ///< func_name; "" derives one from the Graph
+  bool constantsPacked = false;
+  bool useCache = true;       ///< false: compile into a temporary folder
+  bool recompile = false;     ///< compile even if an entry exists
+  std::string cacheDir;       ///< "" = BOO_CACHE_DIR or its default
+  std::string dumpDir;        ///< BOO_DUMP_DIR
+  std::string tuningEntry;
+};
+
+/// How a group's artifact came to be loaded. Times in milliseconds.
+struct LoadReport {
+  CacheOutcome cache = CacheOutcome::Miss;
+  double compileMs = 0; ///< miss to published artifact, plugin load included
+  double loadMs = 0;    ///< verify and dlopen
+  std::string artifact; ///< path of the file
+};
+
+/// A Graph ready to run: its groups' artifacts are loaded. Safe to run from
+/// several threads at once.
+class Executable {
+public:
+  virtual ~Executable();
+
+  virtual const Graph &graph() const = 0;
+  virtual size_t numGroups() const = 0;
+  virtual const Manifest &manifest(size_t group) const = 0;
+  virtual const LoadReport &report(size_t group) const = 0;
+  /// Workspace, packed constants, arena and the scratch of `threads` workers.
+  virtual int64_t memoryBytes(int threads) const = 0;
+
+  /// Packs the constants found in `in` (a buffer for every argument). Needed
+  /// once before run() when the Graph has constants and constantsPacked is set.
+  virtual Status prepare(std::span<const void *const> in, int threads) = 0;
+
+  /// Runs on the caller's buffers, one for each argument and output in order;
+  /// symbols in `dims`. Blocks until done. Results do not depend on `threads`.
+  virtual Status run(std::span<const void *const> in,
+                     std::span<void *const> out, int threads,
+                     std::span<const int64_t> dims = {}) const = 0;
+};
+
+/// Loads every group's artifact from the cache, compiling what is missing.
+StatusOr<std::unique_ptr<Executable>> load(const Graph &graph,
+                                           const CompileOptions &options);
+
+} // namespace boo
