@@ -1,0 +1,147 @@
+//===- Env.cpp ------------------------------------------------------------===//
+
+#include "boo/base/Env.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cstdlib>
+
+using namespace boo;
+
+static std::string lower(std::string_view text) {
+  std::string result(text);
+  for (char &c : result)
+    if (c >= 'A' && c <= 'Z')
+      c = char(c - 'A' + 'a');
+  return result;
+}
+
+static std::vector<std::string> split(std::string_view text, char separator) {
+  std::vector<std::string> parts;
+  while (!text.empty()) {
+    size_t end = std::min(text.find(separator), text.size());
+    if (end > 0)
+      parts.emplace_back(text.substr(0, end));
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return parts;
+}
+
+StatusOr<bool> boo::parseSwitch(std::string_view name, std::string_view value) {
+  std::string text = lower(value);
+  for (const char *on : {"1", "yes", "on", "true"})
+    if (text == on)
+      return true;
+  for (const char *off : {"0", "no", "off", "false"})
+    if (text == off)
+      return false;
+  return invalidArgument(std::string(name) + "=" + std::string(value) +
+                         ": expected 1 or 0, yes or no, on or off, true or "
+                         "false");
+}
+
+StatusOr<LogLevel> boo::parseLogLevel(std::string_view name,
+                                      std::string_view value) {
+  std::string text = lower(value);
+  if (text == "error" || text == "critical")
+    return LogLevel::Error;
+  if (text == "warning" || text == "warn")
+    return LogLevel::Warning;
+  if (text == "info")
+    return LogLevel::Info;
+  if (text == "debug")
+    return LogLevel::Debug;
+  return invalidArgument(std::string(name) + "=" + std::string(value) +
+                         ": expected ERROR, WARNING, INFO or DEBUG");
+}
+
+Status boo::checkMath(std::string_view name, std::string_view value) {
+  if (value == "strict" || value == "default" || value == "fast")
+    return Status::ok();
+  return invalidArgument(std::string(name) + "=" + std::string(value) +
+                         ": expected strict, default or fast");
+}
+
+Env boo::readEnv(const std::function<const char *(const char *)> &lookup,
+                 Status *status) {
+  Env env;
+  *status = Status::ok();
+  auto note = [&](const Status &error) {
+    if (!error.isOk() && status->isOk())
+      *status = error;
+    return error.isOk();
+  };
+  auto get = [&](const char *name) {
+    const char *value = lookup(name);
+    return std::string_view(value ? value : "");
+  };
+
+  if (std::string_view value = get("BOO_CACHE_ON"); !value.empty())
+    if (auto on = parseSwitch("BOO_CACHE_ON", value); note(on.status()))
+      env.cacheOn = *on;
+
+  env.cacheDir = get("BOO_CACHE_DIR");
+  if (env.cacheDir.empty()) {
+    std::string_view home = get("HOME");
+    env.cacheDir = (home.empty() ? "/tmp" : std::string(home)) +
+                   "/.cache/turbine_kernels/boo";
+  }
+  while (env.cacheDir.size() > 1 && env.cacheDir.back() == '/')
+    env.cacheDir.pop_back();
+
+  env.cachePath = split(get("BOO_CACHE_PATH"), ':');
+  if (const char *spec = lookup("BOO_TUNING_SPEC_PATH"))
+    env.tuningSpec = spec;
+  if (std::string_view math = get("BOO_MATH"); !math.empty())
+    if (note(checkMath("BOO_MATH", math)))
+      env.math = math;
+  env.dumpDir = get("BOO_DUMP_DIR");
+  env.dumpGraphs = get("BOO_DUMP_GRAPHS");
+  env.compilerPlugin = get("BOO_COMPILER_PLUGIN");
+  if (std::string_view tmp = get("TMPDIR"); !tmp.empty())
+    env.tmpDir = tmp;
+  env.libraryPath = split(get("LD_LIBRARY_PATH"), ':');
+
+  // A list gives the team size of each nesting level; only the first is ours.
+  // libgomp itself complains of a bad value, so BOO only ignores it.
+  std::string_view threads = get("OMP_NUM_THREADS");
+  while (!threads.empty() && threads.front() == ' ')
+    threads.remove_prefix(1);
+  int count = 0;
+  if (std::from_chars(threads.data(), threads.data() + threads.size(), count)
+              .ec == std::errc() &&
+      count > 0)
+    env.ompNumThreads = std::min(count, 1 << 12);
+
+  for (const std::string &part : split(get("TURBINE_DEBUG"), ',')) {
+    constexpr std::string_view prefix = "log_level=";
+    if (part.compare(0, prefix.size(), prefix) != 0)
+      continue; // asserts, runtime_trace_dir and the like are Turbine's own
+    auto level = parseLogLevel("TURBINE_DEBUG log_level",
+                               std::string_view(part).substr(prefix.size()));
+    if (note(level.status()))
+      env.logLevel = *level;
+  }
+  if (std::string_view value = get("TURBINE_LOG_LEVEL"); !value.empty())
+    if (auto level = parseLogLevel("TURBINE_LOG_LEVEL", value);
+        note(level.status()))
+      env.logLevel = *level;
+  return env;
+}
+
+namespace {
+struct ProcessEnv {
+  Status status;
+  Env values =
+      readEnv([](const char *name) { return std::getenv(name); }, &status);
+};
+} // namespace
+
+static const ProcessEnv &processEnv() {
+  // Never destroyed: threads and atexit handlers may still log.
+  static const ProcessEnv *env = new ProcessEnv;
+  return *env;
+}
+
+const Env &boo::env() { return processEnv().values; }
+const Status &boo::envStatus() { return processEnv().status; }
