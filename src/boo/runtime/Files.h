@@ -1,0 +1,54 @@
+//===- Files.h - Small file operations with reasons -------------*- C++ -*-===//
+#pragma once
+
+#include "boo/base/Status.h"
+
+#include <cstdint>
+#include <vector>
+
+namespace boo {
+
+/// An open file descriptor, closed by its destructor.
+class FileHandle {
+public:
+  explicit FileHandle(int fd = -1) : Fd(fd) {}
+  FileHandle(FileHandle &&other) noexcept : Fd(std::exchange(other.Fd, -1)) {}
+  FileHandle &operator=(FileHandle &&other) noexcept {
+    std::swap(Fd, other.Fd);
+    return *this;
+  }
+  ~FileHandle();
+
+  int fd() const { return Fd; }
+  bool isOpen() const { return Fd >= 0; }
+
+private:
+  int Fd;
+};
+
+/// "open /a/b: Permission denied", from errno.
+Status systemError(const char *what, const std::string &path);
+
+/// All bytes from the start of an open file.
+Status readAll(int fd, std::string *bytes);
+StatusOr<std::string> readFile(const std::string &path);
+/// Writes and syncs a new file of mode 0600; an existing one is replaced.
+Status writeFile(const std::string &path, std::string_view bytes);
+
+/// fsync of a file or folder, by its name.
+Status syncPath(const std::string &path);
+
+/// Makes the folder and its missing parents, mode 0700.
+Status makeDirectories(const std::string &path);
+
+/// Names in a folder, sorted, without . and ..; empty when it cannot be read.
+std::vector<std::string> listDirectory(const std::string &path);
+
+/// A new private folder (mode 0700) in `parent`.
+StatusOr<std::string> makePrivateDirectory(const std::string &parent);
+
+/// The part before the last slash ("." without one), and the part after it.
+std::string parentPath(const std::string &path);
+std::string baseName(const std::string &path);
+
+} // namespace boo

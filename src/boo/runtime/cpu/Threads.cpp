@@ -1,0 +1,108 @@
+//===- Threads.cpp --------------------------------------------------------===//
+
+#include "boo/runtime/cpu/Threads.h"
+#include "boo/base/Env.h"
+#include "boo/runtime/cpu/CpuInfo.h"
+
+#include <atomic>
+#include <dlfcn.h>
+#include <pthread.h>
+
+using namespace boo;
+
+// libgomp's entry points. -fopenmp is banned here: clang's brings a second
+// OpenMP runtime, and with -fopenmp=libgomp it emits serial code.
+extern "C" {
+void GOMP_parallel(void (*fn)(void *), void *data, unsigned numThreads,
+                   unsigned flags);
+void GOMP_barrier(void);
+int omp_get_thread_num(void);
+int omp_get_num_threads(void);
+}
+
+static std::atomic<bool> forked{false};
+
+// Registered while the program loads, so before any fork that matters.
+[[maybe_unused]] static const int forkHandler = ::pthread_atfork(
+    nullptr, nullptr, [] { forked.store(true, std::memory_order_relaxed); });
+
+bool boo::inForkedChild() { return forked.load(std::memory_order_relaxed); }
+
+namespace {
+struct Region {
+  std::span<const Step> steps;
+  char *scratch;
+  int64_t scratchStride;
+  std::atomic<int64_t> failedStep{INT64_MAX};
+  std::atomic<int32_t> code{0};
+};
+} // namespace
+
+static StepError runSerially(std::span<const Step> steps, void *scratch) {
+  for (size_t i = 0; i < steps.size(); ++i) {
+    const Step &step = steps[i];
+    if (step.grid == 0)
+      continue;
+    boo_tile tile{0, step.grid, 0, scratch};
+    if (int32_t code = step.fn(step.args, &tile))
+      return {int64_t(i), code};
+  }
+  return {};
+}
+
+static void work(void *data) {
+  auto &region = *static_cast<Region *>(data);
+  int64_t worker = omp_get_thread_num(), workers = omp_get_num_threads();
+  void *scratch =
+      region.scratch ? region.scratch + worker * region.scratchStride : nullptr;
+  for (size_t i = 0; i < region.steps.size(); ++i) {
+    // All workers must agree on where to stop, or a barrier waits for ever. One
+    // that is ahead may already have failed in this very step: that must not
+    // stop the others before it.
+    if (region.failedStep.load(std::memory_order_acquire) < int64_t(i))
+      return;
+    const Step &step = region.steps[i];
+    TileRange range = tileRange(step.grid, worker, workers);
+    if (range.begin < range.end) {
+      boo_tile tile{range.begin, range.end, worker, scratch};
+      if (int32_t code = step.fn(step.args, &tile)) {
+        int64_t none = INT64_MAX;
+        if (region.failedStep.compare_exchange_strong(none, int64_t(i)))
+          region.code.store(code, std::memory_order_relaxed);
+      }
+    }
+    if (i + 1 < region.steps.size())
+      GOMP_barrier();
+  }
+}
+
+StepError boo::runSteps(std::span<const Step> steps, int threads, void *scratch,
+                        int64_t scratchStride) {
+  // The team is always of the size asked for, even for fewer tiles: libgomp
+  // ends the threads that a smaller team leaves over.
+  bool parallel = false;
+  if (threads > 1)
+    for (const Step &step : steps)
+      parallel |= step.grid > 1;
+  if (!parallel || inForkedChild())
+    return runSerially(steps, scratch);
+  Region region{steps, static_cast<char *>(scratch), scratchStride};
+  GOMP_parallel(work, &region, unsigned(threads), 0);
+  int64_t failed = region.failedStep.load(std::memory_order_relaxed);
+  if (failed == INT64_MAX)
+    return {};
+  return {failed, region.code.load(std::memory_order_relaxed)};
+}
+
+int boo::defaultThreads() {
+  int threads = env().ompNumThreads;
+  return threads > 0 ? threads : cpuInfo().affinityCpus;
+}
+
+const char *boo::openMpRuntime() {
+  Dl_info info;
+  if (::dladdr(reinterpret_cast<void *>(&GOMP_parallel), &info) &&
+      info.dli_fname)
+    return info.dli_fname;
+  return "unknown";
+}

@@ -1,0 +1,56 @@
+//===- Threads.h - One parallel region for a whole plan ---------*- C++ -*-===//
+//
+// Workers are those of libgomp, called directly, so that BOO and everything
+// else in the process that uses OpenMP (torch) share one pool.
+//
+//===----------------------------------------------------------------------===//
+#pragma once
+
+#include "boo/abi/KernelAbi.h"
+
+#include <span>
+
+namespace boo {
+
+/// One dispatch of a plan with its buffers.
+struct Step {
+  boo_dispatch_fn fn = nullptr;
+  int64_t grid = 0;
+  const boo_args *args = nullptr;
+};
+
+/// The step that failed, and what it returned; code 0 = all went well.
+struct StepError {
+  int64_t step = -1;
+  int32_t code = 0;
+};
+
+/// Runs the steps one after the other, each spread over up to `threads`
+/// workers in contiguous ranges, with a barrier between steps. Worker w gets
+/// scratch + w * scratchStride. After an error later steps do not run. With one
+/// thread, and in a child of fork() (whose parent's workers do not exist there)
+/// everything runs on the caller.
+StepError runSteps(std::span<const Step> steps, int threads, void *scratch,
+                   int64_t scratchStride);
+
+/// The share of worker `worker` of `workers` in a grid: ranges differ by at
+/// most one tile.
+struct TileRange {
+  int64_t begin, end;
+};
+inline TileRange tileRange(int64_t grid, int64_t worker, int64_t workers) {
+  int64_t share = grid / workers, rest = grid % workers;
+  int64_t begin = worker * share + (worker < rest ? worker : rest);
+  return {begin, begin + share + (worker < rest ? 1 : 0)};
+}
+
+/// OMP_NUM_THREADS, else the number of CPUs this process may run on.
+int defaultThreads();
+
+/// True in a child of fork(), where plans run serially.
+bool inForkedChild();
+
+/// Path of the OpenMP runtime in use, for `boo devices`.
+const char *openMpRuntime();
+
+} // namespace boo
