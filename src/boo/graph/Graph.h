@@ -4,7 +4,7 @@
 // Graph is a list of values and of nodes in topological order, in SSA form. It
 // knows nothing of LLVM.
 //
-// Text form (graph/GraphText.cpp):
+// Text form (graph/GraphPrint.cpp, graph/GraphParse.cpp):
 //
 //   boo.graph 1
 //   %0 = input f32[1,64,56,56]{200704,1,3584,64}
@@ -85,6 +85,7 @@ enum class Op {
 #include "boo/graph/GraphOps.inc"
 };
 std::string_view opName(Op op);
+StatusOr<Op> parseOp(std::string_view name);
 
 enum class PointwiseFn {
 #define BOO_POINTWISE(name, spelling, operands, parameters) name,
@@ -159,6 +160,9 @@ private:
   std::vector<ValueId> Arguments;
   std::vector<Output> Outputs;
 };
+
+/// "f32[1,64]{64,1}".
+std::string printType(const TensorType &type);
 
 /// Text form; parseGraph(printGraph(g)) prints the same text again.
 std::string printGraph(const Graph &graph);

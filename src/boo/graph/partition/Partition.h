@@ -28,6 +28,8 @@ struct Group {
 StatusOr<std::vector<Group>> partition(const Graph &graph);
 
 /// Groups, their edges and one memory arena for what passes between them.
+/// `graph` is the canonical form of what was planned: arguments and outputs
+/// keep their order, value ids do not.
 struct Plan {
   Graph graph;
   std::vector<Group> groups;
@@ -37,6 +39,8 @@ struct Plan {
   int64_t arenaBytes = 0; ///< 64-byte aligned blocks, reused when dead
 };
 
+/// Refuses (Unsupported) a Graph that still reads an inout argument after its
+/// overwriting result was written, and symbolic sizes between groups.
 StatusOr<Plan> makePlan(const Graph &graph);
 
 } // namespace boo

@@ -1,0 +1,245 @@
+//===- Partition.cpp - Cuts a Graph into groups ---------------------------===//
+//
+// A group has exactly one value that leaves it (an mlir node's group: its
+// results, and nothing joins those). Its next user may therefore join without a
+// cycle: nothing outside can depend on the group but through that user.
+//
+//===----------------------------------------------------------------------===//
+
+#include "boo/graph/partition/Partition.h"
+
+#include <algorithm>
+#include <set>
+#include <unordered_map>
+
+using namespace boo;
+
+namespace {
+
+class Partitioner {
+public:
+  explicit Partitioner(const Graph &graph)
+      : G(graph), Live(graph.nodes().size()), GroupOf(graph.nodes().size(), -1),
+        Users(graph.values().size()), IsOutput(graph.values().size()) {}
+
+  std::vector<Group> run();
+
+private:
+  void findLiveNodes();
+  void countUsers();
+  void place(size_t index);
+  bool canJoin(size_t index, ValueId operand) const;
+  bool isPointwiseOnly(int group) const;
+  Group build(const std::vector<size_t> &nodes) const;
+
+  const Graph &G;
+  std::vector<bool> Live;
+  std::vector<int> GroupOf; ///< of each node
+  std::vector<int> Users;   ///< live nodes that read a value
+  std::vector<bool> IsOutput;
+  std::vector<std::vector<size_t>> Members; ///< nodes of each group, ascending
+};
+
+} // namespace
+
+static bool isTailOp(Op op) { return op == Op::Pointwise || op == Op::Cast; }
+
+static std::set<ValueId> distinctOperands(const Node &node) {
+  std::set<ValueId> ids(node.operands.begin(), node.operands.end());
+  ids.erase(kNoValue);
+  return ids;
+}
+
+void Partitioner::findLiveNodes() {
+  auto mark = [&](ValueId id) {
+    if (int32_t producer = G.value(id).producer; producer >= 0)
+      Live[size_t(producer)] = true;
+  };
+  for (const Output &output : G.outputs()) {
+    IsOutput[size_t(output.value)] = true;
+    mark(output.value);
+  }
+  // Nodes stand in topological order, so one sweep back is enough.
+  for (size_t i = G.nodes().size(); i-- != 0;)
+    if (Live[i])
+      for (ValueId id : distinctOperands(G.nodes()[i]))
+        mark(id);
+}
+
+void Partitioner::countUsers() {
+  for (size_t i = 0; i != G.nodes().size(); ++i)
+    if (Live[i])
+      for (ValueId id : distinctOperands(G.nodes()[i]))
+        ++Users[size_t(id)];
+}
+
+bool Partitioner::isPointwiseOnly(int group) const {
+  const auto &members = Members[size_t(group)];
+  return std::all_of(members.begin(), members.end(), [&](size_t index) {
+    return isTailOp(G.nodes()[index].op);
+  });
+}
+
+bool Partitioner::canJoin(size_t index, ValueId operand) const {
+  const Node &node = G.nodes()[index];
+  const Value &value = G.value(operand);
+  if (!isTailOp(node.op) || value.producer < 0 ||
+      G.nodes()[size_t(value.producer)].op == Op::Mlir)
+    return false;
+  return Users[size_t(operand)] == 1 && !IsOutput[size_t(operand)] &&
+         value.type.sizes == G.value(node.results[0]).type.sizes;
+}
+
+void Partitioner::place(size_t index) {
+  // The group of an anchor comes first, then the one that is ready last.
+  int best = -1;
+  std::set<int> lone;
+  for (ValueId id : distinctOperands(G.nodes()[index])) {
+    if (!canJoin(index, id))
+      continue;
+    int group = GroupOf[size_t(G.value(id).producer)];
+    bool isLone = isPointwiseOnly(group);
+    if (isLone)
+      lone.insert(group);
+    bool bestIsLone = best >= 0 && lone.count(best);
+    if (best < 0 || (bestIsLone && !isLone) ||
+        (bestIsLone == isLone &&
+         Members[size_t(group)].back() > Members[size_t(best)].back()))
+      best = group;
+  }
+  if (best < 0) {
+    best = int(Members.size());
+    Members.emplace_back();
+  }
+  // Two runs of pointwise nodes that meet are one. An anchor's tail stays a
+  // tail: what it reads beside the anchor's result comes from outside.
+  std::vector<size_t> &members = Members[size_t(best)];
+  if (lone.count(best)) {
+    lone.erase(best);
+    for (int other : lone) {
+      for (size_t member : Members[size_t(other)])
+        GroupOf[member] = best;
+      members.insert(members.end(), Members[size_t(other)].begin(),
+                     Members[size_t(other)].end());
+      Members[size_t(other)].clear();
+    }
+    std::sort(members.begin(), members.end());
+  }
+  members.push_back(index);
+  GroupOf[index] = best;
+}
+
+/// Nodes of the group in the order in which canonicalize() would take them, so
+/// that arguments are numbered the same way in equal groups.
+static std::vector<size_t> depthFirst(const Graph &graph,
+                                      const std::vector<size_t> &nodes) {
+  std::set<size_t> left(nodes.begin(), nodes.end());
+  std::vector<size_t> order, stack = {nodes.back()};
+  while (!stack.empty()) {
+    size_t index = stack.back();
+    bool ready = true;
+    for (ValueId id : graph.nodes()[index].operands) {
+      int32_t producer = id == kNoValue ? -1 : graph.value(id).producer;
+      if (producer >= 0 && size_t(producer) != index &&
+          left.count(size_t(producer))) {
+        stack.push_back(size_t(producer));
+        ready = false;
+        break;
+      }
+    }
+    if (!ready)
+      continue;
+    stack.pop_back();
+    left.erase(index);
+    order.push_back(index);
+  }
+  return order;
+}
+
+Group Partitioner::build(const std::vector<size_t> &nodes) const {
+  Group group;
+  Graph sub;
+  std::unordered_map<ValueId, ValueId> map;
+  std::vector<size_t> order = depthFirst(G, nodes);
+  const Node &last = G.nodes()[nodes.back()];
+
+  std::unordered_map<ValueId, ValueId> intoOf; // result -> inout argument
+  std::set<ValueId> overwritten;
+  for (const Output &output : G.outputs())
+    if (output.into != kNoValue &&
+        std::find(last.results.begin(), last.results.end(), output.value) !=
+            last.results.end()) {
+      intoOf[output.value] = output.into;
+      overwritten.insert(output.into);
+    }
+
+  std::set<size_t> inside(nodes.begin(), nodes.end());
+  for (size_t index : order)
+    for (ValueId id : G.nodes()[index].operands) {
+      if (id == kNoValue || map.count(id))
+        continue;
+      const Value &value = G.value(id);
+      if (value.producer >= 0 && inside.count(size_t(value.producer)))
+        continue;
+      Role role = Role::Input;
+      if (value.role == Role::Constant)
+        role = Role::Constant;
+      else if (overwritten.count(id))
+        role = Role::InOut;
+      map[id] = sub.addArgument(value.type, role);
+      group.arguments.push_back(id);
+    }
+  for (size_t index : order) {
+    const Node &node = G.nodes()[index];
+    std::vector<ValueId> operands;
+    for (ValueId id : node.operands)
+      operands.push_back(id == kNoValue ? kNoValue : map.at(id));
+    std::vector<TensorType> types;
+    for (ValueId id : node.results) {
+      TensorType type = G.value(id).type;
+      // What stays inside has no memory: its strides would only make equal
+      // groups look different.
+      if (index != nodes.back())
+        type.strides = G.value(last.results[0]).type.strides;
+      types.push_back(std::move(type));
+    }
+    std::vector<ValueId> results = sub.addNode(
+        node.op, std::move(operands), node.attributes, std::move(types));
+    for (size_t i = 0; i != results.size(); ++i)
+      map[node.results[i]] = results[i];
+  }
+  for (ValueId id : last.results) {
+    auto into = intoOf.find(id);
+    // An argument that the group does not read is just where its output lies.
+    bool writes = into != intoOf.end() && map.count(into->second);
+    sub.addOutput(map.at(id), writes ? map.at(into->second) : kNoValue);
+    group.outputs.push_back(id);
+  }
+  group.graph = canonicalize(sub);
+  return group;
+}
+
+std::vector<Group> Partitioner::run() {
+  findLiveNodes();
+  countUsers();
+  for (size_t i = 0; i != G.nodes().size(); ++i)
+    if (Live[i])
+      place(i);
+  // A group's arguments are made by last nodes of other groups, each before the
+  // node that reads it: the order of last nodes is one in which all are ready.
+  std::vector<std::vector<size_t>> members;
+  for (const auto &nodes : Members)
+    if (!nodes.empty())
+      members.push_back(nodes);
+  std::sort(members.begin(), members.end(),
+            [](const auto &a, const auto &b) { return a.back() < b.back(); });
+  std::vector<Group> groups;
+  for (const auto &nodes : members)
+    groups.push_back(build(nodes));
+  return groups;
+}
+
+StatusOr<std::vector<Group>> boo::partition(const Graph &graph) {
+  BOO_RETURN_IF_ERROR(graph.verify());
+  return Partitioner(graph).run();
+}
