@@ -4,9 +4,9 @@
 #include "boo/base/Hash.h"
 #include "boo/runtime/ElfFile.h"
 #include "boo/runtime/Files.h"
+#include "boo/runtime/Temporary.h"
 #include "boo/runtime/cpu/CpuInfo.h"
 
-#include <atomic>
 #include <cstring>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -159,10 +159,7 @@ static StatusOr<DynamicLibrary> openSame(const ArtifactFile &file,
 /// After a recompile glibc still knows the older file by this name. A second
 /// name for the new file gets it loaded.
 static StatusOr<DynamicLibrary> openByOtherName(const ArtifactFile &file) {
-  static std::atomic<unsigned> counter{0};
-  std::string name = parentPath(file.path) + "/.boo-load-" +
-                     std::to_string(::getpid()) + "-" +
-                     std::to_string(counter++);
+  std::string name = parentPath(file.path) + "/" + temporaryName();
   if (::link(file.path.c_str(), name.c_str()) != 0)
     return systemError("link", name);
   auto library = openSame(file, name);

@@ -13,6 +13,7 @@
 #include "boo/base/DynamicLibrary.h"
 
 #include <memory>
+#include <optional>
 
 namespace boo {
 

@@ -122,13 +122,6 @@ std::vector<std::string> boo::listDirectory(const std::string &path) {
   return names;
 }
 
-StatusOr<std::string> boo::makePrivateDirectory(const std::string &parent) {
-  std::string path = parent + "/boo-XXXXXX";
-  if (!::mkdtemp(path.data()))
-    return systemError("create folder in", parent);
-  return path;
-}
-
 std::string boo::parentPath(const std::string &path) {
   size_t slash = path.rfind('/');
   if (slash == std::string::npos)

@@ -21,6 +21,8 @@ public:
 
   int fd() const { return Fd; }
   bool isOpen() const { return Fd >= 0; }
+  /// Leaves the descriptor to others.
+  void forget() { Fd = -1; }
 
 private:
   int Fd;
@@ -43,9 +45,6 @@ Status makeDirectories(const std::string &path);
 
 /// Names in a folder, sorted, without . and ..; empty when it cannot be read.
 std::vector<std::string> listDirectory(const std::string &path);
-
-/// A new private folder (mode 0700) in `parent`.
-StatusOr<std::string> makePrivateDirectory(const std::string &parent);
 
 /// The part before the last slash ("." without one), and the part after it.
 std::string parentPath(const std::string &path);

@@ -62,6 +62,11 @@ public:
                      std::span<const int64_t> dims = {}) const = 0;
 };
 
+/// Options as the environment sets them: BOO_CACHE_ON, BOO_MATH, BOO_DUMP_DIR,
+/// for the best target of this machine. Fails when a variable has an unusable
+/// value.
+StatusOr<CompileOptions> defaultCompileOptions();
+
 /// Loads every group's artifact from the cache, compiling what is missing.
 StatusOr<std::unique_ptr<Executable>> load(const Graph &graph,
                                            const CompileOptions &options);

@@ -1,0 +1,216 @@
+//===- Launcher.cpp - From a Graph to loaded artifacts --------------------===//
+
+#include "boo/runtime/Launcher.h"
+#include "boo/base/Log.h"
+#include "boo/runtime/CompilerPlugin.h"
+#include "boo/runtime/Files.h"
+#include "boo/runtime/Key.h"
+#include "boo/runtime/PlanExecutable.h"
+#include "boo/runtime/Temporary.h"
+#include "boo/runtime/cpu/CpuInfo.h"
+
+#include <atomic>
+#include <map>
+#include <thread>
+#include <unistd.h>
+
+using namespace boo;
+
+StatusOr<CompileOptions> boo::defaultCompileOptions() {
+  BOO_RETURN_IF_ERROR(envStatus());
+  CompileOptions options;
+  options.target = hostTarget();
+  options.math = env().math;
+  options.useCache = env().cacheOn;
+  options.dumpDir = env().dumpDir;
+  return options;
+}
+
+namespace {
+/// One artifact to be had; equal groups share it.
+struct Job {
+  std::string key, name, graph;
+  std::optional<CachedArtifact> result;
+  Status error;
+};
+
+/// Artifacts that are loaded in this process, by cache folder and key.
+class LoadedTable {
+public:
+  static LoadedTable &instance() {
+    static auto *table = new LoadedTable;
+    return *table;
+  }
+  std::shared_ptr<const Artifact> find(const std::string &id) {
+    std::lock_guard lock(Mutex);
+    auto entry = Entries.find(id);
+    return entry == Entries.end() ? nullptr : entry->second.lock();
+  }
+  void add(const std::string &id,
+           const std::shared_ptr<const Artifact> &artifact) {
+    std::lock_guard lock(Mutex);
+    std::erase_if(Entries,
+                  [](const auto &entry) { return entry.second.expired(); });
+    Entries[id] = artifact;
+  }
+
+private:
+  std::mutex Mutex;
+  std::map<std::string, std::weak_ptr<const Artifact>> Entries;
+};
+
+/// Gets the artifacts of one load().
+class Loader {
+public:
+  Loader(const CompileOptions &options)
+      : Options(options),
+        Dir(options.cacheDir.empty() ? env().cacheDir : options.cacheDir),
+        DumpDir(options.dumpDir.empty() ? env().dumpDir : options.dumpDir),
+        TargetText(printTarget(options.target)), Store(Dir, env().cachePath) {}
+
+  std::string keyOf(const std::string &graph) const {
+    return computeKey({graph, Options.target, Options.math,
+                       Options.constantsPacked, Options.tuningEntry,
+                       compilerBuilds()});
+  }
+
+  /// True when the job is done without compiling.
+  bool findLoaded(Job &job) const;
+  void compile(Job &job) const;
+
+private:
+  Status callCompiler(const Job &job, const std::string &output,
+                      const std::string &mlir) const;
+
+  const CompileOptions &Options;
+  std::string Dir, DumpDir, TargetText;
+  Cache Store;
+};
+} // namespace
+
+bool Loader::findLoaded(Job &job) const {
+  if (!Options.useCache || Options.recompile)
+    return false;
+  std::string id = Dir + '\n' + job.key;
+  if (auto artifact = LoadedTable::instance().find(id)) {
+    std::string path = artifact->path();
+    job.result = {std::move(artifact), {CacheOutcome::Hit, 0, 0, path}};
+  } else {
+    job.result = Store.find(job.key, job.name);
+    if (job.result)
+      LoadedTable::instance().add(id, job.result->artifact);
+  }
+  if (job.result && !DumpDir.empty())
+    warnOnce("nothing dumped",
+             "nothing is dumped to " + DumpDir + " for " + job.name +
+                 ": it came from the cache (--recompile compiles again)");
+  return job.result.has_value();
+}
+
+Status Loader::callCompiler(const Job &job, const std::string &output,
+                            const std::string &mlir) const {
+  boo_compile_request request{};
+  request.struct_size = sizeof(request);
+  request.graph_text = job.graph.c_str();
+  request.target_text = TargetText.c_str();
+  request.math = Options.math.c_str();
+  request.tuning_entry = Options.tuningEntry.c_str();
+  request.key = job.key.c_str();
+  request.name = job.name.c_str();
+  request.builds = compilerBuilds().c_str();
+  request.constants_packed = Options.constantsPacked;
+  request.dump_dir = DumpDir.c_str();
+  request.output_path = output.c_str();
+  request.mlir_path = mlir.c_str();
+  return compileArtifact(request);
+}
+
+void Loader::compile(Job &job) const {
+  auto call = [&](const std::string &output, const std::string &mlir) {
+    return callCompiler(job, output, mlir);
+  };
+  auto made = Options.useCache
+                  ? Store.obtain(job.key, job.name, call, Options.recompile)
+                  : compileUncached(job.key, call);
+  if (!made.isOk()) {
+    job.error = made.status().withContext(job.name);
+    return;
+  }
+  if (Options.useCache)
+    LoadedTable::instance().add(Dir + '\n' + job.key, made->artifact);
+  job.result = std::move(*made);
+}
+
+/// BOO_DUMP_GRAPHS: each launched Graph as a file that `boo driver graph FILE`
+/// takes. Debugging must not stop a program: failure is a warning.
+static void dumpGraph(const Graph &graph, const std::string &name) {
+  const std::string &dir = env().dumpGraphs;
+  std::string file = dir + "/" + name + ".graph";
+  std::string temporary = dir + "/" + temporaryName();
+  Status status = makeDirectories(dir);
+  if (status.isOk())
+    status = writeFile(temporary, printGraph(graph));
+  if (status.isOk() && ::rename(temporary.c_str(), file.c_str()) != 0)
+    status = systemError("rename to", file);
+  if (!status.isOk())
+    warnOnce("BOO_DUMP_GRAPHS", "BOO_DUMP_GRAPHS: " + status.message());
+}
+
+static void runJobs(const Loader &loader, std::vector<Job *> jobs) {
+  size_t workers =
+      std::min<size_t>(jobs.size(), size_t(cpuInfo().affinityCpus));
+  std::atomic<size_t> next{0};
+  auto work = [&] {
+    for (size_t i; (i = next++) < jobs.size();)
+      loader.compile(*jobs[i]);
+  };
+  std::vector<std::thread> threads;
+  for (size_t i = 1; i < workers; ++i)
+    threads.emplace_back(work);
+  work();
+  for (std::thread &thread : threads)
+    thread.join();
+}
+
+StatusOr<std::unique_ptr<Executable>> boo::load(const Graph &graph,
+                                                const CompileOptions &options) {
+  BOO_RETURN_IF_ERROR(envStatus());
+  BOO_RETURN_IF_ERROR(checkMath("math", options.math));
+  BOO_RETURN_IF_ERROR(canRun(options.target));
+  BOO_ASSIGN_OR_RETURN(Plan plan, makePlan(graph));
+  bool named = plan.groups.size() == 1 && !options.name.empty();
+  if (!env().dumpGraphs.empty())
+    dumpGraph(graph, options.name.empty() ? deriveName(plan.graph)
+                                          : safeName(options.name));
+
+  Loader loader(options);
+  std::vector<Job> jobs;
+  std::map<std::string, size_t> jobOfKey;
+  std::vector<size_t> jobOfGroup;
+  for (const Group &group : plan.groups) {
+    std::string text = printGraph(group.graph);
+    std::string key = loader.keyOf(text);
+    auto [entry, isNew] = jobOfKey.emplace(key, jobs.size());
+    if (isNew)
+      jobs.push_back({key,
+                      named ? safeName(options.name) : deriveName(group.graph),
+                      std::move(text),
+                      {},
+                      {}});
+    jobOfGroup.push_back(entry->second);
+  }
+  std::vector<Job *> missing;
+  for (Job &job : jobs)
+    if (!loader.findLoaded(job))
+      missing.push_back(&job);
+  runJobs(loader, missing);
+
+  std::vector<CachedArtifact> artifacts;
+  for (size_t index : jobOfGroup) {
+    if (!jobs[index].result)
+      return jobs[index].error;
+    artifacts.push_back(*jobs[index].result);
+  }
+  return std::unique_ptr<Executable>(std::make_unique<PlanExecutable>(
+      graph, std::move(plan), std::move(artifacts)));
+}
