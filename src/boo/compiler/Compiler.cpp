@@ -1,0 +1,142 @@
+//===- Compiler.cpp - One group from Graph text to artifact ---------------===//
+
+#include "boo/compiler/Compiler.h"
+#include "boo/abi/KernelAbi.h"
+#include "boo/compiler/emit/Emit.h"
+#include "boo/compiler/pipelines/Dump.h"
+#include "boo/compiler/pipelines/Pipelines.h"
+
+#include "mlir/IR/Diagnostics.h"
+#include "mlir/IR/MLIRContext.h"
+
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/raw_ostream.h"
+
+#include <unistd.h>
+
+using namespace mlir;
+using namespace boo;
+using namespace boo::compiler;
+
+StatusOr<KernelModule> boo::compiler::emitKernel(MLIRContext &context,
+                                                 const Graph &group,
+                                                 const Schedule &schedule,
+                                                 const EmitOptions &options) {
+  switch (schedule.algorithm) {
+  case Algorithm::Direct:
+  case Algorithm::Depthwise:
+    return emitConv(context, group, schedule, options);
+  case Algorithm::Pointwise:
+  case Algorithm::Module:
+    return unsupported("no emitter serves this group");
+  }
+  return internalError("a Schedule without an algorithm");
+}
+
+static Status writeText(const std::string &path, std::string_view text) {
+  std::error_code error;
+  llvm::raw_fd_ostream stream(path, error);
+  if (!error) {
+    stream << llvm::StringRef(text.data(), text.size());
+    stream.close();
+    error = stream.error();
+    stream.clear_error();
+  }
+  if (error)
+    return ioError(path + ": " + error.message());
+  return Status::ok();
+}
+
+static std::string printModule(ModuleOp module) {
+  std::string text;
+  llvm::raw_string_ostream stream(text);
+  module.print(stream);
+  return text;
+}
+
+/// The target's text and what the pipeline makes of it.
+static LoweringOptions loweringOptions(const Target &target,
+                                       const Schedule &schedule) {
+  LoweringOptions options;
+  options.vectorBits = schedule.vectorBits;
+  options.fma = schedule.fma;
+  options.hardwareF16 = target.isa != Isa::Generic;
+  return options;
+}
+
+/// Runs the passes; on failure the Status holds the diagnostics and the pass.
+static Status lower(ModuleOp module, const LoweringOptions &options,
+                    const Dump &dump) {
+  std::string messages;
+  ScopedDiagnosticHandler handler(module.getContext(),
+                                  [&](Diagnostic &diagnostic) {
+                                    if (!messages.empty())
+                                      messages += "; ";
+                                    messages += diagnostic.str();
+                                    return success();
+                                  });
+  PassManager passes(module.getContext());
+  passes.enableVerifier(dump.enabled());
+  buildLoweringPipeline(passes, options);
+  auto failedPass = std::make_shared<std::string>();
+  passes.addInstrumentation(dump.instrumentation(failedPass));
+  if (succeeded(passes.run(module)))
+    return Status::ok();
+  return Status(StatusCode::CompileError,
+                (failedPass->empty() ? "the verifier" : *failedPass) + ": " +
+                    (messages.empty() ? "failed without a message" : messages));
+}
+
+Status boo::compiler::compileGroup(const boo_compile_request &request) {
+  BOO_ASSIGN_OR_RETURN(Graph group, parseGraph(request.graph_text));
+  BOO_ASSIGN_OR_RETURN(Target target, parseTarget(request.target_text));
+  BOO_ASSIGN_OR_RETURN(Decision decision,
+                       decide(group, target, request.tuning_entry));
+  Dump dump(request.dump_dir, request.name);
+  dump.text("graph.txt", request.graph_text);
+
+  DialectRegistry registry;
+  registerDialects(registry);
+  MLIRContext context(registry, MLIRContext::Threading::DISABLED);
+  context.loadAllAvailableDialects();
+  EmitOptions options;
+  options.constantsPacked = request.constants_packed != 0;
+  BOO_ASSIGN_OR_RETURN(KernelModule kernel,
+                       emitKernel(context, group, decision.schedule, options));
+  if (dump.enabled() || request.mlir_path[0]) {
+    std::string text = printModule(*kernel.module);
+    dump.text("emitted.mlir", text);
+    if (request.mlir_path[0])
+      BOO_RETURN_IF_ERROR(writeText(request.mlir_path, text));
+  }
+  BOO_RETURN_IF_ERROR(
+      lower(*kernel.module, loweringOptions(target, decision.schedule), dump));
+
+  Manifest manifest;
+  manifest.kernelAbi = BOO_KERNEL_ABI_VERSION;
+  manifest.key = request.key;
+  manifest.name = request.name;
+  manifest.target = request.target_text;
+  manifest.math = request.math;
+  manifest.graph = request.graph_text;
+  manifest.builds = request.builds;
+  manifest.algorithm = algorithmName(decision.schedule.algorithm);
+  manifest.schedule = printSchedule(decision.schedule);
+  manifest.why = decision.why;
+  manifest.instruction = decision.schedule.fma ? "fma-" : "mul-add-";
+  const TensorType &result =
+      group.value(group.nodes().front().results.front()).type;
+  manifest.instruction += result.dtype == DType::F64 ? "f64" : "f32";
+  manifest.workspaceBytes = kernel.workspaceBytes;
+  manifest.scratchBytes = kernel.scratchBytes;
+  manifest.constantsBytes = kernel.constantsBytes;
+  manifest.prepare = kernel.prepare;
+  manifest.run = kernel.run;
+  BOO_ASSIGN_OR_RETURN(
+      std::string object,
+      emitObject(*kernel.module, manifest, target, dump.stageDump()));
+  Status linked = linkShared(object, request.output_path);
+  if (!linked.isOk())
+    unlink(request.output_path);
+  return linked;
+}

@@ -1,0 +1,40 @@
+//===- Plugin.cpp - The C interface of libboo-compiler.so -----------------===//
+
+#include "boo/abi/CompilerAbi.h"
+#include "boo/compiler/Compiler.h"
+
+#include "llvm/Support/CrashRecoveryContext.h"
+
+#include <cstdlib>
+#include <cstring>
+
+using namespace boo;
+
+#define BOO_EXPORT extern "C" __attribute__((visibility("default")))
+
+BOO_EXPORT uint32_t boo_compiler_abi_version(void) {
+  return BOO_COMPILER_ABI_VERSION;
+}
+
+BOO_EXPORT int32_t boo_compiler_compile(const boo_compile_request *request,
+                                        boo_compile_result *result) {
+  Status status;
+  if (request->struct_size != sizeof(boo_compile_request)) {
+    status = internalError("the compiler plugin and its caller disagree about "
+                           "the compile request; rebuild both");
+  } else {
+    llvm::CrashRecoveryContext::Enable();
+    llvm::CrashRecoveryContext recovery;
+    if (!recovery.RunSafely([&] { status = compiler::compileGroup(*request); }))
+      status = Status(StatusCode::CompileError,
+                      "the compiler crashed on this group (signal or abort)");
+  }
+  result->code = int32_t(status.code());
+  result->message = strdup(status.message().c_str());
+  return result->code;
+}
+
+BOO_EXPORT void boo_compiler_release(boo_compile_result *result) {
+  std::free(const_cast<char *>(result->message));
+  result->message = nullptr;
+}

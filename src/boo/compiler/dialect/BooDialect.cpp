@@ -1,0 +1,82 @@
+//===- BooDialect.cpp - Verifiers and effects of BOO's ops ----------------===//
+
+#include "boo/compiler/dialect/BooDialect.h"
+
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/DialectImplementation.h"
+#include "mlir/IR/OpImplementation.h"
+
+using namespace mlir;
+using namespace boo::compiler;
+
+#include "boo/compiler/dialect/BooDialect.cpp.inc"
+#include "boo/compiler/dialect/BooEnums.cpp.inc"
+
+#define GET_OP_CLASSES
+#include "boo/compiler/dialect/BooOps.cpp.inc"
+
+void BooDialect::initialize() {
+  addOperations<
+#define GET_OP_LIST
+#include "boo/compiler/dialect/BooOps.cpp.inc"
+      >();
+  declarePromisedInterface<ConvertToLLVMPatternInterface, BooDialect>();
+}
+
+LogicalResult BrgemmOp::verify() {
+  if (int64_t(getM()) < 1 || int64_t(getN()) < 1 || int64_t(getK()) < 1)
+    return emitOpError("requires m, n and k of at least 1");
+  size_t batches = getBatchCounts().size();
+  if (getAStrides().size() != 3 + batches)
+    return emitOpError("requires a_strides [m, n, k] and one for each batch "
+                       "count, ")
+           << 3 + batches << " in all";
+  if (getBStrides().size() != 2 + batches)
+    return emitOpError("requires b_strides [n, k] and one for each batch "
+                       "count, ")
+           << 2 + batches << " in all";
+  if (getCStrides().size() != 2)
+    return emitOpError("requires c_strides [m, n]");
+  if (getTailStrides().size() != 2 * getTail().size() ||
+      getTailOffsets().size() != getTail().size())
+    return emitOpError("requires an offset and strides [m, n] for each tail "
+                       "operand");
+  if (getAStrides()[1] != 0 && getAStrides()[1] != 1)
+    return emitOpError("requires an n stride of A of 0 or 1");
+  if (getBStrides()[0] != 1)
+    return emitOpError("requires an n stride of B of 1");
+  Type acc = getA().getType().getElementType();
+  if (getB().getType().getElementType() != acc)
+    return emitOpError("requires A and B of the type that is accumulated");
+  Block &body = getBody().front();
+  if (body.getNumArguments() != 1 + getTail().size())
+    return emitOpError("requires a block argument for the sum and one for each "
+                       "tail operand");
+  if (body.getArgument(0).getType() != acc)
+    return emitOpError("requires a first block argument of type ") << acc;
+  for (auto [argument, operand] :
+       llvm::zip_equal(body.getArguments().drop_front(), getTail()))
+    if (argument.getType() !=
+        cast<MemRefType>(operand.getType()).getElementType())
+      return emitOpError("requires block arguments of the tail operands' "
+                         "element types");
+  auto yield = dyn_cast<YieldOp>(body.getTerminator());
+  if (!yield || yield.getValue().getType() != getC().getType().getElementType())
+    return emitOpError("requires a region that yields C's element type");
+  for (Operation &op : body.without_terminator())
+    if (!OpTrait::hasElementwiseMappableTraits(&op) &&
+        !op.hasTrait<OpTrait::ConstantLike>())
+      return op.emitOpError("is not elementwise and cannot stand in a tile's "
+                            "tail");
+  return success();
+}
+
+void BrgemmOp::getEffects(
+    SmallVectorImpl<SideEffects::EffectInstance<MemoryEffects::Effect>>
+        &effects) {
+  effects.emplace_back(MemoryEffects::Read::get(), &getAMutable());
+  effects.emplace_back(MemoryEffects::Read::get(), &getBMutable());
+  effects.emplace_back(MemoryEffects::Write::get(), &getCMutable());
+  for (OpOperand &operand : getTailMutable())
+    effects.emplace_back(MemoryEffects::Read::get(), &operand);
+}

@@ -1,0 +1,257 @@
+//===- ConvEmitter.cpp - The main dispatch of a convolution ---------------===//
+
+#include "boo/compiler/kernels/ConvEmitter.h"
+#include "boo/compiler/kernels/PointwiseBuilder.h"
+
+#include <algorithm>
+
+using namespace mlir;
+
+namespace boo::compiler {
+
+static int64_t ceilDivide(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+ConvEmitter::ConvEmitter(MLIRContext &context, const Graph &group,
+                         const Schedule &schedule, const EmitOptions &options)
+    : Group(group), S(schedule), Options(options), Nest(makeConvNest(group)),
+      P(Nest.problem), Module(ModuleOp::create(UnknownLoc::get(&context))),
+      K(*Module), Compute(K.type(Nest.computeType())),
+      Lanes(S.vectorBits / Compute.getIntOrFloatBitWidth()),
+      BlockChannels(S.nVectors * Lanes),
+      PackedField(options.constantsPacked ? ArgField::Constants
+                                          : ArgField::Workspace) {
+  S.mTile = std::min(S.mTile, P.out[2]);
+}
+
+int64_t ConvEmitter::argument(ValueId id) const {
+  const std::vector<ValueId> &all = Group.arguments();
+  return std::find(all.begin(), all.end(), id) - all.begin();
+}
+int64_t ConvEmitter::blocks() const {
+  return ceilDivide(Nest.nExtent(), BlockChannels);
+}
+int64_t ConvEmitter::blockElements() const {
+  return P.filter[0] * P.filter[1] * P.filter[2] * Nest.kChannels() *
+         BlockChannels;
+}
+int64_t ConvEmitter::rowTiles() const { return ceilDivide(P.out[2], S.mTile); }
+int64_t ConvEmitter::scratchColumns() const {
+  int64_t pixels = std::min(S.wChunk * S.mTile, P.out[2]);
+  return (pixels - 1) * P.stride[2] + (P.filter[2] - 1) * P.dilation[2] + 1;
+}
+int64_t ConvEmitter::scratchChannels() const {
+  return Nest.depthwise ? std::min(S.nChunk * BlockChannels, Nest.nExtent())
+                        : Nest.kChannels();
+}
+
+KernelModule ConvEmitter::emit() {
+  KernelModule kernel;
+  int64_t computeBytes = dtypeBytes(Nest.computeType());
+  int64_t packedBytes =
+      Nest.groupLoops() * blocks() * blockElements() * computeBytes;
+  emitPack();
+  emitConv();
+  (Options.constantsPacked ? kernel.constantsBytes : kernel.workspaceBytes) =
+      packedBytes;
+  if (S.scratchInput)
+    kernel.scratchBytes = P.filter[0] * P.filter[1] * scratchColumns() *
+                          scratchChannels() * computeBytes;
+  Dispatch pack{"boo_dispatch_0", "pack_filter",
+                Nest.groupLoops() * blocks() * P.filter[0] * P.filter[1]};
+  (Options.constantsPacked ? kernel.prepare : kernel.run).push_back(pack);
+  int64_t grid = 1;
+  for (int64_t size : gridSizes())
+    grid *= size;
+  kernel.run.push_back({"boo_dispatch_1", "conv", grid});
+  kernel.module = std::move(Module);
+  return kernel;
+}
+
+std::vector<int64_t> ConvEmitter::gridSizes() const {
+  int64_t chunks = ceilDivide(blocks(), S.nChunk);
+  int64_t pieces = ceilDivide(rowTiles(), S.wChunk);
+  if (S.filterOuter)
+    return {Nest.groupLoops(), chunks, P.batch, P.out[0], P.out[1], pieces};
+  return {P.batch, P.out[0], P.out[1], pieces, Nest.groupLoops(), chunks};
+}
+
+ConvEmitter::Place ConvEmitter::place(Value tile) {
+  std::vector<Value> c = K.delinearize(tile, gridSizes());
+  if (!S.filterOuter)
+    c = {c[4], c[5], c[0], c[1], c[2], c[3]};
+  Place at;
+  at.group = c[0];
+  at.chunk = c[1];
+  at.batch = c[2];
+  at.row = {c[3], c[4]};
+  at.piece = c[5];
+  at.firstBlock = K.mul(at.chunk, S.nChunk);
+  at.blocks = K.min(K.index(S.nChunk), K.sub(K.index(blocks()), at.firstBlock));
+  at.firstTile = K.mul(at.piece, S.wChunk);
+  at.tiles = K.min(K.index(S.wChunk), K.sub(K.index(rowTiles()), at.firstTile));
+  for (size_t d = 0; d != 2; ++d) {
+    // Tap t reads row o*stride - pad + t*dilation, which must be in [0, in).
+    Value first = K.add(K.mul(at.row[d], P.stride[d]), -P.padLo[d]);
+    Value low =
+        K.max(K.index(0), K.ceilDiv(K.sub(K.index(0), first), P.dilation[d]));
+    Value high =
+        K.min(K.index(P.filter[d]),
+              K.ceilDiv(K.sub(K.index(P.in[d]), first), P.dilation[d]));
+    bool inside = P.padLo[d] == 0 && (P.out[d] - 1) * P.stride[d] +
+                                             (P.filter[d] - 1) * P.dilation[d] <
+                                         P.in[d];
+    at.low[d] = inside ? K.index(0) : low;
+    at.count[d] =
+        inside ? K.index(P.filter[d]) : K.max(K.index(0), K.sub(high, low));
+  }
+  return at;
+}
+
+Value ConvEmitter::inputRow(const Place &at) {
+  Value base = K.mul(at.batch, P.inStrides.outer);
+  if (!Nest.depthwise)
+    base = K.add(base, K.mul(at.group, P.inPerGroup() * P.inStrides.channel));
+  for (size_t d = 0; d != 2; ++d) {
+    Value row = K.add(K.mul(at.row[d], P.stride[d]), -P.padLo[d]);
+    row = K.add(row, K.mul(at.low[d], P.dilation[d]));
+    base = K.add(base, K.mul(row, P.inStrides.spatial[d]));
+  }
+  return base;
+}
+
+ConvEmitter::InputView ConvEmitter::viewInput(const Place &at) {
+  Value column = K.add(K.mul(at.firstTile, S.mTile * P.stride[2]), -P.padLo[2]);
+  InputView view;
+  view.buffer = K.buffer(ArgField::In, argument(Nest.input), Compute);
+  view.base = K.add(inputRow(at), K.mul(column, P.inStrides.spatial[2]));
+  if (Nest.depthwise)
+    view.base = K.add(
+        view.base, K.mul(at.firstBlock, BlockChannels * P.inStrides.channel));
+  view.tap = {P.dilation[0] * P.inStrides.spatial[0],
+              P.dilation[1] * P.inStrides.spatial[1]};
+  view.column = P.inStrides.spatial[2];
+  view.channel = P.inStrides.channel;
+  return view;
+}
+
+void ConvEmitter::emitConv() {
+  K.dispatch(1, [&](Value tile) {
+    Place at = place(tile);
+    InputView input = S.scratchInput ? fillScratch(at) : viewInput(at);
+    int64_t mRest = P.out[2] - (rowTiles() - 1) * S.mTile;
+    int64_t nRest = Nest.nExtent() - (blocks() - 1) * BlockChannels;
+    K.loop(K.index(0), at.blocks, 1, [&](Value i) {
+      Value block = K.add(at.firstBlock, i);
+      K.loop(K.index(0), at.tiles, 1, [&](Value j) {
+        Value index = K.add(at.firstTile, j);
+        // Four bodies at most: whole and remaining pixels and channels.
+        auto withN = [&](int64_t n) {
+          auto withM = [&](int64_t m) { emitTile(at, input, block, j, m, n); };
+          if (mRest == S.mTile)
+            return withM(S.mTile);
+          K.ifThen(
+              K.equal(index, rowTiles() - 1), [&] { withM(mRest); },
+              [&] { withM(S.mTile); });
+        };
+        if (nRest == BlockChannels)
+          return withN(BlockChannels);
+        K.ifThen(
+            K.equal(block, blocks() - 1), [&] { withN(nRest); },
+            [&] { withN(BlockChannels); });
+      });
+    });
+  });
+}
+
+void ConvEmitter::emitTile(const Place &at, const InputView &input, Value block,
+                           Value tile, int64_t m, int64_t n) {
+  // Batches: taps in depth and height, and in width unless a row's taps and
+  // channels are one contiguous run.
+  int64_t channels = Nest.kChannels(), taps = P.filter[2];
+  int64_t tapColumn = P.dilation[2] * input.column;
+  SmallVector<Value> counts;
+  SmallVector<int64_t> aBatch, bBatch;
+  int64_t tapElements = taps * channels * BlockChannels;
+  Value bBase = K.mul(K.add(K.mul(at.group, blocks()), block), blockElements());
+  for (size_t d = 0; d != 2; ++d) {
+    int64_t step = d == 0 ? P.filter[1] * tapElements : tapElements;
+    bBase = K.add(bBase, K.mul(at.low[d], step));
+    if (P.filter[d] == 1 && P.padLo[d] == 0 && P.padHi[d] == 0)
+      continue;
+    counts.push_back(at.count[d]);
+    aBatch.push_back(input.tap[d]);
+    bBatch.push_back(step);
+  }
+  int64_t k = channels, kStride = input.channel;
+  if (channels == 1) {
+    k = taps;
+    kStride = tapColumn;
+  } else if (taps > 1 && tapColumn == channels * input.channel) {
+    k = taps * channels;
+  } else if (taps > 1) {
+    counts.push_back(K.index(taps));
+    aBatch.push_back(tapColumn);
+    bBatch.push_back(channels * BlockChannels);
+  }
+
+  int64_t mStride = P.stride[2] * input.column;
+  Value aBase = K.add(input.base, K.mul(tile, S.mTile * mStride));
+  if (Nest.depthwise)
+    aBase = K.add(aBase, K.mul(K.sub(block, at.firstBlock),
+                               BlockChannels * input.channel));
+  SmallVector<int64_t> aStrides{mStride, Nest.depthwise ? 1 : 0, kStride};
+  aStrides.append(aBatch);
+  SmallVector<int64_t> bStrides{1, BlockChannels};
+  bStrides.append(bBatch);
+
+  Value pixel = K.mul(K.add(at.firstTile, tile), S.mTile);
+  Value channel = K.mul(block, BlockChannels);
+  if (!Nest.depthwise)
+    channel = K.add(channel, K.mul(at.group, P.outPerGroup()));
+  auto address = [&](int64_t outer, int64_t channelStride,
+                     const std::array<int64_t, 3> &spatial) {
+    Value base = K.add(K.mul(at.batch, outer), K.mul(channel, channelStride));
+    base = K.add(base, K.mul(at.row[0], spatial[0]));
+    base = K.add(base, K.mul(at.row[1], spatial[1]));
+    return K.add(base, K.mul(pixel, spatial[2]));
+  };
+  SmallVector<Value> tail, tailOffsets;
+  SmallVector<int64_t> tailStrides;
+  for (const TailOperand &operand : Nest.tail) {
+    tail.push_back(
+        K.buffer(ArgField::In, argument(operand.value), K.type(operand.dtype)));
+    tailOffsets.push_back(
+        address(operand.batch, operand.channel, operand.spatial));
+    tailStrides.append({operand.spatial[2], operand.channel});
+  }
+  Value out = K.buffer(ArgField::Out, 0, K.type(Nest.outType));
+  Value packed = K.buffer(PackedField, 0, Compute);
+  auto op = BrgemmOp::create(
+      K.builder(), K.loc(), input.buffer, aBase, packed, bBase, out,
+      address(P.outStrides.outer, P.outStrides.channel, P.outStrides.spatial),
+      counts, tail, tailOffsets, uint64_t(m), uint64_t(n), uint64_t(k),
+      aStrides, bStrides,
+      ArrayRef<int64_t>{P.outStrides.spatial[2], P.outStrides.channel},
+      tailStrides, uint64_t(S.kUnroll), uint64_t(S.prefetch));
+  tailRegion(op);
+}
+
+void ConvEmitter::tailRegion(BrgemmOp op) {
+  OpBuilder &builder = K.builder();
+  OpBuilder::InsertionGuard guard(builder);
+  Block *body = builder.createBlock(&op.getBody());
+  std::map<ValueId, Value> values;
+  values[Group.nodes().front().results[0]] =
+      body->addArgument(Compute, K.loc());
+  for (const TailOperand &operand : Nest.tail)
+    values[operand.value] = body->addArgument(K.type(operand.dtype), K.loc());
+  Value result = buildTail(K, Group, 1, Nest.computeType(), values);
+  YieldOp::create(builder, K.loc(), result);
+}
+
+KernelModule emitConv(MLIRContext &context, const Graph &group,
+                      const Schedule &schedule, const EmitOptions &options) {
+  return ConvEmitter(context, group, schedule, options).emit();
+}
+
+} // namespace boo::compiler

@@ -1,0 +1,81 @@
+//===- ConvEmitter.h - Kernels of convolutions ------------------*- C++ -*-===//
+//
+// Writes two dispatches. The first packs the filter: blocks of output channels,
+// each [depth tap][height tap][width tap][channel][lanes], widened to the type
+// that is computed in, padded with zeros. The second walks over rows of output:
+// a grid tile is a row's piece of `w_chunk` register tiles for `n_chunk` blocks
+// of channels, and each register tile is one boo.brgemm. Taps above and below
+// the input are skipped by the batch counts; taps left and right of it meet
+// zeros in a scratch copy of the rows.
+//
+//===----------------------------------------------------------------------===//
+#pragma once
+
+#include "boo/compiler/kernels/KernelBuilder.h"
+#include "boo/compiler/kernels/KernelModule.h"
+#include "boo/compiler/strategy/ConvNest.h"
+
+namespace boo::compiler {
+
+class ConvEmitter {
+public:
+  ConvEmitter(mlir::MLIRContext &context, const Graph &group,
+              const Schedule &schedule, const EmitOptions &options);
+  KernelModule emit();
+
+private:
+  /// What a grid tile's code needs to know of its place.
+  struct Place {
+    Value group, chunk, batch, piece;
+    std::array<Value, 2> row; ///< output depth and height
+    std::array<Value, 2> low,
+        count;                ///< first tap inside the input, and how many
+    Value firstBlock, blocks; ///< of output channels
+    Value firstTile, tiles;   ///< register tiles along the row
+  };
+  /// Where the input of a register tile is read: a buffer, its start for the
+  /// first pixel of the piece, and strides.
+  struct InputView {
+    Value buffer, base;
+    std::array<int64_t, 2> tap; ///< stride of a depth and a height tap
+    int64_t column;             ///< stride of an input column
+    int64_t channel;
+  };
+
+  void emitPack();
+  void emitConv();
+  Place place(Value tile);
+  /// Input address of the row that tap `low` reads, at column 0.
+  Value inputRow(const Place &at);
+  InputView viewInput(const Place &at);
+  InputView fillScratch(const Place &at);
+  void fillRow(const Place &at, Value source, Value target);
+  void copyColumns(Value source, Value target, Value from, Value to,
+                   Value channels);
+  void zeroColumns(Value target, Value from, Value to, Value channels);
+  void emitTile(const Place &at, const InputView &input, Value block,
+                Value tile, int64_t m, int64_t n);
+  void tailRegion(BrgemmOp op);
+  std::vector<int64_t> gridSizes() const;
+
+  /// Position of an argument of the group: its slot at launch.
+  int64_t argument(ValueId id) const;
+  // What the Schedule makes of the nest.
+  int64_t blocks() const;        ///< of output channels in a group
+  int64_t blockElements() const; ///< packed filter of one block
+  int64_t rowTiles() const;      ///< register tiles of a row
+  int64_t scratchColumns() const, scratchChannels() const;
+
+  const Graph &Group;
+  Schedule S;
+  EmitOptions Options;
+  ConvNest Nest;
+  const ConvProblem &P;
+  mlir::OwningOpRef<mlir::ModuleOp> Module;
+  KernelBuilder K;
+  mlir::Type Compute;
+  int64_t Lanes, BlockChannels;
+  ArgField PackedField;
+};
+
+} // namespace boo::compiler

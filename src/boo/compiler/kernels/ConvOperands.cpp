@@ -1,0 +1,178 @@
+//===- ConvOperands.cpp - Packed filter and scratch rows ------------------===//
+//
+// The two copies that a convolution makes of its operands: the filter, once a
+// launch or once for all, and rows of input where they need padding, widening
+// or contiguous channels.
+//
+//===----------------------------------------------------------------------===//
+
+#include "boo/compiler/kernels/ConvEmitter.h"
+
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+
+using namespace mlir;
+
+namespace boo::compiler {
+
+void ConvEmitter::emitPack() {
+  const ConvProblem::Strides &f = P.filterStrides;
+  int64_t channels = Nest.kChannels(), taps = P.filter[2];
+  Type stored = K.type(P.dtype);
+  K.dispatch(0, [&](Value tile) {
+    std::vector<Value> c = K.delinearize(
+        tile, {Nest.groupLoops(), blocks(), P.filter[0], P.filter[1]});
+    Value source = K.buffer(ArgField::In, argument(Nest.filter), stored);
+    Value target = K.buffer(PackedField, 0, Compute);
+    Value first = K.mul(c[1], BlockChannels);
+    Value valid =
+        K.min(K.index(BlockChannels), K.sub(K.index(Nest.nExtent()), first));
+    Value from =
+        K.add(K.mul(c[0], P.outPerGroup() * f.outer), K.mul(first, f.outer));
+    from = K.add(from,
+                 K.add(K.mul(c[2], f.spatial[0]), K.mul(c[3], f.spatial[1])));
+    Value to = K.mul(tile, taps * channels * BlockChannels);
+    Value zero = arith::ConstantOp::create(K.builder(), K.loc(),
+                                           K.builder().getZeroAttr(Compute));
+    auto each = [&](Value low, Value high, bool copy) {
+      K.loop(low, high, 1, [&](Value lane) {
+        Value laneFrom = K.add(from, K.mul(lane, f.outer));
+        Value laneTo = K.add(to, lane);
+        K.loop(K.index(0), K.index(taps), 1, [&](Value tap) {
+          K.loop(K.index(0), K.index(channels), 1, [&](Value channel) {
+            Value value = zero;
+            if (copy) {
+              Value at = K.add(laneFrom, K.add(K.mul(tap, f.spatial[2]),
+                                               K.mul(channel, f.channel)));
+              value = K.convert(K.load(source, at), Compute);
+            }
+            K.store(value, target,
+                    K.add(laneTo, K.add(K.mul(tap, channels * BlockChannels),
+                                        K.mul(channel, BlockChannels))));
+          });
+        });
+      });
+    };
+    each(K.index(0), valid, true);
+    if (Nest.nExtent() % BlockChannels != 0)
+      each(valid, K.index(BlockChannels), false);
+  });
+}
+
+ConvEmitter::InputView ConvEmitter::fillScratch(const Place &at) {
+  int64_t channels = scratchChannels(), columns = scratchColumns();
+  Value source = inputRow(at);
+  if (Nest.depthwise)
+    source = K.add(source,
+                   K.mul(at.firstBlock, BlockChannels * P.inStrides.channel));
+  InputView view;
+  view.buffer = K.buffer(ArgField::Scratch, 0, Compute);
+  view.base = K.index(0);
+  view.tap = {P.filter[1] * columns * channels, columns * channels};
+  view.column = channels;
+  view.channel = 1;
+  // Only taps inside the input have a row; the batch counts skip the others.
+  K.loop(K.index(0), at.count[0], 1, [&](Value d) {
+    Value from =
+        K.add(source, K.mul(d, P.dilation[0] * P.inStrides.spatial[0]));
+    Value to = K.mul(d, view.tap[0]);
+    K.loop(K.index(0), at.count[1], 1, [&](Value h) {
+      fillRow(at, K.add(from, K.mul(h, P.dilation[1] * P.inStrides.spatial[1])),
+              K.add(to, K.mul(h, view.tap[1])));
+    });
+  });
+  return view;
+}
+
+void ConvEmitter::fillRow(const Place &at, Value source, Value target) {
+  // Input columns [first, first + width), of which [low, high) exist.
+  Value firstPixel = K.mul(at.firstTile, S.mTile);
+  Value pixels =
+      K.min(K.mul(at.tiles, S.mTile), K.sub(K.index(P.out[2]), firstPixel));
+  Value width = K.add(K.mul(K.add(pixels, -1), P.stride[2]),
+                      (P.filter[2] - 1) * P.dilation[2] + 1);
+  Value first = K.add(K.mul(firstPixel, P.stride[2]), -P.padLo[2]);
+  Value zero = K.index(0);
+  Value low = K.min(width, K.max(zero, K.sub(zero, first)));
+  Value high = K.max(low, K.min(width, K.sub(K.index(P.in[2]), first)));
+  Value channels = K.index(scratchChannels());
+  if (Nest.depthwise)
+    channels = K.min(channels, K.sub(K.index(Nest.nExtent()),
+                                     K.mul(at.firstBlock, BlockChannels)));
+  zeroColumns(target, zero, low, channels);
+  copyColumns(K.add(source, K.mul(first, P.inStrides.spatial[2])), target, low,
+              high, channels);
+  zeroColumns(target, high, width, channels);
+}
+
+void ConvEmitter::copyColumns(Value source, Value target, Value from, Value to,
+                              Value channels) {
+  int64_t pitch = scratchChannels();
+  Type stored = K.type(P.dtype);
+  Value in = K.buffer(ArgField::In, argument(Nest.input), stored);
+  Value out = K.buffer(ArgField::Scratch, 0, Compute);
+  int64_t column = P.inStrides.spatial[2], channel = P.inStrides.channel;
+  OpBuilder &b = K.builder();
+  Location loc = K.loc();
+  auto element = [&](Value x, Value c) {
+    Value at = K.add(source, K.add(K.mul(x, column), K.mul(c, channel)));
+    K.store(K.convert(K.load(in, at), Compute), out,
+            K.add(target, K.add(K.mul(x, pitch), c)));
+  };
+  if (channel != 1) {
+    // Walk along the row: neighbours in memory are then neighbours in time.
+    K.loop(K.index(0), channels, 1, [&](Value c) {
+      K.loop(from, to, 1, [&](Value x) { element(x, c); });
+    });
+    return;
+  }
+  auto loadType = VectorType::get({Lanes}, stored);
+  auto run = [&](Value source, Value target, Value length,
+                 const std::function<void(Value)> &single) {
+    Value whole = K.mul(
+        b.createOrFold<arith::DivUIOp>(loc, length, K.index(Lanes)), Lanes);
+    K.loop(K.index(0), whole, Lanes, [&](Value i) {
+      Value value =
+          vector::LoadOp::create(b, loc, loadType, in, K.add(source, i));
+      vector::StoreOp::create(b, loc, K.convert(value, Compute), out,
+                              K.add(target, i));
+    });
+    K.loop(whole, length, 1, single);
+  };
+  if (!Nest.depthwise && column == pitch) {
+    // Columns follow each other in memory: one run.
+    Value start = K.add(source, K.mul(from, column));
+    Value to0 = K.add(target, K.mul(from, pitch));
+    run(start, to0, K.mul(K.sub(to, from), pitch), [&](Value i) {
+      K.store(K.convert(K.load(in, K.add(start, i)), Compute), out,
+              K.add(to0, i));
+    });
+    return;
+  }
+  K.loop(from, to, 1, [&](Value x) {
+    run(K.add(source, K.mul(x, column)), K.add(target, K.mul(x, pitch)),
+        channels, [&](Value c) { element(x, c); });
+  });
+}
+
+void ConvEmitter::zeroColumns(Value target, Value from, Value to,
+                              Value channels) {
+  int64_t pitch = scratchChannels();
+  OpBuilder &b = K.builder();
+  Location loc = K.loc();
+  Value out = K.buffer(ArgField::Scratch, 0, Compute);
+  auto vectorType = VectorType::get({Lanes}, Compute);
+  Value zeros = arith::ConstantOp::create(b, loc, b.getZeroAttr(vectorType));
+  Value zero = arith::ConstantOp::create(b, loc, b.getZeroAttr(Compute));
+  // Whole pitches are zeroed: what stands past `channels` is never used.
+  Value start = K.add(target, K.mul(from, pitch));
+  Value length = K.mul(K.sub(to, from), pitch);
+  Value whole =
+      K.mul(b.createOrFold<arith::DivUIOp>(loc, length, K.index(Lanes)), Lanes);
+  K.loop(K.index(0), whole, Lanes, [&](Value i) {
+    vector::StoreOp::create(b, loc, zeros, out, K.add(start, i));
+  });
+  K.loop(whole, length, 1,
+         [&](Value i) { K.store(zero, out, K.add(start, i)); });
+}
+
+} // namespace boo::compiler

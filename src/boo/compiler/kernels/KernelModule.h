@@ -1,0 +1,30 @@
+//===- KernelModule.h - What an emitter hands on ----------------*- C++ -*-===//
+#pragma once
+
+#include "boo/abi/Manifest.h"
+#include "boo/compiler/strategy/Schedule.h"
+#include "boo/graph/Graph.h"
+
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/OwningOpRef.h"
+
+namespace boo::compiler {
+
+/// A module with one function a dispatch, and the manifest's part about it.
+struct KernelModule {
+  mlir::OwningOpRef<mlir::ModuleOp> module;
+  std::vector<Dispatch> prepare, run;
+  int64_t workspaceBytes = 0, scratchBytes = 0, constantsBytes = 0;
+};
+
+/// Options of emission beyond the Schedule.
+struct EmitOptions {
+  /// Packed constants come from the prepare plan, not from every launch.
+  bool constantsPacked = false;
+};
+
+/// Writes the module of a group whose anchor is a convolution.
+KernelModule emitConv(mlir::MLIRContext &context, const Graph &group,
+                      const Schedule &schedule, const EmitOptions &options);
+
+} // namespace boo::compiler

@@ -1,0 +1,25 @@
+//===- PointwiseBuilder.h - Pointwise functions as arith and math -*- C++
+//-*-===//
+#pragma once
+
+#include "boo/compiler/kernels/KernelBuilder.h"
+#include "boo/graph/Graph.h"
+
+#include <map>
+
+namespace boo::compiler {
+
+/// Scalar ops that compute `fn` of `operands` (all of one float type) at the
+/// builder's insertion point. NaN goes through every function.
+mlir::Value buildPointwise(KernelBuilder &kernel, PointwiseFn fn,
+                           const std::vector<mlir::Value> &operands,
+                           const std::vector<double> &parameters);
+
+/// Evaluates the pointwise and cast nodes of `group` from `firstNode` on, in
+/// `compute`, given the values of their operands in any float type. Returns the
+/// group's only output in the type of that output.
+mlir::Value buildTail(KernelBuilder &kernel, const Graph &group,
+                      size_t firstNode, DType compute,
+                      std::map<ValueId, mlir::Value> values);
+
+} // namespace boo::compiler

@@ -1,0 +1,192 @@
+//===- ConvStrategy.cpp - Schedules of convolutions -----------------------===//
+//
+// A small cost model chooses the register tile; cache sizes choose what one
+// grid tile holds. Costs are cycles of an imagined core with two multiply-add
+// and two load ports: only their order matters.
+//
+//===----------------------------------------------------------------------===//
+
+#include "boo/compiler/strategy/ConvNest.h"
+#include "boo/compiler/strategy/Strategy.h"
+
+#include <algorithm>
+
+using namespace boo;
+using namespace boo::compiler;
+
+static int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+namespace {
+
+struct TileChoice {
+  int64_t m, nVectors;
+  double cost;
+};
+
+/// Cycles of one reduction step of an m x v tile.
+double stepCost(int64_t m, int64_t v, double filterCycles) {
+  double multiply = 0.5 * double(m * v);
+  double load = 0.5 * double(m + v);
+  // Fewer than eight sums in flight wait for the multiplier's latency.
+  return std::max({multiply, load, 4.0}) + filterCycles * double(v) +
+         0.02 * double(m);
+}
+
+class ConvStrategy {
+public:
+  ConvStrategy(const ConvNest &nest, const Target &target)
+      : Nest(nest), P(nest.problem), T(target),
+        Registers(registerFile(target.isa)),
+        ElementBytes(dtypeBytes(nest.computeType())),
+        Lanes(Registers.bits / 8 / ElementBytes) {}
+
+  Decision decide() {
+    Schedule &s = Result.schedule;
+    s.algorithm = Nest.depthwise ? Algorithm::Depthwise : Algorithm::Direct;
+    s.vectorBits = Registers.bits;
+    s.fma = Registers.fma;
+    Result.why.push_back(
+        Nest.depthwise
+            ? "depthwise: one channel a group, so lanes run over channels"
+            : "direct: products of " + std::to_string(Nest.kChannels()) +
+                  " channels for each tap");
+    chooseTile();
+    chooseInput();
+    chooseChunks();
+    return Result;
+  }
+
+private:
+  void chooseTile() {
+    int64_t width = P.out[2], n = Nest.nExtent();
+    TileChoice best{0, 0, 0}, widest{0, 0, 0};
+    for (int64_t v = 1; v <= 4; ++v) {
+      if (v > 1 && (v - 1) * Lanes >= n)
+        break;
+      // Registers: the sums, a row of the filter, one input element, and
+      // without fused multiply-add one product.
+      int64_t room = Registers.count - v - 1 - (Registers.fma ? 0 : 1);
+      for (int64_t m = 1; m <= std::min<int64_t>(room / v, width); ++m) {
+        TileChoice choice{m, v, tileCost(m, v, width, n)};
+        if (best.m == 0 || choice.cost < best.cost)
+          best = choice;
+        if (m == std::min<int64_t>(room / v, width) &&
+            (widest.m == 0 || choice.cost < widest.cost))
+          widest = choice;
+      }
+    }
+    Result.schedule.mTile = best.m;
+    Result.schedule.nVectors = best.nVectors;
+    Result.why.push_back(
+        "tile " + std::to_string(best.m) + " pixels x " +
+        std::to_string(best.nVectors * Lanes) + " channels: least waste for " +
+        std::to_string(width) + " pixels and " + std::to_string(n) +
+        " channels; the largest tile that fits, " + std::to_string(widest.m) +
+        " x " + std::to_string(widest.nVectors * Lanes) + ", costs " +
+        std::to_string(int64_t(100 * widest.cost / best.cost)) + " %");
+  }
+
+  /// Cost of one row of output, remainders included.
+  double tileCost(int64_t m, int64_t v, int64_t width, int64_t n) const {
+    int64_t block = P.reduction() * v * Lanes * ElementBytes;
+    // A block that leaves the second-level cache is paid for again and again.
+    double filterCycles = block > T.l2Bytes * 3 / 4 ? 3.0 : 0.3;
+    int64_t restM = width % m, restN = n % (v * Lanes);
+    int64_t restV = ceilDiv(restN, Lanes);
+    double cost = 0;
+    for (auto [mCount, mSize] :
+         {std::pair(width / m, m), std::pair(int64_t(restM != 0), restM)})
+      for (auto [nCount, nSize] : {std::pair(n / (v * Lanes), v),
+                                   std::pair(int64_t(restN != 0), restV)})
+        if (mCount * nCount != 0)
+          cost += double(mCount * nCount) *
+                  (stepCost(mSize, nSize, filterCycles) +
+                   8.0 / double(std::max<int64_t>(1, P.reduction())));
+    return cost;
+  }
+
+  void chooseInput() {
+    int64_t last = (P.out[2] - 1) * P.stride[2] +
+                   (P.filter[2] - 1) * P.dilation[2] - P.padLo[2];
+    if (P.dtype != Nest.computeType())
+      scratch("it is widened to " + std::string(dtypeName(Nest.computeType())));
+    else if (P.padLo[2] != 0 || last >= P.in[2])
+      scratch("its edges are padded");
+    else if (Nest.depthwise && P.inStrides.channel != 1)
+      scratch("its channels are not contiguous");
+    else if (!Nest.depthwise && P.inStrides.channel != 1 &&
+             Nest.nExtent() > 4 * Lanes)
+      scratch("its channels are far apart and each is read for " +
+              std::to_string(Nest.nExtent()) + " outputs");
+    else
+      Result.why.push_back("input in place: no padding along a row, and its "
+                           "type is the one computed in");
+  }
+
+  void scratch(const std::string &reason) {
+    Result.schedule.scratchInput = true;
+    Result.why.push_back("input rows in scratch: " + reason);
+  }
+
+  void chooseChunks() {
+    Schedule &s = Result.schedule;
+    int64_t blockChannels = s.nVectors * Lanes;
+    int64_t blocks = ceilDiv(Nest.nExtent(), blockChannels);
+    int64_t blockBytes = P.reduction() * blockChannels * ElementBytes;
+    if (Nest.depthwise) {
+      // The filter is small; a chunk of channels keeps rows in the L1 cache.
+      int64_t rowBytes = P.filter[0] * P.filter[1] * blockChannels *
+                         ElementBytes *
+                         ((P.out[2] - 1) * P.stride[2] + P.filter[2]);
+      s.nChunk = std::clamp<int64_t>(T.l1Bytes / std::max<int64_t>(1, rowBytes),
+                                     1, blocks);
+    } else {
+      int64_t fit = std::max<int64_t>(1, T.l2Bytes * 5 / 8 / blockBytes);
+      int64_t chunks = ceilDiv(blocks, fit);
+      s.nChunk = ceilDiv(blocks, chunks);
+      s.filterOuter = chunks > 1;
+      Result.why.push_back(
+          s.filterOuter
+              ? "filter outermost, " + std::to_string(s.nChunk) + " of " +
+                    std::to_string(blocks) +
+                    " blocks at a time: all of them exceed the L2 cache"
+              : "input outermost: all " + std::to_string(blocks) +
+                    " filter blocks fit the L2 cache");
+    }
+    chooseRow(blockChannels);
+  }
+
+  void chooseRow(int64_t blockChannels) {
+    Schedule &s = Result.schedule;
+    int64_t tiles = ceilDiv(P.out[2], s.mTile);
+    int64_t channels =
+        Nest.depthwise ? s.nChunk * blockChannels : Nest.kChannels();
+    int64_t tileBytes = s.mTile * P.stride[2] * channels * ElementBytes;
+    int64_t taps = P.filter[0] * P.filter[1];
+    // Rows shared by several taps are worth keeping whole in the L2 cache; a
+    // lone row only has to stay in the L1 cache while the blocks go by.
+    bool lone = taps * P.filter[2] == 1;
+    int64_t budget = lone ? T.l1Bytes / 2 : T.l2Bytes / 4 / taps;
+    s.wChunk =
+        std::clamp<int64_t>(budget / std::max<int64_t>(1, tileBytes), 1, tiles);
+    // Enough grid tiles for the threads of a large machine to share.
+    int64_t rows = P.batch * P.out[0] * P.out[1] * Nest.groupLoops();
+    while (s.wChunk > 1 && rows * ceilDiv(tiles, s.wChunk) < 4 * T.cores)
+      s.wChunk = ceilDiv(s.wChunk, 2);
+    s.wChunk = ceilDiv(tiles, ceilDiv(tiles, s.wChunk));
+  }
+
+  const ConvNest &Nest;
+  const ConvProblem &P;
+  const Target &T;
+  RegisterFile Registers;
+  int64_t ElementBytes, Lanes;
+  Decision Result;
+};
+
+} // namespace
+
+Decision boo::compiler::decideConv(const Graph &group, const Target &target) {
+  ConvNest nest = makeConvNest(group);
+  return ConvStrategy(nest, target).decide();
+}

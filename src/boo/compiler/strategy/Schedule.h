@@ -1,0 +1,57 @@
+//===- Schedule.h - How a group is to be computed ---------------*- C++ -*-===//
+//
+// What the strategy decides and the emitters obey. Its text form stands in the
+// manifest, in tuning entries and in the input of `boo-opt --boo-emit`.
+//
+//===----------------------------------------------------------------------===//
+#pragma once
+
+#include "boo/base/Status.h"
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace boo::compiler {
+
+enum class Algorithm {
+  Direct,    ///< convolution as a sum of small matrix products
+  Depthwise, ///< convolution of single channels, vectorised over them
+  Pointwise, ///< no anchor: elements in any order
+  Module,    ///< an mlir node: as its module says
+};
+std::string_view algorithmName(Algorithm algorithm);
+
+/// Fields that an algorithm does not use keep their defaults. All are counts of
+/// elements, vectors or tiles; none is derived from a thread count.
+struct Schedule {
+  Algorithm algorithm = Algorithm::Direct;
+  int64_t vectorBits = 512; ///< of the ISA's registers
+  bool fma = true;          ///< the ISA multiplies and adds in one instruction
+  int64_t mTile = 1;        ///< output pixels of a register tile
+  int64_t nVectors = 1;     ///< vectors of output channels of a register tile
+  int64_t kUnroll = 1; ///< reduction steps in a round of the innermost loop
+  int64_t nChunk = 1;  ///< channel blocks that one grid tile works through
+  int64_t wChunk = 1;  ///< register tiles along a row, in one grid tile
+  bool scratchInput = false; ///< rows of input are copied (padded, widened)
+  bool filterOuter = false;  ///< grid: channel chunks outermost, else innermost
+  int64_t prefetch = 0;      ///< reduction steps that filter loads run ahead
+
+  bool operator==(const Schedule &) const = default;
+};
+
+/// "algorithm=direct vector_bits=512 fma=1 m_tile=14 …", all fields.
+std::string printSchedule(const Schedule &schedule);
+/// Unknown, repeated, malformed or impossible fields are errors; missing ones
+/// keep the values of `defaults`.
+StatusOr<Schedule> parseSchedule(std::string_view text, Schedule defaults = {});
+
+/// A Schedule, and the reasons: one line for what was chosen and one for each
+/// alternative that was not.
+struct Decision {
+  Schedule schedule;
+  std::vector<std::string> why;
+};
+
+} // namespace boo::compiler

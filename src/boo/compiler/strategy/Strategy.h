@@ -1,0 +1,32 @@
+//===- Strategy.h - From a group and a target to a Schedule -----*- C++ -*-===//
+//
+// Pure functions: equal arguments give equal Schedules. They read no
+// environment and no CPUID; what they may know of a machine is in its Target.
+//
+//===----------------------------------------------------------------------===//
+#pragma once
+
+#include "boo/base/Target.h"
+#include "boo/compiler/strategy/Schedule.h"
+#include "boo/graph/Graph.h"
+
+namespace boo::compiler {
+
+/// The Schedule of a group in canonical form. Fields that `tuningEntry` (a
+/// Schedule's text, possibly partial, or "") names override what the model
+/// would choose.
+StatusOr<Decision> decide(const Graph &group, const Target &target,
+                          std::string_view tuningEntry);
+
+/// Vector registers of an ISA.
+struct RegisterFile {
+  int64_t bits;  ///< of one register
+  int64_t count; ///< of registers
+  bool fma;      ///< fused multiply-add exists
+};
+RegisterFile registerFile(Isa isa);
+
+Decision decideConv(const Graph &group, const Target &target);
+Decision decidePointwise(const Graph &group, const Target &target);
+
+} // namespace boo::compiler
