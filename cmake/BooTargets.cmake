@@ -9,8 +9,9 @@ target_include_directories(boo_options INTERFACE ${CMAKE_SOURCE_DIR}/src
 target_compile_options(boo_options INTERFACE -Wall -Wextra -Wno-unused-parameter
                                              -fvisibility=hidden)
 if(BOO_SANITIZE)
-  target_compile_options(boo_options INTERFACE -fsanitize=${BOO_SANITIZE}
-                                               -fno-omit-frame-pointer)
+  target_compile_options(
+    boo_options INTERFACE -fsanitize=${BOO_SANITIZE} -fno-sanitize-recover=all
+                          -fno-omit-frame-pointer)
   target_link_options(boo_options INTERFACE -fsanitize=${BOO_SANITIZE})
 endif()
 
@@ -29,7 +30,6 @@ function(boo_folder name)
     target_link_libraries(${name}_test PRIVATE boo_${name} ${arg_TEST_LIBS}
                                                GTest::gtest_main GTest::gmock)
     include(GoogleTest)
-    gtest_discover_tests(${name}_test PROPERTIES TIMEOUT 600
-                         DISCOVERY_TIMEOUT 60)
+    gtest_discover_tests(${name}_test DISCOVERY_TIMEOUT 60)
   endif()
 endfunction()
