@@ -21,11 +21,18 @@ struct ReferenceOutput {
   /// the pointwise tail by its Lipschitz constants and the tail functions' own
   /// error, plus one rounding to the output's dtype (and its smallest
   /// subnormal). Higham, Accuracy and Stability, section 3.1: gamma_n.
+  ///
+  /// Infinite where nothing can be said: the type in use may overflow, or an
+  /// operand may have left the function's domain. Any result is right there,
+  /// NaN included. Where the bound is finite and the value NaN or infinite, so
+  /// must be the kernel's.
   std::vector<double> bounds;
 };
 
 /// `arguments` are the buffers of graph.arguments(), laid out by their strides.
-/// `algorithm` is the manifest's ("direct", …). Uses up to `threads` threads.
+/// `algorithm` is the manifest's ("direct", …) and is looked at by convolutions
+/// only. Uses up to `threads` threads. A value that passes from one group to
+/// the next stays unrounded here; its rounding is in the bound.
 StatusOr<std::vector<ReferenceOutput>>
 evaluateReference(const Graph &graph, std::span<const void *const> arguments,
                   std::string_view algorithm, int threads);
@@ -35,7 +42,9 @@ evaluateReference(const Graph &graph, std::span<const void *const> arguments,
 double loadElement(const void *buffer, DType dtype, int64_t index);
 void storeElement(void *buffer, DType dtype, int64_t index, double value);
 
-/// Work of a group, for reports.
+/// Work of a static Graph, for reports: multiplications and additions of its
+/// anchors (a lone pointwise run: one an element and function), and the bytes
+/// of the arguments that are read and of the outputs, each once.
 struct Work {
   double flops = 0;
   double bytes = 0;

@@ -18,7 +18,7 @@ namespace boo {
 /// where reads outside the input count as 0. Index order of the spatial arrays:
 /// depth, height, width. Strides are in elements.
 struct ConvProblem {
-  DType dtype = DType::F32;  ///< of input, filter and output
+  DType dtype = DType::F32; ///< of input, filter and output
   DType accType = DType::F32;
   int64_t batch = 1, inChannels = 1, outChannels = 1, groups = 1;
   std::array<int64_t, 3> in{1, 1, 1}, filter{1, 1, 1}, out{1, 1, 1};

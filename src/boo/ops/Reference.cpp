@@ -1,0 +1,131 @@
+//===- Reference.cpp - What the right answer is ---------------------------===//
+//
+// Walks the canonical Graph in float64. Between nodes of one group nothing is
+// rounded, as in the kernels; what leaves a group is rounded once, which here
+// adds to the bound and leaves the value alone.
+//
+//===----------------------------------------------------------------------===//
+
+#include "boo/ops/Reference.h"
+#include "boo/graph/Attributes.h"
+#include "boo/graph/partition/Partition.h"
+#include "boo/ops/ErrorBound.h"
+#include "boo/ops/conv/Reference.h"
+#include "boo/ops/pointwise/Pointwise.h"
+
+#include <optional>
+
+using namespace boo;
+
+namespace {
+
+class Evaluator {
+public:
+  Evaluator(const Graph &graph, std::span<const void *const> arguments,
+            std::string_view algorithm, int threads)
+      : G(graph), Algorithm(algorithm), Threads(threads),
+        Buffers(graph.values().size()), Tensors(graph.values().size()),
+        LastUse(graph.values().size()), Leaves(graph.values().size()) {
+    for (size_t i = 0; i != arguments.size(); ++i)
+      Buffers[size_t(graph.arguments()[i])] = arguments[i];
+  }
+
+  StatusOr<std::vector<ReferenceOutput>> run();
+
+private:
+  Status findLifetimes();
+  TensorView view(ValueId id) const;
+  StatusOr<Tensor> evaluate(const Node &node) const;
+
+  const Graph &G;
+  std::string_view Algorithm;
+  int Threads;
+  std::vector<const void *> Buffers;          ///< of arguments
+  std::vector<std::optional<Tensor>> Tensors; ///< of results that are alive
+  std::vector<size_t> LastUse;                ///< the last node to read a value
+  std::vector<bool> Leaves;                   ///< stored by its group
+};
+
+} // namespace
+
+Status Evaluator::findLifetimes() {
+  BOO_ASSIGN_OR_RETURN(auto groups, partition(G));
+  for (const Group &group : groups)
+    for (ValueId id : group.outputs)
+      Leaves[size_t(id)] = true;
+  for (size_t i = 0; i != G.nodes().size(); ++i)
+    for (ValueId id : G.nodes()[i].operands)
+      LastUse[size_t(id)] = i;
+  for (const Output &output : G.outputs())
+    LastUse[size_t(output.value)] = G.nodes().size();
+  return Status::ok();
+}
+
+TensorView Evaluator::view(ValueId id) const {
+  const Value &value = G.value(id);
+  if (value.producer < 0)
+    return {Buffers[size_t(id)], value.type};
+  return {*Tensors[size_t(id)], value.type};
+}
+
+StatusOr<Tensor> Evaluator::evaluate(const Node &node) const {
+  const TensorType &type = G.value(node.results[0]).type;
+  switch (node.op) {
+  case Op::Conv:
+    return evaluateConv(convProblem(G, node, type), view(node.operands[0]),
+                        view(node.operands[1]), Algorithm, Threads);
+  case Op::Pointwise: {
+    std::vector<TensorView> operands;
+    for (ValueId id : node.operands)
+      operands.push_back(view(id));
+    return evaluatePointwise(pointwiseFn(node), pointwiseParameters(node),
+                             operands, type, Threads);
+  }
+  case Op::Cast:
+    return evaluateCast(view(node.operands[0]),
+                        G.value(node.operands[0]).type.dtype, type, Threads);
+  case Op::Mlir:
+    return unsupported("an mlir node has no reference");
+  }
+  return internalError("an op without a reference");
+}
+
+StatusOr<std::vector<ReferenceOutput>> Evaluator::run() {
+  BOO_RETURN_IF_ERROR(findLifetimes());
+  for (size_t i = 0; i != G.nodes().size(); ++i) {
+    const Node &node = G.nodes()[i];
+    BOO_ASSIGN_OR_RETURN(Tensor tensor, evaluate(node));
+    ValueId id = node.results[0];
+    if (Leaves[size_t(id)])
+      for (size_t j = 0; j != tensor.values.size(); ++j)
+        tensor.errors[j] = roundedError(tensor.values[j], tensor.errors[j],
+                                        G.value(id).type.dtype);
+    Tensors[size_t(id)] = std::move(tensor);
+    for (ValueId operand : node.operands)
+      if (LastUse[size_t(operand)] == i)
+        Tensors[size_t(operand)].reset();
+  }
+  std::vector<ReferenceOutput> outputs;
+  for (const Output &output : G.outputs()) {
+    Tensor &tensor = *Tensors[size_t(output.value)];
+    outputs.push_back({std::move(tensor.values), std::move(tensor.errors)});
+  }
+  return outputs;
+}
+
+StatusOr<std::vector<ReferenceOutput>>
+boo::evaluateReference(const Graph &graph,
+                       std::span<const void *const> arguments,
+                       std::string_view algorithm, int threads) {
+  BOO_RETURN_IF_ERROR(graph.verify());
+  for (const Value &value : graph.values())
+    if (!value.type.isStatic())
+      return unsupported("the reference of a Graph with symbolic sizes");
+  if (arguments.size() != graph.arguments().size())
+    return invalidArgument(
+        "the Graph has " + std::to_string(graph.arguments().size()) +
+        " arguments and " + std::to_string(arguments.size()) + " were given");
+  // Canonical form drops dead nodes; arguments and outputs keep their order.
+  Graph canonical = canonicalize(graph);
+  return Evaluator(canonical, arguments, algorithm, threads).run();
+}

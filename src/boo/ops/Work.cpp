@@ -1,0 +1,40 @@
+//===- Work.cpp - Flops and bytes of a Graph ------------------------------===//
+
+#include "boo/ops/Reference.h"
+#include "boo/ops/conv/ConvProblem.h"
+
+#include <set>
+
+using namespace boo;
+
+/// Bytes of the elements that have a place of their own.
+static double distinctBytes(const TensorType &type) {
+  double bytes = double(dtypeBytes(type.dtype));
+  for (size_t i = 0; i != type.rank(); ++i)
+    if (type.strides[i] != 0)
+      bytes *= double(type.sizes[i].size());
+  return type.numElements() == 0 ? 0 : bytes;
+}
+
+Work boo::graphWork(const Graph &graph) {
+  Work work;
+  double tailFlops = 0;
+  std::set<ValueId> read;
+  for (const Node &node : graph.nodes()) {
+    const TensorType &type = graph.value(node.results[0]).type;
+    if (node.op == Op::Conv)
+      work.flops += convProblem(graph, node, type).flops();
+    if (node.op == Op::Pointwise)
+      tailFlops += double(type.numElements());
+    for (ValueId id : node.operands)
+      if (graph.value(id).producer < 0)
+        read.insert(id);
+  }
+  if (work.flops == 0)
+    work.flops = tailFlops;
+  for (ValueId id : read)
+    work.bytes += distinctBytes(graph.value(id).type);
+  for (const Output &output : graph.outputs())
+    work.bytes += distinctBytes(graph.value(output.value).type);
+  return work;
+}

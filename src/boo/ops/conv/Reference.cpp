@@ -1,0 +1,264 @@
+//===- Reference.cpp - Convolution nodes in float64 -----------------------===//
+//
+// Both operands are first copied to dense channel-last arrays of doubles; then
+// a small tile of outputs (pixels x channels) runs over all taps, in a loop
+// that any compiler vectorises. The bound needs the same sum over magnitudes,
+// for which floats do.
+//
+//===----------------------------------------------------------------------===//
+
+#include "boo/ops/conv/Reference.h"
+#include "boo/ops/ErrorBound.h"
+#include "boo/ops/conv/ErrorBound.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+
+using namespace boo;
+
+namespace {
+
+/// Pixels and channels of a tile: for 16 vector registers of 16 bytes, of which
+/// the accumulators take 8.
+constexpr int64_t TilePixels = 4;
+template <typename T> constexpr int64_t TileChannels = 32 / sizeof(T);
+using Vec3 = std::array<int64_t, 3>;
+
+int64_t volume(const Vec3 &sizes) { return sizes[0] * sizes[1] * sizes[2]; }
+
+Vec3 unravel(int64_t index, const Vec3 &sizes) {
+  return {index / (sizes[1] * sizes[2]), index / sizes[2] % sizes[1],
+          index % sizes[2]};
+}
+
+/// An operand's strides in the order of ConvProblem.
+ConvProblem::Strides stridesOf(const TensorView &view) {
+  ConvProblem::Strides strides;
+  strides.outer = view.stride(0);
+  strides.channel = view.stride(1);
+  for (size_t i = 2; i != view.rank(); ++i)
+    strides.spatial[3 - view.rank() + i] = view.stride(i);
+  return strides;
+}
+
+int64_t spatialOffset(const ConvProblem::Strides &strides, const Vec3 &at) {
+  return at[0] * strides.spatial[0] + at[1] * strides.spatial[1] +
+         at[2] * strides.spatial[2];
+}
+
+/// The operands as type T, each element what `get(view, index)` makes of it.
+template <typename T> struct Dense {
+  std::vector<T> input;  ///< [batch][pixel][channel], then a pixel of zeros
+  std::vector<T> filter; ///< [group][channel tile][tap][channel in][tile]
+};
+
+template <typename T, typename Get>
+Dense<T> makeDense(const ConvProblem &p, const TensorView &input,
+                   const TensorView &filter, int threads, Get get) {
+  Dense<T> dense;
+  int64_t pixels = volume(p.in), taps = volume(p.filter);
+  dense.input.resize(size_t((p.batch * pixels + 1) * p.inChannels));
+  ConvProblem::Strides from = stridesOf(input);
+  parallelFor(p.batch * pixels, 256, threads, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i != end; ++i) {
+      int64_t index = i / pixels * from.outer +
+                      spatialOffset(from, unravel(i % pixels, p.in));
+      T *to = &dense.input[size_t(i * p.inChannels)];
+      for (int64_t c = 0; c != p.inChannels; ++c)
+        to[c] = get(input, index + c * from.channel);
+    }
+  });
+
+  constexpr int64_t Tile = TileChannels<T>;
+  int64_t tiles = (p.outPerGroup() + Tile - 1) / Tile;
+  int64_t tileSize = taps * p.inPerGroup() * Tile;
+  // Lanes past the last channel stay 0 and are dropped later.
+  dense.filter.resize(size_t(p.groups * tiles * tileSize));
+  from = stridesOf(filter);
+  parallelFor(p.outChannels, 1, threads, [&](int64_t begin, int64_t end) {
+    for (int64_t k = begin; k != end; ++k) {
+      int64_t inGroup = k % p.outPerGroup();
+      T *to = &dense.filter[size_t(
+          (k / p.outPerGroup() * tiles + inGroup / Tile) * tileSize +
+          inGroup % Tile)];
+      for (int64_t tap = 0; tap != taps; ++tap) {
+        int64_t index =
+            k * from.outer + spatialOffset(from, unravel(tap, p.filter));
+        for (int64_t c = 0; c != p.inPerGroup(); ++c, to += Tile)
+          *to = get(filter, index + c * from.channel);
+      }
+    }
+  });
+  return dense;
+}
+
+/// The sums of one tile: `offsets[tap * TilePixels + i]` is where pixel i finds
+/// its channels under a tap.
+template <typename T>
+void sumTile(const T *input, const int64_t *offsets, int64_t taps,
+             int64_t channels, const T *filter,
+             T (&sums)[TilePixels][TileChannels<T>]) {
+  typedef T Vector __attribute__((vector_size(32), aligned(sizeof(T))));
+  Vector acc[TilePixels] = {};
+  for (int64_t tap = 0; tap != taps; ++tap, offsets += TilePixels)
+    for (int64_t c = 0; c != channels; ++c, filter += TileChannels<T>) {
+      Vector w = *reinterpret_cast<const Vector *>(filter);
+      for (int64_t i = 0; i != TilePixels; ++i)
+        acc[i] += input[offsets[i] + c] * w;
+    }
+  for (int64_t i = 0; i != TilePixels; ++i)
+    for (int64_t j = 0; j != TileChannels<T>; ++j)
+      sums[i][j] = acc[i][j];
+}
+
+/// Where output pixel `pixel` finds its channels in Dense::input under a tap.
+int64_t inputOffset(const ConvProblem &p, int64_t pixel, const Vec3 &tap) {
+  int64_t outPixels = volume(p.out), inPixels = volume(p.in);
+  Vec3 at = unravel(pixel % outPixels, p.out);
+  for (size_t d = 0; d != 3; ++d) {
+    at[d] = at[d] * p.stride[d] + tap[d] * p.dilation[d] - p.padLo[d];
+    if (at[d] < 0 || at[d] >= p.in[d])
+      return p.batch * inPixels * p.inChannels; // the pixel of zeros
+  }
+  int64_t index = (at[0] * p.in[1] + at[1]) * p.in[2] + at[2];
+  return (pixel / outPixels * inPixels + index) * p.inChannels;
+}
+
+/// Calls `store(output index, sum)` for every output, from several threads.
+template <typename T, typename Store>
+void convolve(const ConvProblem &p, const Dense<T> &dense, int threads,
+              Store store) {
+  constexpr int64_t Tile = TileChannels<T>;
+  int64_t taps = volume(p.filter), outPixels = volume(p.out);
+  int64_t tiles = (p.outPerGroup() + Tile - 1) / Tile,
+          columns = p.groups * tiles;
+  int64_t tileSize = taps * p.inPerGroup() * Tile;
+  int64_t pixels = p.batch * outPixels;
+
+  // A piece of work: pixels whose inputs stay in the cache while the filter
+  // passes by, fewer when there are many taps to keep offsets for; and channel
+  // tiles enough to be worth finding these offsets.
+  int64_t piecePixels =
+      std::clamp<int64_t>((1 << 20) / taps, TilePixels, 64) & -TilePixels;
+  constexpr int64_t PieceColumns = 64;
+  int64_t columnPieces = (columns + PieceColumns - 1) / PieceColumns;
+  int64_t pixelPieces = (pixels + piecePixels - 1) / piecePixels;
+
+  auto sumPiece = [&](int64_t piece, std::vector<int64_t> &offsets) {
+    int64_t first = piece / columnPieces * piecePixels;
+    int64_t count = std::min(piecePixels, pixels - first);
+    // Past the end the last pixel is summed again, and dropped.
+    for (int64_t i = 0; i != piecePixels; ++i)
+      for (int64_t tap = 0; tap != taps; ++tap)
+        offsets[size_t((i / TilePixels * taps + tap) * TilePixels +
+                       i % TilePixels)] =
+            inputOffset(p, first + std::min(i, count - 1),
+                        unravel(tap, p.filter));
+    int64_t firstColumn = piece % columnPieces * PieceColumns;
+    int64_t endColumn = std::min(firstColumn + PieceColumns, columns);
+    for (int64_t column = firstColumn; column != endColumn; ++column) {
+      int64_t group = column / tiles, inGroup = column % tiles * Tile;
+      int64_t lanes = std::min(Tile, p.outPerGroup() - inGroup);
+      int64_t k = group * p.outPerGroup() + inGroup;
+      const T *input = &dense.input[size_t(group * p.inPerGroup())];
+      const T *filter = &dense.filter[size_t(column * tileSize)];
+      for (int64_t i = 0; i < count; i += TilePixels) {
+        T sums[TilePixels][Tile];
+        sumTile(input, &offsets[size_t(i * taps)], taps, p.inPerGroup(), filter,
+                sums);
+        for (int64_t j = 0; j != std::min(TilePixels, count - i); ++j) {
+          int64_t pixel = first + i + j;
+          int64_t base = (pixel / outPixels * p.outChannels + k) * outPixels +
+                         pixel % outPixels;
+          for (int64_t lane = 0; lane != lanes; ++lane)
+            store(size_t(base + lane * outPixels), sums[j][lane]);
+        }
+      }
+    }
+  };
+  parallelFor(pixelPieces * columnPieces, 1, threads,
+              [&](int64_t begin, int64_t end) {
+                std::vector<int64_t> offsets(size_t(piecePixels * taps));
+                for (int64_t piece = begin; piece != end; ++piece)
+                  sumPiece(piece, offsets);
+              });
+}
+
+/// sum of |x|*|w| with the operands' own errors folded in, so that `factor`
+/// times the sum covers both: (|x| + dx / factor) * (|w| + dw / factor).
+template <typename T>
+void convolveMagnitudes(const ConvProblem &p, const TensorView &input,
+                        const TensorView &filter, double factor, int threads,
+                        Tensor &result) {
+  auto magnitude = [factor](const TensorView &view, int64_t index) {
+    return T(std::fabs(view.value(index)) + view.error(index) / factor);
+  };
+  Dense<T> dense = makeDense<T>(p, input, filter, threads, magnitude);
+  double terms = double(p.reduction());
+  // These sums were rounded too, products of tiny numbers to 0 at worst; and
+  // the kernel's rounding acts on operands that are off.
+  double slack =
+      1 + 2 * (terms + 8) * std::numeric_limits<T>::epsilon() + 2 * factor;
+  double lost = terms * floatLimits(p.accType).subnormal;
+  double largest = floatLimits(p.accType).largest;
+  convolve<T>(p, dense, threads, [&](size_t index, T sum) {
+    double bound = double(sum) * slack;
+    // Partial sums may overflow where the result does not.
+    result.errors[index] = bound <= largest
+                               ? bound * factor + lost
+                               : std::numeric_limits<double>::infinity();
+  });
+}
+
+bool hasUnknown(const TensorView &view) {
+  if (view.isExact())
+    return false;
+  int64_t count = 1;
+  for (size_t i = 0; i != view.rank(); ++i)
+    count *= view.size(i);
+  for (int64_t i = 0; i != count; ++i)
+    if (std::isinf(view.error(i)))
+      return true;
+  return false;
+}
+
+} // namespace
+
+StatusOr<Tensor> boo::evaluateConv(const ConvProblem &problem,
+                                   const TensorView &input,
+                                   const TensorView &filter,
+                                   std::string_view algorithm, int threads) {
+  BOO_ASSIGN_OR_RETURN(double factor, convErrorFactor(algorithm, problem));
+  Tensor result;
+  size_t count =
+      size_t(problem.batch * problem.outChannels * volume(problem.out));
+  result.values.resize(count);
+  {
+    auto value = [](const TensorView &view, int64_t index) {
+      return view.value(index);
+    };
+    Dense<double> dense =
+        makeDense<double>(problem, input, filter, threads, value);
+    convolve<double>(problem, dense, threads, [&](size_t index, double sum) {
+      result.values[index] = sum;
+    });
+  }
+  result.errors.resize(count);
+  // Floats hold magnitudes of narrow types only, and sums of a million terms.
+  if (problem.dtype != DType::F64 && problem.reduction() < (1 << 20))
+    convolveMagnitudes<float>(problem, input, filter, factor, threads, result);
+  else
+    convolveMagnitudes<double>(problem, input, filter, factor, threads, result);
+
+  // An infinity or a NaN is certain when it comes from exact operands.
+  bool certain = !hasUnknown(input) && !hasUnknown(filter);
+  for (size_t i = 0; i != count; ++i)
+    if (certain && !std::isfinite(result.values[i]))
+      result.errors[i] = 0;
+    else
+      result.errors[i] =
+          settledError(result.values[i], result.errors[i], problem.accType);
+  return result;
+}

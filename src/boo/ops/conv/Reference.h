@@ -1,0 +1,19 @@
+//===- Reference.h - Convolution nodes in float64 ---------------*- C++ -*-===//
+#pragma once
+
+#include "boo/ops/Tensor.h"
+#include "boo/ops/conv/ConvProblem.h"
+
+#include <string_view>
+
+namespace boo {
+
+/// Evaluates the problem (its strides are not looked at) on logical views of
+/// input and filter. Taps in the padding multiply a zero, so a NaN or infinity
+/// in the filter shows there too. Errors are those of an accumulator that has
+/// not been rounded to the output's dtype yet.
+StatusOr<Tensor> evaluateConv(const ConvProblem &problem,
+                              const TensorView &input, const TensorView &filter,
+                              std::string_view algorithm, int threads);
+
+} // namespace boo
