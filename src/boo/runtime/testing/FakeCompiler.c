@@ -1,0 +1,74 @@
+/*===- FakeCompiler.c - A compiler plugin without a compiler ------*- C -*-===*\
+|*
+|* Answers every request with a copy of the hand-written artifact, under the
+|* key asked for, so that the runtime is tested without MLIR. A graph that calls
+|* `neg` is refused as the real compiler refuses.
+|*
+\*===----------------------------------------------------------------------===*/
+
+#include "boo/abi/CompilerAbi.h"
+#include "boo/runtime/testing/FixtureArtifact.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define EXPORT __attribute__((visibility("default")))
+
+/* Overwrites the first `from` in the bytes with `to`, padded with '_'. */
+static void patch(char *bytes, size_t size, const char *from, const char *to) {
+  size_t length = strlen(from), given = strlen(to);
+  for (size_t i = 0; i + length <= size; ++i) {
+    if (memcmp(bytes + i, from, length) != 0)
+      continue;
+    for (size_t j = 0; j < length; ++j)
+      bytes[i + j] = j < given ? to[j] : '_';
+    return;
+  }
+}
+
+static int copyFixture(const boo_compile_request *request) {
+  static char bytes[1 << 20];
+  FILE *in = fopen(request->constants_packed ? BOO_PACKED_FIXTURE_ARTIFACT
+                                             : BOO_FIXTURE_ARTIFACT,
+                   "rb");
+  if (!in)
+    return -1;
+  size_t size = fread(bytes, 1, sizeof(bytes), in);
+  fclose(in);
+  patch(bytes, size, FIXTURE_KEY, request->key);
+  patch(bytes, size, FIXTURE_NAME, request->name);
+  FILE *out = fopen(request->output_path, "wb");
+  if (!out)
+    return -1;
+  int bad = fwrite(bytes, 1, size, out) != size;
+  return fclose(out) != 0 || bad ? -1 : 0;
+}
+
+EXPORT uint32_t boo_compiler_abi_version(void) {
+  return BOO_COMPILER_ABI_VERSION;
+}
+
+EXPORT int32_t boo_compiler_compile(const boo_compile_request *request,
+                                    boo_compile_result *result) {
+  result->code = 0;
+  result->message = "";
+  if (strstr(request->graph_text, "\"neg\"")) {
+    result->code = 6;
+    result->message = "op neg: refused by pass fake-lowering";
+  } else if (copyFixture(request) != 0) {
+    result->code = 5;
+    result->message = "cannot write the artifact";
+  } else if (request->mlir_path[0]) {
+    FILE *mlir = fopen(request->mlir_path, "wb");
+    if (mlir) {
+      fprintf(mlir, "// %s\nmodule {}\n", request->name);
+      fclose(mlir);
+    }
+  }
+  return result->code;
+}
+
+EXPORT void boo_compiler_release(boo_compile_result *result) {
+  result->message = NULL;
+}
