@@ -102,6 +102,12 @@ Env boo::readEnv(const std::function<const char *(const char *)> &lookup,
     env.tmpDir = tmp;
   env.libraryPath = split(get("LD_LIBRARY_PATH"), ':');
 
+  for (auto [name, value] : {std::pair("BOO_SOAK_KILLS", &env.soakKills),
+                             std::pair("BOO_SOAK_SECONDS", &env.soakSeconds)}) {
+    std::string_view text = get(name);
+    std::from_chars(text.data(), text.data() + text.size(), *value);
+  }
+
   // A list gives the team size of each nesting level; only the first is ours.
   // libgomp itself complains of a bad value, so BOO only ignores it.
   std::string_view threads = get("OMP_NUM_THREADS");

@@ -8,6 +8,7 @@
 
 #include "boo/base/Status.h"
 
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
@@ -29,6 +30,8 @@ struct Env {
   std::string tmpDir = "/tmp";           ///< TMPDIR
   std::vector<std::string> libraryPath;  ///< LD_LIBRARY_PATH, split at colons
   int ompNumThreads = 0;                 ///< OMP_NUM_THREADS' first; 0 = unset
+  int64_t soakKills = 0;   ///< BOO_SOAK_KILLS: of the long cache test
+  int64_t soakSeconds = 0; ///< BOO_SOAK_SECONDS: of long random tests
   /// TURBINE_LOG_LEVEL, or log_level= in TURBINE_DEBUG.
   LogLevel logLevel = LogLevel::Warning;
 };

@@ -23,7 +23,8 @@ Status boo::systemError(const char *what, const std::string &path) {
   std::string message = std::string(what) + " " + path + ": ";
   char buffer[256];
   message += ::strerror_r(error, buffer, sizeof(buffer));
-  return {error == ENOENT ? StatusCode::NotFound : StatusCode::IoError,
+  bool absent = error == ENOENT || error == ENOTDIR || error == ESTALE;
+  return {absent ? StatusCode::NotFound : StatusCode::IoError,
           std::move(message)};
 }
 

@@ -28,7 +28,8 @@ private:
   int Fd;
 };
 
-/// "open /a/b: Permission denied", from errno.
+/// "open /a/b: Permission denied", from errno. NotFound when there is no such
+/// file (any more), else IoError.
 Status systemError(const char *what, const std::string &path);
 
 /// All bytes from the start of an open file.
