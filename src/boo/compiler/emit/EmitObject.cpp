@@ -97,7 +97,7 @@ void optimize(llvm::Module &module, llvm::TargetMachine &machine) {
   llvm::cantFail(builder.parsePassPipeline(
       passes, "function(sroa,early-cse,instcombine<no-verify-fixpoint>,"
               "simplifycfg,loop-mssa(licm),gvn,dse,"
-              "instcombine<no-verify-fixpoint>,loop(loop-reduce))"));
+              "instcombine<no-verify-fixpoint>)"));
   passes.run(module, modules);
 }
 

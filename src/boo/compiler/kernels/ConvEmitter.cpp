@@ -44,6 +44,15 @@ int64_t ConvEmitter::scratchChannels() const {
                         : Nest.kChannels();
 }
 
+int64_t ConvEmitter::scratchPitch() const {
+  // Columns a page apart fall into one set of the L1 cache: a few elements of
+  // slack spread them.
+  int64_t channels = scratchChannels();
+  int64_t bytes = dtypeBytes(Nest.computeType());
+  bool aliases = channels * P.stride[2] * bytes % 4096 == 0;
+  return channels + (aliases ? 64 / bytes : 0);
+}
+
 KernelModule ConvEmitter::emit() {
   KernelModule kernel;
   int64_t computeBytes = dtypeBytes(Nest.computeType());
@@ -55,9 +64,9 @@ KernelModule ConvEmitter::emit() {
       packedBytes;
   if (S.scratchInput)
     kernel.scratchBytes = P.filter[0] * P.filter[1] * scratchColumns() *
-                          scratchChannels() * computeBytes;
+                          scratchPitch() * computeBytes;
   Dispatch pack{"boo_dispatch_0", "pack_filter",
-                Nest.groupLoops() * blocks() * P.filter[0] * P.filter[1]};
+                Nest.groupLoops() * blocks() * packPieces()};
   (Options.constantsPacked ? kernel.prepare : kernel.run).push_back(pack);
   int64_t grid = 1;
   for (int64_t size : gridSizes())

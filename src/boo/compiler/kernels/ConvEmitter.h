@@ -52,6 +52,9 @@ private:
   void fillRow(const Place &at, Value source, Value target);
   void copyColumns(Value source, Value target, Value from, Value to,
                    Value channels);
+  /// Lanes x lanes elements, transposed: channels become contiguous.
+  void copySquare(Value in, Value source, int64_t channel, Value out,
+                  Value target);
   void zeroColumns(Value target, Value from, Value to, Value channels);
   void emitTile(const Place &at, const InputView &input, Value block,
                 Value tile, int64_t m, int64_t n);
@@ -63,8 +66,10 @@ private:
   // What the Schedule makes of the nest.
   int64_t blocks() const;        ///< of output channels in a group
   int64_t blockElements() const; ///< packed filter of one block
+  int64_t packPieces() const;    ///< grid tiles that pack one block
   int64_t rowTiles() const;      ///< register tiles of a row
   int64_t scratchColumns() const, scratchChannels() const;
+  int64_t scratchPitch() const; ///< elements from a column to the next
 
   const Graph &Group;
   Schedule S;

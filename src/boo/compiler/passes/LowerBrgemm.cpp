@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "boo/compiler/dialect/BooDialect.h"
+#include "boo/compiler/dialect/VectorTranspose.h"
 #include "boo/compiler/passes/Passes.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -132,7 +133,7 @@ private:
       }
       for (int64_t v = 0; v != Vectors; ++v) {
         if (depthwise)
-          element = loadLanes(Op.getA(), offset(at, v * Lanes), v);
+          element = loadLanes(Op.getA(), offset(at, v * Lanes), lanesOf(v));
         Value &sum = sums[size_t(m * Vectors + v)];
         sum = multiplyAdd(element, row[size_t(v)], sum);
       }
@@ -149,71 +150,122 @@ private:
   /// Number of lanes of vector `v` that are inside of n.
   int64_t lanesOf(int64_t v) { return std::min(Lanes, N - v * Lanes); }
 
-  Value maskOf(int64_t v) {
+  Value mask(int64_t count) {
     SmallVector<bool> mask(size_t(Lanes), false);
-    std::fill_n(mask.begin(), lanesOf(v), true);
+    std::fill_n(mask.begin(), count, true);
     auto type = VectorType::get({Lanes}, Builder.getI1Type());
     return arith::ConstantOp::create(
         Builder, Loc, type, DenseElementsAttr::get(type, ArrayRef(mask)));
   }
 
-  /// Vector `v` of contiguous elements, zeros past the end of n.
-  Value loadLanes(Value buffer, Value at, int64_t v) {
+  /// `count` contiguous elements, zeros in the lanes after them.
+  Value loadLanes(Value buffer, Value at, int64_t count) {
     auto type = VectorType::get(
         {Lanes}, cast<MemRefType>(buffer.getType()).getElementType());
-    if (lanesOf(v) == Lanes)
+    if (count == Lanes)
       return vector::LoadOp::create(Builder, Loc, type, buffer, at);
     Value zero = arith::ConstantOp::create(Builder, Loc, type,
                                            Builder.getZeroAttr(type));
     return vector::MaskedLoadOp::create(Builder, Loc, type, buffer, at,
-                                        maskOf(v), zero);
+                                        mask(count), zero);
   }
 
-  /// Elements of a tail operand that meet vector `v` of row `m`.
-  Value loadTail(size_t operand, int64_t m, int64_t v) {
+  /// Elements of a tail operand that meet vector `v` of the rows [m, m + rows).
+  SmallVector<Value> loadTail(size_t operand, int64_t m, int64_t rows,
+                              int64_t v) {
     Value buffer = Op.getTail()[operand];
     ArrayRef<int64_t> strides = Op.getTailStrides().slice(2 * operand, 2);
     Value at = offset(Op.getTailOffsets()[operand],
                       m * strides[0] + v * Lanes * strides[1]);
-    if (strides[1] == 1)
-      return loadLanes(buffer, at, v);
     auto type = VectorType::get(
         {Lanes}, cast<MemRefType>(buffer.getType()).getElementType());
-    if (strides[1] == 0)
-      return vector::BroadcastOp::create(
-          Builder, Loc, type, memref::LoadOp::create(Builder, Loc, buffer, at));
+    if (strides[1] > 1 && strides[0] == 1)
+      return loadColumns(buffer, at, strides[1], rows, v);
+    SmallVector<Value> result;
+    for (int64_t i = 0; i != rows; ++i) {
+      Value row = offset(at, i * strides[0]);
+      if (strides[0] == 0 && i != 0)
+        result.push_back(result.front());
+      else if (strides[1] == 1)
+        result.push_back(loadLanes(buffer, row, lanesOf(v)));
+      else if (strides[1] == 0)
+        result.push_back(vector::BroadcastOp::create(
+            Builder, Loc, type,
+            memref::LoadOp::create(Builder, Loc, buffer, row)));
+      else
+        result.push_back(gather(buffer, row, strides[1], v));
+    }
+    return result;
+  }
+
+  Value gather(Value buffer, Value at, int64_t stride, int64_t v) {
+    auto type = VectorType::get(
+        {Lanes}, cast<MemRefType>(buffer.getType()).getElementType());
     Value lanes = arith::ConstantOp::create(Builder, Loc, type,
                                             Builder.getZeroAttr(type));
     for (int64_t lane = 0; lane != lanesOf(v); ++lane) {
       Value element = memref::LoadOp::create(Builder, Loc, buffer,
-                                             offset(at, lane * strides[1]));
+                                             offset(at, lane * stride));
       lanes = vector::InsertOp::create(Builder, Loc, element, lanes, lane);
     }
     return lanes;
   }
 
+  /// Rows that lie along the lanes' stride in memory: load the columns.
+  SmallVector<Value> loadColumns(Value buffer, Value at, int64_t stride,
+                                 int64_t rows, int64_t v) {
+    SmallVector<Value> columns;
+    for (int64_t lane = 0; lane != Lanes; ++lane)
+      columns.push_back(lane < lanesOf(v)
+                            ? loadLanes(buffer, offset(at, lane * stride), rows)
+                            : columns.front());
+    return transposeSquare(Builder, Loc, columns);
+  }
+
+  /// Stores in blocks of as many rows as a vector has lanes, so that a block
+  /// can be transposed when memory runs along the rows.
   void storeTile(ArrayRef<Value> sums) {
+    for (int64_t v = 0; v != Vectors; ++v)
+      for (int64_t m = 0; m < M; m += Lanes)
+        storeBlock(sums, m, std::min(Lanes, M - m), v);
+  }
+
+  void storeBlock(ArrayRef<Value> sums, int64_t m, int64_t rows, int64_t v) {
     Block &body = Op.getBody().front();
-    // A row that every m shares (a bias) is loaded once.
-    DenseMap<std::pair<size_t, int64_t>, Value> shared;
-    for (int64_t m = 0; m != M; ++m)
-      for (int64_t v = 0; v != Vectors; ++v) {
-        IRMapping map;
-        map.map(body.getArgument(0), sums[size_t(m * Vectors + v)]);
-        for (size_t i = 0; i != Op.getTail().size(); ++i) {
-          bool same = Op.getTailStrides()[2 * i] == 0;
-          Value value = same ? shared.lookup({i, v}) : Value();
-          if (!value)
-            value = loadTail(i, m, v);
-          if (same)
-            shared[{i, v}] = value;
-          map.map(body.getArgument(unsigned(1 + i)), value);
-        }
-        for (Operation &op : body.without_terminator())
-          cloneAsVector(op, map);
-        storeLanes(map.lookup(cast<YieldOp>(body.getTerminator()).getValue()),
-                   m, v);
-      }
+    SmallVector<SmallVector<Value>> tails;
+    for (size_t i = 0; i != Op.getTail().size(); ++i)
+      tails.push_back(loadTail(i, m, rows, v));
+    SmallVector<Value> results;
+    for (int64_t row = 0; row != rows; ++row) {
+      IRMapping map;
+      map.map(body.getArgument(0), sums[size_t((m + row) * Vectors + v)]);
+      for (size_t i = 0; i != tails.size(); ++i)
+        map.map(body.getArgument(unsigned(1 + i)), tails[i][size_t(row)]);
+      for (Operation &op : body.without_terminator())
+        cloneAsVector(op, map);
+      results.push_back(
+          map.lookup(cast<YieldOp>(body.getTerminator()).getValue()));
+    }
+    ArrayRef<int64_t> strides = Op.getCStrides();
+    Value at = offset(Op.getCOffset(), m * strides[0] + v * Lanes * strides[1]);
+    if (strides[1] == 1 || N == 1) {
+      for (int64_t row = 0; row != rows; ++row)
+        storeLanes(results[size_t(row)], offset(at, row * strides[0]),
+                   lanesOf(v));
+    } else if (strides[0] == 1) {
+      results.resize(size_t(Lanes), results.front());
+      SmallVector<Value> columns = transposeSquare(Builder, Loc, results);
+      for (int64_t lane = 0; lane != lanesOf(v); ++lane)
+        storeLanes(columns[size_t(lane)], offset(at, lane * strides[1]), rows);
+    } else {
+      for (int64_t row = 0; row != rows; ++row)
+        for (int64_t lane = 0; lane != lanesOf(v); ++lane)
+          memref::StoreOp::create(
+              Builder, Loc,
+              vector::ExtractOp::create(Builder, Loc, results[size_t(row)],
+                                        lane),
+              Op.getC(), offset(at, row * strides[0] + lane * strides[1]));
+    }
   }
 
   /// A copy of a scalar elementwise op on vectors.
@@ -233,20 +285,11 @@ private:
     map.map(op.getResults(), copy->getResults());
   }
 
-  void storeLanes(Value lanes, int64_t m, int64_t v) {
-    ArrayRef<int64_t> strides = Op.getCStrides();
-    Value at = offset(Op.getCOffset(), m * strides[0] + v * Lanes * strides[1]);
-    if (strides[1] != 1 && N != 1) {
-      for (int64_t lane = 0; lane != lanesOf(v); ++lane)
-        memref::StoreOp::create(
-            Builder, Loc, vector::ExtractOp::create(Builder, Loc, lanes, lane),
-            Op.getC(), offset(at, lane * strides[1]));
-      return;
-    }
-    if (lanesOf(v) == Lanes)
+  void storeLanes(Value lanes, Value at, int64_t count) {
+    if (count == Lanes)
       vector::StoreOp::create(Builder, Loc, lanes, Op.getC(), at);
     else
-      vector::MaskedStoreOp::create(Builder, Loc, Op.getC(), at, maskOf(v),
+      vector::MaskedStoreOp::create(Builder, Loc, Op.getC(), at, mask(count),
                                     lanes);
   }
 

@@ -19,8 +19,8 @@ static int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 namespace {
 
 struct TileChoice {
-  int64_t m, nVectors;
-  double cost;
+  int64_t m = 0, nVectors = 0, bits = 0;
+  double cost = 0;
 };
 
 /// Cycles of one reduction step of an m x v tile.
@@ -37,13 +37,11 @@ public:
   ConvStrategy(const ConvNest &nest, const Target &target)
       : Nest(nest), P(nest.problem), T(target),
         Registers(registerFile(target.isa)),
-        ElementBytes(dtypeBytes(nest.computeType())),
-        Lanes(Registers.bits / 8 / ElementBytes) {}
+        ElementBytes(dtypeBytes(nest.computeType())) {}
 
   Decision decide() {
     Schedule &s = Result.schedule;
     s.algorithm = Nest.depthwise ? Algorithm::Depthwise : Algorithm::Direct;
-    s.vectorBits = Registers.bits;
     s.fma = Registers.fma;
     Result.why.push_back(
         Nest.depthwise
@@ -58,51 +56,70 @@ public:
 
 private:
   void chooseTile() {
+    TileChoice best, widest;
+    // Few channels fill short vectors better; those exist on every ISA.
+    for (int64_t bits = Registers.bits; bits >= 128; bits /= 2) {
+      if (bits != Registers.bits && Nest.nExtent() > bits / 8 / ElementBytes)
+        break;
+      chooseTile(bits, best, widest);
+    }
+    Schedule &s = Result.schedule;
+    s.vectorBits = best.bits;
+    Lanes = best.bits / 8 / ElementBytes;
+    s.mTile = best.m;
+    s.nVectors = best.nVectors;
+    Result.why.push_back(
+        "tile " + std::to_string(best.m) + " pixels x " +
+        std::to_string(best.nVectors * Lanes) + " channels: least waste for " +
+        std::to_string(P.out[2]) + " pixels and " +
+        std::to_string(Nest.nExtent()) +
+        " channels; the largest tile that fits, " + std::to_string(widest.m) +
+        " x " +
+        std::to_string(widest.nVectors * widest.bits / 8 / ElementBytes) +
+        ", costs " + std::to_string(int64_t(100 * widest.cost / best.cost)) +
+        " %");
+  }
+
+  void chooseTile(int64_t bits, TileChoice &best, TileChoice &widest) {
     int64_t width = P.out[2], n = Nest.nExtent();
-    TileChoice best{0, 0, 0}, widest{0, 0, 0};
+    int64_t lanes = bits / 8 / ElementBytes;
     for (int64_t v = 1; v <= 4; ++v) {
-      if (v > 1 && (v - 1) * Lanes >= n)
+      if (v > 1 && (v - 1) * lanes >= n)
         break;
       // Registers: the sums, a row of the filter, one input element, and
       // without fused multiply-add one product.
       int64_t room = Registers.count - v - 1 - (Registers.fma ? 0 : 1);
-      for (int64_t m = 1; m <= std::min<int64_t>(room / v, width); ++m) {
-        TileChoice choice{m, v, tileCost(m, v, width, n)};
+      int64_t largest = std::min<int64_t>(room / v, width);
+      for (int64_t m = 1; m <= largest; ++m) {
+        TileChoice choice{m, v, bits, tileCost(m, v, lanes)};
         if (best.m == 0 || choice.cost < best.cost)
           best = choice;
-        if (m == std::min<int64_t>(room / v, width) &&
-            (widest.m == 0 || choice.cost < widest.cost))
+        if (m == largest && (widest.m == 0 || choice.cost < widest.cost))
           widest = choice;
       }
     }
-    Result.schedule.mTile = best.m;
-    Result.schedule.nVectors = best.nVectors;
-    Result.why.push_back(
-        "tile " + std::to_string(best.m) + " pixels x " +
-        std::to_string(best.nVectors * Lanes) + " channels: least waste for " +
-        std::to_string(width) + " pixels and " + std::to_string(n) +
-        " channels; the largest tile that fits, " + std::to_string(widest.m) +
-        " x " + std::to_string(widest.nVectors * Lanes) + ", costs " +
-        std::to_string(int64_t(100 * widest.cost / best.cost)) + " %");
   }
 
   /// Cost of one row of output, remainders included.
-  double tileCost(int64_t m, int64_t v, int64_t width, int64_t n) const {
-    int64_t block = P.reduction() * v * Lanes * ElementBytes;
+  double tileCost(int64_t m, int64_t v, int64_t lanes) const {
+    int64_t width = P.out[2], n = Nest.nExtent();
+    int64_t block = P.reduction() * v * lanes * ElementBytes;
     // A block that leaves the second-level cache is paid for again and again.
     double filterCycles = block > T.l2Bytes * 3 / 4 ? 3.0 : 0.3;
-    int64_t restM = width % m, restN = n % (v * Lanes);
-    int64_t restV = ceilDiv(restN, Lanes);
+    int64_t restM = width % m, restN = n % (v * lanes);
+    int64_t restV = ceilDiv(restN, lanes);
     double cost = 0;
     for (auto [mCount, mSize] :
          {std::pair(width / m, m), std::pair(int64_t(restM != 0), restM)})
-      for (auto [nCount, nSize] : {std::pair(n / (v * Lanes), v),
+      for (auto [nCount, nSize] : {std::pair(n / (v * lanes), v),
                                    std::pair(int64_t(restN != 0), restV)})
         if (mCount * nCount != 0)
           cost += double(mCount * nCount) *
                   (stepCost(mSize, nSize, filterCycles) +
                    8.0 / double(std::max<int64_t>(1, P.reduction())));
-    return cost;
+    // At the same number of instructions shorter vectors win: some cores split
+    // the long ones.
+    return cost * (1.0 + 0.0001 * double(lanes));
   }
 
   void chooseInput() {
@@ -118,6 +135,10 @@ private:
              Nest.nExtent() > 4 * Lanes)
       scratch("its channels are far apart and each is read for " +
               std::to_string(Nest.nExtent()) + " outputs");
+    else if (Result.schedule.mTile > 8 &&
+             P.stride[2] * P.inStrides.spatial[2] * ElementBytes % 4096 == 0)
+      scratch("its columns are a multiple of 4096 bytes apart and would share "
+              "one set of the L1 cache");
     else
       Result.why.push_back("input in place: no padding along a row, and its "
                            "type is the one computed in");
@@ -180,7 +201,7 @@ private:
   const ConvProblem &P;
   const Target &T;
   RegisterFile Registers;
-  int64_t ElementBytes, Lanes;
+  int64_t ElementBytes, Lanes = 1;
   Decision Result;
 };
 

@@ -1,11 +1,11 @@
-//===- ConvOperands.cpp - Packed filter and scratch rows ------------------===//
+//===- ConvScratch.cpp - Rows of input in scratch memory ------------------===//
 //
-// The two copies that a convolution makes of its operands: the filter, once a
-// launch or once for all, and rows of input where they need padding, widening
-// or contiguous channels.
+// Where rows need padding, widening or contiguous channels, a grid tile works
+// on a copy of them.
 //
 //===----------------------------------------------------------------------===//
 
+#include "boo/compiler/dialect/VectorTranspose.h"
 #include "boo/compiler/kernels/ConvEmitter.h"
 
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
@@ -14,52 +14,8 @@ using namespace mlir;
 
 namespace boo::compiler {
 
-void ConvEmitter::emitPack() {
-  const ConvProblem::Strides &f = P.filterStrides;
-  int64_t channels = Nest.kChannels(), taps = P.filter[2];
-  Type stored = K.type(P.dtype);
-  K.dispatch(0, [&](Value tile) {
-    std::vector<Value> c = K.delinearize(
-        tile, {Nest.groupLoops(), blocks(), P.filter[0], P.filter[1]});
-    Value source = K.buffer(ArgField::In, argument(Nest.filter), stored);
-    Value target = K.buffer(PackedField, 0, Compute);
-    Value first = K.mul(c[1], BlockChannels);
-    Value valid =
-        K.min(K.index(BlockChannels), K.sub(K.index(Nest.nExtent()), first));
-    Value from =
-        K.add(K.mul(c[0], P.outPerGroup() * f.outer), K.mul(first, f.outer));
-    from = K.add(from,
-                 K.add(K.mul(c[2], f.spatial[0]), K.mul(c[3], f.spatial[1])));
-    Value to = K.mul(tile, taps * channels * BlockChannels);
-    Value zero = arith::ConstantOp::create(K.builder(), K.loc(),
-                                           K.builder().getZeroAttr(Compute));
-    auto each = [&](Value low, Value high, bool copy) {
-      K.loop(low, high, 1, [&](Value lane) {
-        Value laneFrom = K.add(from, K.mul(lane, f.outer));
-        Value laneTo = K.add(to, lane);
-        K.loop(K.index(0), K.index(taps), 1, [&](Value tap) {
-          K.loop(K.index(0), K.index(channels), 1, [&](Value channel) {
-            Value value = zero;
-            if (copy) {
-              Value at = K.add(laneFrom, K.add(K.mul(tap, f.spatial[2]),
-                                               K.mul(channel, f.channel)));
-              value = K.convert(K.load(source, at), Compute);
-            }
-            K.store(value, target,
-                    K.add(laneTo, K.add(K.mul(tap, channels * BlockChannels),
-                                        K.mul(channel, BlockChannels))));
-          });
-        });
-      });
-    };
-    each(K.index(0), valid, true);
-    if (Nest.nExtent() % BlockChannels != 0)
-      each(valid, K.index(BlockChannels), false);
-  });
-}
-
 ConvEmitter::InputView ConvEmitter::fillScratch(const Place &at) {
-  int64_t channels = scratchChannels(), columns = scratchColumns();
+  int64_t pitch = scratchPitch(), columns = scratchColumns();
   Value source = inputRow(at);
   if (Nest.depthwise)
     source = K.add(source,
@@ -67,8 +23,8 @@ ConvEmitter::InputView ConvEmitter::fillScratch(const Place &at) {
   InputView view;
   view.buffer = K.buffer(ArgField::Scratch, 0, Compute);
   view.base = K.index(0);
-  view.tap = {P.filter[1] * columns * channels, columns * channels};
-  view.column = channels;
+  view.tap = {P.filter[1] * columns * pitch, columns * pitch};
+  view.column = pitch;
   view.channel = 1;
   // Only taps inside the input have a row; the batch counts skip the others.
   K.loop(K.index(0), at.count[0], 1, [&](Value d) {
@@ -106,7 +62,7 @@ void ConvEmitter::fillRow(const Place &at, Value source, Value target) {
 
 void ConvEmitter::copyColumns(Value source, Value target, Value from, Value to,
                               Value channels) {
-  int64_t pitch = scratchChannels();
+  int64_t pitch = scratchPitch();
   Type stored = K.type(P.dtype);
   Value in = K.buffer(ArgField::In, argument(Nest.input), stored);
   Value out = K.buffer(ArgField::Scratch, 0, Compute);
@@ -119,8 +75,27 @@ void ConvEmitter::copyColumns(Value source, Value target, Value from, Value to,
             K.add(target, K.add(K.mul(x, pitch), c)));
   };
   if (channel != 1) {
-    // Walk along the row: neighbours in memory are then neighbours in time.
-    K.loop(K.index(0), channels, 1, [&](Value c) {
+    // Squares while they fit, then element by element along the row.
+    Value c0 = K.index(0);
+    if (column == 1) {
+      Value wholeC = K.mul(
+          b.createOrFold<arith::DivUIOp>(loc, channels, K.index(Lanes)), Lanes);
+      Value wholeX =
+          K.add(from, K.mul(b.createOrFold<arith::DivUIOp>(loc, K.sub(to, from),
+                                                           K.index(Lanes)),
+                            Lanes));
+      K.loop(c0, wholeC, Lanes, [&](Value c) {
+        K.loop(from, wholeX, Lanes, [&](Value x) {
+          copySquare(in, K.add(source, K.add(x, K.mul(c, channel))), channel,
+                     out, K.add(target, K.add(K.mul(x, pitch), c)));
+        });
+        K.loop(c, K.add(c, Lanes), 1, [&](Value c) {
+          K.loop(wholeX, to, 1, [&](Value x) { element(x, c); });
+        });
+      });
+      c0 = wholeC;
+    }
+    K.loop(c0, channels, 1, [&](Value c) {
       K.loop(from, to, 1, [&](Value x) { element(x, c); });
     });
     return;
@@ -154,9 +129,25 @@ void ConvEmitter::copyColumns(Value source, Value target, Value from, Value to,
   });
 }
 
+void ConvEmitter::copySquare(Value in, Value source, int64_t channel, Value out,
+                             Value target) {
+  OpBuilder &b = K.builder();
+  auto type =
+      VectorType::get({Lanes}, cast<MemRefType>(in.getType()).getElementType());
+  SmallVector<Value> rows;
+  for (int64_t i = 0; i != Lanes; ++i)
+    rows.push_back(K.convert(vector::LoadOp::create(b, K.loc(), type, in,
+                                                    K.add(source, i * channel)),
+                             Compute));
+  SmallVector<Value> columns = transposeSquare(b, K.loc(), rows);
+  for (int64_t i = 0; i != Lanes; ++i)
+    vector::StoreOp::create(b, K.loc(), columns[size_t(i)], out,
+                            K.add(target, i * scratchPitch()));
+}
+
 void ConvEmitter::zeroColumns(Value target, Value from, Value to,
                               Value channels) {
-  int64_t pitch = scratchChannels();
+  int64_t pitch = scratchPitch();
   OpBuilder &b = K.builder();
   Location loc = K.loc();
   Value out = K.buffer(ArgField::Scratch, 0, Compute);

@@ -1,0 +1,227 @@
+//===- ConvPack.cpp - The packed filter of a convolution ------------------===//
+//
+// Source: for each output channel a run of taps and input channels. Target: for
+// each block of output channels [tap][channel][lane]. One of three copies does
+// it: lanes contiguous in the source are copied as vectors; runs contiguous in
+// the source are transposed in squares; anything else goes element by element.
+//
+//===----------------------------------------------------------------------===//
+
+#include "boo/compiler/dialect/VectorTranspose.h"
+#include "boo/compiler/kernels/ConvEmitter.h"
+
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+
+#include <algorithm>
+#include <numeric>
+
+using namespace mlir;
+
+namespace boo::compiler {
+
+namespace {
+
+/// One of the dimensions that a sum runs over: taps and input channels.
+struct ReductionDim {
+  int64_t size, source, target; ///< strides in elements
+};
+
+class FilterPack {
+public:
+  FilterPack(KernelBuilder &kernel, const ConvNest &nest, int64_t lanes,
+             int64_t blockChannels, Value source, Value target)
+      : K(kernel), Nest(nest), Lanes(lanes), BlockChannels(blockChannels),
+        Source(source), Target(target),
+        Stored(cast<MemRefType>(source.getType()).getElementType()),
+        Compute(cast<MemRefType>(target.getType()).getElementType()) {
+    const ConvProblem &p = nest.problem;
+    int64_t stride = BlockChannels;
+    auto dim = [&](int64_t size, int64_t from) {
+      if (size != 1)
+        Dims.push_back({size, from, stride});
+      stride *= size;
+    };
+    dim(nest.kChannels(), p.filterStrides.channel);
+    for (size_t d = 3; d-- > 0;)
+      dim(p.filter[d], p.filterStrides.spatial[d]);
+    std::stable_sort(Dims.begin(), Dims.end(),
+                     [](const ReductionDim &a, const ReductionDim &b) {
+                       return a.source > b.source;
+                     });
+    mergeDims();
+  }
+
+  /// Whether the whole sum's operands are one run of memory.
+  bool isRun() const {
+    int64_t expected = 1;
+    for (size_t i = Dims.size(); i-- > 0; expected *= Dims[i].size)
+      if (Dims[i].source != expected)
+        return false;
+    return !Dims.empty();
+  }
+
+  /// Packs steps [low, high) of the reduction, in the source's order, of the
+  /// block whose first lane is at `from` and that starts at `to`.
+  void pack(Value from, Value to, Value low, Value high, bool lastBlock) {
+    int64_t channels = Nest.nExtent() % BlockChannels;
+    if (!lastBlock || channels == 0)
+      channels = BlockChannels;
+    int64_t whole = channels / Lanes * Lanes;
+    K.loop(K.index(0), K.index(whole), Lanes, [&](Value first) {
+      packVector(K.add(from, K.mul(first, outer())), K.add(to, first), low,
+                 high, Lanes);
+    });
+    if (channels != whole)
+      packVector(K.add(from, whole * outer()), K.add(to, whole), low, high,
+                 channels - whole);
+  }
+
+private:
+  /// Neighbours that both source and target walk through without a gap are one
+  /// dimension: a filter stored as it is packed has a single one.
+  void mergeDims() {
+    for (size_t i = Dims.size(); i-- > 1;) {
+      ReductionDim &a = Dims[i - 1], &b = Dims[i];
+      if (a.source != b.size * b.source || a.target != b.size * b.target)
+        continue;
+      a = {a.size * b.size, b.source, b.target};
+      Dims.erase(Dims.begin() + int64_t(i));
+    }
+  }
+
+  int64_t steps() const {
+    int64_t product = 1;
+    for (const ReductionDim &dim : Dims)
+      product *= dim.size;
+    return product;
+  }
+  int64_t outer() const { return Nest.problem.filterStrides.outer; }
+
+  /// Source and target of reduction step `q`.
+  std::pair<Value, Value> place(Value from, Value to, Value q) {
+    std::vector<int64_t> sizes;
+    for (const ReductionDim &dim : Dims)
+      sizes.push_back(dim.size);
+    std::vector<Value> c = K.delinearize(q, sizes);
+    for (size_t i = 0; i != Dims.size(); ++i) {
+      from = K.add(from, K.mul(c[i], Dims[i].source));
+      to = K.add(to, K.mul(c[i], Dims[i].target));
+    }
+    return {from, to};
+  }
+
+  void packVector(Value from, Value to, Value low, Value high, int64_t count) {
+    if (outer() == 1) {
+      K.loop(low, high, 1, [&](Value q) {
+        auto [source, target] = place(from, to, q);
+        storeRow(loadRow(source, count), target);
+      });
+      return;
+    }
+    Value rest = low;
+    if (isRun()) {
+      OpBuilder &b = K.builder();
+      Value length = K.sub(high, low);
+      rest = K.add(low, K.mul(b.createOrFold<arith::DivUIOp>(K.loc(), length,
+                                                             K.index(Lanes)),
+                              Lanes));
+      K.loop(low, rest, Lanes,
+             [&](Value q) { packSquare(from, to, q, count); });
+    }
+    // Grid tiles start at whole squares, so only a ragged sum has a rest.
+    if (isRun() && steps() % Lanes == 0)
+      return;
+    K.loop(rest, high, 1, [&](Value q) {
+      auto [source, target] = place(from, to, q);
+      K.loop(K.index(0), K.index(count), 1, [&](Value lane) {
+        Value at = K.add(source, K.mul(lane, outer()));
+        K.store(K.convert(K.load(Source, at), Compute), Target,
+                K.add(target, lane));
+      });
+      K.loop(K.index(count), K.index(Lanes), 1, [&](Value lane) {
+        K.store(zero(Compute), Target, K.add(target, lane));
+      });
+    });
+  }
+
+  /// Lanes x lanes elements from reduction step `q` on.
+  void packSquare(Value from, Value to, Value q, int64_t count) {
+    Value start = K.add(from, q);
+    SmallVector<Value> rows;
+    for (int64_t lane = 0; lane != Lanes; ++lane)
+      rows.push_back(lane < count ? loadRow(K.add(start, lane * outer()), Lanes)
+                                  : zero(VectorType::get({Lanes}, Compute)));
+    SmallVector<Value> columns = transposeSquare(K.builder(), K.loc(), rows);
+    for (int64_t i = 0; i != Lanes; ++i)
+      storeRow(columns[size_t(i)], place(start, to, K.add(q, i)).second);
+  }
+
+  Value zero(Type type) {
+    return arith::ConstantOp::create(K.builder(), K.loc(),
+                                     K.builder().getZeroAttr(type));
+  }
+
+  Value loadRow(Value at, int64_t count) {
+    OpBuilder &b = K.builder();
+    auto type = VectorType::get({Lanes}, Stored);
+    if (count == Lanes)
+      return K.convert(vector::LoadOp::create(b, K.loc(), type, Source, at),
+                       Compute);
+    SmallVector<bool> bits(size_t(Lanes), false);
+    std::fill_n(bits.begin(), count, true);
+    auto maskType = VectorType::get({Lanes}, b.getI1Type());
+    Value mask = arith::ConstantOp::create(
+        b, K.loc(), maskType, DenseElementsAttr::get(maskType, ArrayRef(bits)));
+    return K.convert(vector::MaskedLoadOp::create(b, K.loc(), type, Source, at,
+                                                  mask, zero(type)),
+                     Compute);
+  }
+
+  void storeRow(Value row, Value at) {
+    vector::StoreOp::create(K.builder(), K.loc(), row, Target, at);
+  }
+
+  KernelBuilder &K;
+  const ConvNest &Nest;
+  int64_t Lanes, BlockChannels;
+  Value Source, Target;
+  Type Stored, Compute;
+  std::vector<ReductionDim> Dims; ///< in the source's order, outermost first
+};
+
+} // namespace
+
+/// Reduction steps that a grid tile of the pack takes: enough to be worth a
+/// tile, few enough that small filters are shared by threads.
+static constexpr int64_t packSteps = 256;
+
+int64_t ConvEmitter::packPieces() const {
+  int64_t steps = Nest.kChannels() * P.filter[0] * P.filter[1] * P.filter[2];
+  return (steps + packSteps - 1) / packSteps;
+}
+
+void ConvEmitter::emitPack() {
+  int64_t steps = Nest.kChannels() * P.filter[0] * P.filter[1] * P.filter[2];
+  int64_t outer = P.filterStrides.outer;
+  K.dispatch(0, [&](Value tile) {
+    std::vector<Value> c =
+        K.delinearize(tile, {Nest.groupLoops(), blocks(), packPieces()});
+    FilterPack pack(
+        K, Nest, Lanes, BlockChannels,
+        K.buffer(ArgField::In, argument(Nest.filter), K.type(P.dtype)),
+        K.buffer(PackedField, 0, Compute));
+    Value from = K.add(K.mul(c[0], P.outPerGroup() * outer),
+                       K.mul(c[1], BlockChannels * outer));
+    Value to = K.mul(K.add(K.mul(c[0], blocks()), c[1]), blockElements());
+    Value low = K.mul(c[2], packSteps);
+    Value high = K.min(K.index(steps), K.add(low, packSteps));
+    if (Nest.nExtent() % BlockChannels == 0)
+      return pack.pack(from, to, low, high, false);
+    K.ifThen(
+        K.equal(c[1], blocks() - 1),
+        [&] { pack.pack(from, to, low, high, true); },
+        [&] { pack.pack(from, to, low, high, false); });
+  });
+}
+
+} // namespace boo::compiler
