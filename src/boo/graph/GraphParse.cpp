@@ -53,7 +53,12 @@ private:
   Status define(std::string_view name, ValueId id, size_t start);
 
   Status error(const std::string &message) const {
-    return invalidArgument(message).withContext(place(Position));
+    return at(Position, invalidArgument(message));
+  }
+  /// `status` with the place before it. Finding a place takes a walk over the
+  /// text: for errors only.
+  Status at(size_t position, const Status &status) const {
+    return status.isOk() ? status : status.withContext(place(position));
   }
   std::string place(size_t position) const;
 
@@ -208,8 +213,8 @@ StatusOr<ValueId> Parser::takeUse() {
   BOO_ASSIGN_OR_RETURN(std::string_view name, takeName());
   auto it = Names.find(name);
   if (it == Names.end())
-    return invalidArgument("%" + std::string(name) + " is not defined")
-        .withContext(place(start));
+    return at(start,
+              invalidArgument("%" + std::string(name) + " is not defined"));
   return it->second;
 }
 
@@ -223,9 +228,8 @@ StatusOr<Dim> Parser::takeDim() {
   if (!symbol)
     return Dim(value);
   if (value >= kMaxSymbols)
-    return invalidArgument("symbols are s0 to s" +
-                           std::to_string(kMaxSymbols - 1))
-        .withContext(place(start));
+    return at(start, invalidArgument("symbols are s0 to s" +
+                                     std::to_string(kMaxSymbols - 1)));
   return Dim::symbol(int32_t(value));
 }
 
@@ -320,8 +324,8 @@ StatusOr<AttributeMap> Parser::takeAttributes() {
     BOO_RETURN_IF_ERROR(expect('='));
     BOO_ASSIGN_OR_RETURN(Attribute value, takeAttribute());
     if (!attributes.emplace(name, std::move(value)).second)
-      return invalidArgument("attribute `" + name + "` is given twice")
-          .withContext(place(start));
+      return at(start,
+                invalidArgument("attribute `" + name + "` is given twice"));
   } while (takeIf(','));
   BOO_RETURN_IF_ERROR(expect('}'));
   return attributes;
@@ -330,8 +334,8 @@ StatusOr<AttributeMap> Parser::takeAttributes() {
 Status Parser::define(std::string_view name, ValueId id, size_t start) {
   if (Names.emplace(name, id).second)
     return Status::ok();
-  return invalidArgument("%" + std::string(name) + " is defined twice")
-      .withContext(place(start));
+  return at(start,
+            invalidArgument("%" + std::string(name) + " is defined twice"));
 }
 
 Status Parser::takeNode(Op op, const std::vector<std::string_view> &names,
@@ -353,15 +357,14 @@ Status Parser::takeNode(Op op, const std::vector<std::string_view> &names,
     types.push_back(std::move(type));
   } while (takeIf(','));
   if (types.size() != names.size())
-    return invalidArgument(std::to_string(names.size()) + " results have " +
-                           std::to_string(types.size()) + " types")
-        .withContext(place(start));
+    return at(start,
+              invalidArgument(std::to_string(names.size()) + " results have " +
+                              std::to_string(types.size()) + " types"));
   std::vector<ValueId> results = Result.addNode(
       op, std::move(operands), std::move(attributes), std::move(types));
   for (size_t i = 0; i != names.size(); ++i)
     BOO_RETURN_IF_ERROR(define(names[i], results[i], start));
-  return verifyNode(Result, Result.nodes().size() - 1)
-      .withContext(place(start));
+  return at(start, verifyNode(Result, Result.nodes().size() - 1));
 }
 
 Status Parser::takeStatement() {
@@ -383,12 +386,11 @@ Status Parser::takeStatement() {
     role = Role::InOut;
   if (role) {
     if (names.size() != 1)
-      return invalidArgument("an argument has one name")
-          .withContext(place(start));
+      return at(start, invalidArgument("an argument has one name"));
     BOO_ASSIGN_OR_RETURN(TensorType type, takeType());
     ValueId id = Result.addArgument(std::move(type), *role);
     BOO_RETURN_IF_ERROR(define(names[0], id, start));
-    return verifyArgument(Result.value(id)).withContext(place(start));
+    return at(start, verifyArgument(Result.value(id)));
   }
   StatusOr<Op> op = parseOp(word);
   if (op.isOk())
@@ -409,7 +411,7 @@ Status Parser::takeReturn(size_t start) {
   } while (takeIf(','));
   if (!atEnd())
     return error("expected the end of the text after `return`");
-  return verifyOutputs(Result).withContext(place(start));
+  return at(start, verifyOutputs(Result));
 }
 
 StatusOr<Graph> Parser::run() {
@@ -419,9 +421,9 @@ StatusOr<Graph> Parser::run() {
   size_t versionStart = Position;
   BOO_ASSIGN_OR_RETURN(int64_t version, takeInteger());
   if (version != 1)
-    return unsupported("Graph version " + std::to_string(version) +
-                       " is not known: this is version 1")
-        .withContext(place(versionStart));
+    return at(versionStart,
+              unsupported("Graph version " + std::to_string(version) +
+                          " is not known: this is version 1"));
   while (true) {
     size_t start = Position;
     if (takeWordIf("return")) {

@@ -1,0 +1,307 @@
+//===- PartitionTest.cpp - Groups, and plans made of them -----------------===//
+
+#include "boo/graph/partition/Partition.h"
+
+#include <gmock/gmock.h>
+
+using namespace boo;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+namespace {
+
+/// Builds graphs of 1x1 convolutions on tensors of one size.
+struct Builder {
+  Graph graph;
+  TensorType type = TensorType::contiguous(DType::F32, {1, 8, 4, 4});
+  ValueId x = graph.addArgument(type);
+  ValueId w = graph.addArgument(
+      TensorType::contiguous(DType::F32, {8, 8, 1, 1}), Role::Constant);
+
+  ValueId conv(ValueId input) {
+    using List = std::vector<int64_t>;
+    return graph.addNode(Op::Conv, {input, w},
+                         {{"stride", List{1, 1}},
+                          {"dilation", List{1, 1}},
+                          {"pad_lo", List{0, 0}},
+                          {"pad_hi", List{0, 0}},
+                          {"groups", int64_t(1)},
+                          {"acc", DType::F32}},
+                         {type})[0];
+  }
+  ValueId relu(ValueId a) {
+    return graph.addPointwise(PointwiseFn::Relu, {a}, type);
+  }
+  ValueId add(ValueId a, ValueId b) {
+    return graph.addPointwise(PointwiseFn::Add, {a, b}, type);
+  }
+  ValueId mlir(ValueId a) {
+    return graph.addNode(Op::Mlir, {a}, {{"module", std::string("m")}},
+                         {type})[0];
+  }
+};
+
+std::vector<Group> groupsOf(const Graph &graph) {
+  StatusOr<std::vector<Group>> groups = partition(graph);
+  EXPECT_TRUE(groups.isOk()) << groups.status().toString();
+  if (!groups.isOk())
+    return {};
+  for (const Group &group : *groups) {
+    EXPECT_TRUE(group.graph.verify().isOk());
+    EXPECT_EQ(printGraph(canonicalize(group.graph)), printGraph(group.graph));
+    EXPECT_EQ(group.arguments.size(), group.graph.arguments().size());
+    EXPECT_EQ(group.outputs.size(), group.graph.outputs().size());
+  }
+  return *groups;
+}
+
+/// "conv+pointwise" for each group, in order.
+std::vector<std::string> shapeOf(const std::vector<Group> &groups) {
+  std::vector<std::string> shapes;
+  for (const Group &group : groups) {
+    std::string shape;
+    for (const Node &node : group.graph.nodes())
+      shape += (shape.empty() ? "" : "+") + std::string(opName(node.op));
+    shapes.push_back(shape);
+  }
+  return shapes;
+}
+
+TEST(Partition, TailFollowsItsAnchorAndEqualLayersAreEqual) {
+  Builder b;
+  b.graph.addOutput(b.relu(b.conv(b.relu(b.conv(b.x)))));
+  auto groups = groupsOf(b.graph);
+  EXPECT_THAT(shapeOf(groups), ElementsAre("conv+pointwise", "conv+pointwise"));
+  EXPECT_EQ(printGraph(groups[0].graph), printGraph(groups[1].graph));
+  EXPECT_THAT(groups[0].arguments, ElementsAre(b.x, b.w));
+  EXPECT_THAT(groups[1].arguments, ElementsAre(groups[0].outputs[0], b.w));
+  EXPECT_EQ(groups[1].graph.value(1).role, Role::Constant);
+}
+
+TEST(Partition, ResidualAddJoinsTheLaterConv) {
+  Builder b;
+  ValueId first = b.conv(b.x), second = b.conv(first);
+  b.graph.addOutput(b.relu(b.add(second, first)));
+  auto groups = groupsOf(b.graph);
+  EXPECT_THAT(shapeOf(groups), ElementsAre("conv", "conv+pointwise+pointwise"));
+  // The group reads `first` twice, as one argument.
+  EXPECT_THAT(groups[1].arguments, ElementsAre(first, b.w));
+}
+
+TEST(Partition, TwoBranchesMeetWithoutACycle) {
+  Builder b;
+  ValueId left = b.relu(b.conv(b.x)), right = b.conv(b.x);
+  b.graph.addOutput(b.add(left, right));
+  auto groups = groupsOf(b.graph);
+  EXPECT_THAT(shapeOf(groups), ElementsAre("conv+pointwise", "conv+pointwise"));
+  EXPECT_THAT(groups[1].arguments, ElementsAre(b.x, b.w, left));
+}
+
+TEST(Partition, AGroupNeverWaitsForWhatWaitsForIt) {
+  // add(a, b) may not join a's group: b is made from a, outside of it.
+  Builder b;
+  ValueId a = b.conv(b.x), other = b.mlir(a);
+  b.graph.addOutput(b.add(a, other));
+  auto groups = groupsOf(b.graph);
+  EXPECT_THAT(shapeOf(groups), ElementsAre("conv", "mlir", "pointwise"));
+}
+
+TEST(Partition, SeveralUsersAndOutputsStay) {
+  Builder b;
+  ValueId a = b.conv(b.x);
+  ValueId tail = b.relu(a);
+  b.graph.addOutput(a);
+  b.graph.addOutput(b.relu(tail));
+  b.graph.addOutput(b.conv(tail));
+  EXPECT_THAT(shapeOf(groupsOf(b.graph)),
+              ElementsAre("conv", "pointwise", "pointwise", "conv"));
+}
+
+TEST(Partition, OneUserMayReadTwice) {
+  Builder b;
+  ValueId a = b.conv(b.x);
+  b.graph.addOutput(b.add(a, a));
+  EXPECT_THAT(shapeOf(groupsOf(b.graph)), ElementsAre("conv+pointwise"));
+}
+
+TEST(Partition, SizesMustAgree) {
+  Builder b;
+  TensorType channel = TensorType::contiguous(DType::F32, {8, 1, 1});
+  ValueId bias = b.graph.addArgument(channel);
+  ValueId scaled = b.graph.addPointwise(PointwiseFn::Exp, {bias}, channel);
+  b.graph.addOutput(b.add(b.conv(b.x), scaled));
+  EXPECT_THAT(shapeOf(groupsOf(b.graph)),
+              ElementsAre("pointwise", "conv+pointwise"));
+}
+
+TEST(Partition, LoneRunsThatMeetAreOneGroup) {
+  Builder b;
+  ValueId left = b.relu(b.x), right = b.relu(b.relu(b.x));
+  b.graph.addOutput(b.add(left, right));
+  EXPECT_THAT(shapeOf(groupsOf(b.graph)),
+              ElementsAre("pointwise+pointwise+pointwise+pointwise"));
+}
+
+TEST(Partition, AnAnchorsTailTakesNoSideRun) {
+  // What is first in a group with an anchor is the anchor.
+  Builder b;
+  ValueId c = b.conv(b.x), side = b.relu(b.x);
+  b.graph.addOutput(b.add(side, c));
+  auto groups = groupsOf(b.graph);
+  EXPECT_THAT(shapeOf(groups), ElementsAre("pointwise", "conv+pointwise"));
+}
+
+TEST(Partition, DeadNodesAndInnerStridesLeaveNoTrace) {
+  Builder plain, odd;
+  plain.graph.addOutput(plain.relu(plain.conv(plain.x)));
+  ValueId c = odd.conv(odd.x);
+  odd.mlir(c);
+  odd.graph.addOutput(odd.relu(c));
+  EXPECT_EQ(printGraph(groupsOf(plain.graph)[0].graph),
+            printGraph(groupsOf(odd.graph)[0].graph));
+  Builder strided;
+  strided.type = TensorType::permuted(DType::F32, {1, 8, 4, 4}, {0, 2, 3, 1});
+  c = strided.conv(strided.x);
+  strided.type = plain.type;
+  strided.graph.addOutput(strided.relu(c));
+  EXPECT_EQ(printGraph(groupsOf(plain.graph)[0].graph),
+            printGraph(groupsOf(strided.graph)[0].graph));
+}
+
+TEST(Partition, MlirNodesStandAloneWithAllResults) {
+  Builder b;
+  auto results =
+      b.graph.addNode(Op::Mlir, {b.conv(b.x)}, {{"module", std::string("m")}},
+                      {b.type, b.type});
+  b.graph.addOutput(b.relu(results[1]));
+  auto groups = groupsOf(b.graph);
+  EXPECT_THAT(shapeOf(groups), ElementsAre("conv", "mlir", "pointwise"));
+  EXPECT_THAT(groups[1].outputs, ElementsAre(results[0], results[1]));
+}
+
+TEST(Partition, OverwrittenArguments) {
+  Builder b;
+  ValueId state = b.graph.addArgument(b.type, Role::InOut);
+  b.graph.addOutput(b.add(b.conv(b.x), state), state);
+  auto groups = groupsOf(b.graph);
+  ASSERT_EQ(groups.size(), 1u);
+  EXPECT_THAT(printGraph(groups[0].graph),
+              testing::AllOf(HasSubstr("%2 = inout f32"),
+                             HasSubstr("return %4 into %2")));
+  EXPECT_TRUE(makePlan(b.graph).isOk());
+}
+
+TEST(Plan, RefusesToReadWhatItHasOverwritten) {
+  Builder b;
+  ValueId state = b.graph.addArgument(b.type, Role::InOut);
+  b.graph.addOutput(b.conv(state), state);
+  StatusOr<Plan> plan = makePlan(b.graph);
+  ASSERT_FALSE(plan.isOk());
+  EXPECT_EQ(plan.status().code(), StatusCode::Unsupported);
+  EXPECT_THAT(plan.status().message(), HasSubstr("inout"));
+}
+
+/// The groups between which each value must keep its memory.
+struct Lifetime {
+  ValueId value;
+  size_t first, last;
+};
+
+std::vector<Lifetime> lifetimesOf(const Plan &plan) {
+  std::vector<Lifetime> lifetimes;
+  for (size_t i = 0; i != plan.groups.size(); ++i)
+    for (ValueId id : plan.groups[i].outputs) {
+      if (plan.arenaOffsets[size_t(id)] < 0)
+        continue;
+      Lifetime lifetime = {id, i, i};
+      for (size_t j = i; j != plan.groups.size(); ++j)
+        for (ValueId argument : plan.groups[j].arguments)
+          if (argument == id)
+            lifetime.last = j;
+      lifetimes.push_back(lifetime);
+    }
+  return lifetimes;
+}
+
+void expectNoOverlap(const Plan &plan) {
+  auto lifetimes = lifetimesOf(plan);
+  for (const Lifetime &a : lifetimes) {
+    int64_t begin = plan.arenaOffsets[size_t(a.value)];
+    int64_t end = begin + plan.graph.value(a.value).type.spanBytes();
+    EXPECT_EQ(begin % 64, 0);
+    EXPECT_LE(end, plan.arenaBytes);
+    for (const Lifetime &b : lifetimes) {
+      if (a.value == b.value || a.last < b.first || b.last < a.first)
+        continue;
+      int64_t other = plan.arenaOffsets[size_t(b.value)];
+      EXPECT_TRUE(end <= other ||
+                  other + plan.graph.value(b.value).type.spanBytes() <= begin)
+          << a.value << " and " << b.value;
+    }
+  }
+}
+
+TEST(Plan, AChainNeedsTwoBlocks) {
+  Builder b;
+  ValueId value = b.x;
+  for (int i = 0; i != 10; ++i)
+    value = b.relu(b.conv(value));
+  b.graph.addOutput(value);
+  StatusOr<Plan> plan = makePlan(b.graph);
+  ASSERT_TRUE(plan.isOk());
+  EXPECT_EQ(plan->groups.size(), 10u);
+  EXPECT_EQ(plan->arenaBytes, 2 * b.type.spanBytes());
+  expectNoOverlap(*plan);
+  // Arguments, outputs and what stays inside a group have no place.
+  EXPECT_EQ(lifetimesOf(*plan).size(), 9u);
+  EXPECT_EQ(plan->arenaOffsets[size_t(plan->graph.outputs()[0].value)], -1);
+}
+
+TEST(Plan, RandomGraphsKeepLiveBlocksApart) {
+  uint32_t state = 1;
+  auto random = [&](size_t below) {
+    state = state * 1664525 + 1013904223;
+    return size_t(state >> 8) % below;
+  };
+  for (int round = 0; round != 200; ++round) {
+    Builder b;
+    std::vector<ValueId> values = {b.x};
+    for (int i = 0; i != 20; ++i) {
+      ValueId p = values[random(values.size())];
+      ValueId q = values[random(values.size())];
+      switch (random(4)) {
+      case 0:
+        values.push_back(b.conv(p));
+        break;
+      case 1:
+        values.push_back(b.relu(p));
+        break;
+      case 2:
+        values.push_back(b.add(p, q));
+        break;
+      default:
+        values.push_back(b.mlir(p));
+      }
+    }
+    b.graph.addOutput(values.back());
+    if (values[10] != values.back())
+      b.graph.addOutput(values[10]);
+    StatusOr<Plan> plan = makePlan(b.graph);
+    ASSERT_TRUE(plan.isOk()) << plan.status().toString();
+    expectNoOverlap(*plan);
+    // Every group finds its arguments ready.
+    std::vector<bool> ready(plan->graph.values().size());
+    for (ValueId id : plan->graph.arguments())
+      ready[size_t(id)] = true;
+    for (const Group &group : plan->groups) {
+      for (ValueId id : group.arguments)
+        EXPECT_TRUE(ready[size_t(id)]);
+      for (ValueId id : group.outputs)
+        ready[size_t(id)] = true;
+    }
+    for (const Output &output : plan->graph.outputs())
+      EXPECT_TRUE(ready[size_t(output.value)]);
+  }
+}
+
+} // namespace
