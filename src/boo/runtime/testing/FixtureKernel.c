@@ -5,6 +5,7 @@
 |* max(x, 0) to the workspace in reverse order, through its scratch; the second
 |* turns it round again and adds the packed constant, 0 here. A NaN in x makes
 |* the second dispatch fail. Tests patch key and name in the manifest's text.
+|* FIXTURE_EMPTY makes dispatches that do nothing, to measure launches.
 |*
 \*===----------------------------------------------------------------------===*/
 
@@ -37,6 +38,15 @@ const char boo_manifest[] = "checksum 00000000000000000000000000000000\n"
                             "run boo_dispatch_1 64 turn back\n"
                             "error a value is NaN\n";
 
+#ifdef FIXTURE_EMPTY
+EXPORT int32_t boo_dispatch_0(const boo_args *args, const boo_tile *tile) {
+  return args->in[0] == 0 || tile->scratch == 0;
+}
+
+EXPORT int32_t boo_dispatch_1(const boo_args *args, const boo_tile *tile) {
+  return args->out[0] == 0 || tile->begin == tile->end;
+}
+#else
 EXPORT int32_t boo_dispatch_0(const boo_args *args, const boo_tile *tile) {
   const float *x = (const float *)args->in[0];
   float *workspace = (float *)args->workspace;
@@ -68,3 +78,4 @@ EXPORT int32_t boo_dispatch_2(const boo_args *args, const boo_tile *tile) {
     ((float *)args->constants)[t] = 2 * ((const float *)args->in[0])[t];
   return 0;
 }
+#endif
