@@ -43,6 +43,8 @@ double boo::settledError(double value, double error, DType dtype) {
 }
 
 double boo::roundedError(double value, double error, DType dtype) {
+  if (!std::isfinite(value))
+    return settledError(value, error, dtype);
   FloatLimits limits = floatLimits(dtype);
   double step = limits.unit * (std::fabs(value) + error) + limits.subnormal / 2;
   return settledError(value, error + step, dtype);

@@ -165,21 +165,21 @@ double boo::pointwiseError(PointwiseFn fn, const double *operands,
                            const double *errors, const double *parameters,
                            double value, DType compute) {
   const Function &function = Functions[size_t(fn)];
-  FloatLimits limits = floatLimits(compute);
-  double carried = function.carried(operands, errors, parameters, value);
   // An operand of which nothing is known leaves a result of which the same is
-  // true, even where the formula above has made a NaN of it.
+  // true, even where the formula makes a NaN of it.
   for (int i = 0; i != pointwiseFnOperands(fn); ++i)
     if (errors[i] == Inf)
       return Inf;
+  double carried = function.carried(operands, errors, parameters, value);
+  if (carried == Inf || !std::isfinite(value))
+    return settledError(value, carried, compute);
   // Evaluation errors act on what the kernel has, not on the exact operands:
   // 8 is no less than any factor of |x| above.
-  double eps = 2 * limits.unit;
-  double own = eps * (function.relativeEps * std::fabs(value) +
-                      (function.relativeEps + 8) * carried +
-                      function.absoluteEps(operands, parameters));
-  own += function.transcendental ? 128 * limits.normal : limits.subnormal;
-  if (!std::isfinite(value) && !(carried == Inf))
-    own = 0;
-  return settledError(value, carried + own, compute);
+  FloatLimits limits = floatLimits(compute);
+  double own = function.relativeEps * std::fabs(value) +
+               (function.relativeEps + 8) * carried +
+               function.absoluteEps(operands, parameters);
+  double least =
+      function.transcendental ? 128 * limits.normal : limits.subnormal;
+  return settledError(value, carried + 2 * limits.unit * own + least, compute);
 }

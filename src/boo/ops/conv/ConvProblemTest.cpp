@@ -1,0 +1,82 @@
+//===- ConvProblemTest.cpp ------------------------------------------------===//
+
+#include "boo/ops/conv/ConvProblem.h"
+#include "boo/ops/Reference.h"
+#include "boo/ops/conv/ErrorBound.h"
+
+#include <gmock/gmock.h>
+
+using namespace boo;
+using testing::ElementsAre;
+
+namespace {
+
+Graph parse(std::string_view text) {
+  StatusOr<Graph> graph = parseGraph(text);
+  EXPECT_TRUE(graph.isOk()) << graph.status().toString();
+  return *graph;
+}
+
+const char OneD[] = "boo.graph 1\n"
+                    "%0 = input bf16[2,6,10]{60,1,6}\n"
+                    "%1 = input bf16[4,3,3]{9,3,1}\n"
+                    "%2 = input bf16[4,1]{1,0}\n"
+                    "%3 = conv(%0, %1) {acc = f32, dilation = [2], groups = 2, "
+                    "pad_hi = [3], pad_lo = [1], stride = [2]} : bf16[2,4,5]\n"
+                    "%4 = pointwise(%3, %2) {fn = \"add\"} : "
+                    "bf16[2,4,5]{20,1,4}\n"
+                    "return %4\n";
+
+TEST(ConvProblem, FewerDimensionsComeLast) {
+  Graph graph = parse(OneD);
+  ConvProblem p = convProblem(graph, graph.nodes()[0], graph.value(4).type);
+  EXPECT_EQ(p.dtype, DType::BF16);
+  EXPECT_EQ(p.accType, DType::F32);
+  EXPECT_THAT(p.in, ElementsAre(1, 1, 10));
+  EXPECT_THAT(p.filter, ElementsAre(1, 1, 3));
+  EXPECT_THAT(p.out, ElementsAre(1, 1, 5));
+  EXPECT_THAT(p.stride, ElementsAre(1, 1, 2));
+  EXPECT_THAT(p.dilation, ElementsAre(1, 1, 2));
+  EXPECT_THAT(p.padLo, ElementsAre(0, 0, 1));
+  EXPECT_THAT(p.padHi, ElementsAre(0, 0, 3));
+  EXPECT_EQ(p.inPerGroup(), 3);
+  EXPECT_EQ(p.outPerGroup(), 2);
+  EXPECT_EQ(p.reduction(), 9);
+  EXPECT_THAT(p.inStrides.spatial, ElementsAre(0, 0, 6));
+  EXPECT_EQ(p.inStrides.channel, 1);
+  EXPECT_EQ(p.filterStrides.outer, 9);
+  // The layout of what the group stores, not of the conv's own result.
+  EXPECT_EQ(p.outStrides.channel, 1);
+  EXPECT_THAT(p.outStrides.spatial, ElementsAre(0, 0, 4));
+  EXPECT_EQ(p.flops(), 2.0 * 2 * 4 * 5 * 9);
+  EXPECT_EQ(p.bytes(), 2.0 * (2 * 6 * 10 + 4 * 3 * 3 + 2 * 4 * 5));
+}
+
+TEST(ConvProblem, WorkOfAGraph) {
+  Work work = graphWork(parse(OneD));
+  EXPECT_EQ(work.flops, 2.0 * 2 * 4 * 5 * 9);
+  EXPECT_EQ(work.bytes, 2.0 * (120 + 36 + 4 + 40));
+  // A stride of 0 repeats an element, which is read once; an argument that
+  // nothing reads is not.
+  work = graphWork(parse("boo.graph 1\n%0 = input f32[4,5]{0,1}\n"
+                         "%1 = input f32[9]\n"
+                         "%2 = pointwise(%0) {fn = \"exp\"} : f32[4,5]\n"
+                         "return %2"));
+  EXPECT_EQ(work.flops, 20);
+  EXPECT_EQ(work.bytes, 4.0 * (5 + 20));
+}
+
+TEST(ConvProblem, BoundsOfAlgorithms) {
+  Graph graph = parse(OneD);
+  ConvProblem p = convProblem(graph, graph.nodes()[0], graph.value(4).type);
+  for (const char *name : {"direct", "depthwise", "pointwise"}) {
+    StatusOr<double> factor = convErrorFactor(name, p);
+    ASSERT_TRUE(factor.isOk());
+    EXPECT_GE(*factor, 9 * 0x1p-24);
+    EXPECT_LE(*factor, 20 * 0x1p-24);
+  }
+  StatusOr<double> unknown = convErrorFactor("guess", p);
+  EXPECT_EQ(unknown.status().code(), StatusCode::Unsupported);
+}
+
+} // namespace
