@@ -1,0 +1,168 @@
+//===- Backend.cpp --------------------------------------------------------===//
+
+#include "boo/driver/Backend.h"
+#include "boo/driver/Nearest.h"
+#include "boo/ops/Reference.h"
+
+#include <cmath>
+#include <map>
+
+using namespace boo;
+
+Runner::~Runner() = default;
+
+namespace {
+
+class BooRunner : public Runner {
+public:
+  explicit BooRunner(std::unique_ptr<Executable> executable)
+      : Exe(std::move(executable)) {
+    bool hit = true, off = false;
+    for (size_t g = 0; g != Exe->numGroups(); ++g) {
+      const Manifest &manifest = Exe->manifest(g);
+      const LoadReport &report = Exe->report(g);
+      append(&Info.algorithm, manifest.algorithm);
+      append(&Info.schedule, manifest.schedule);
+      append(&Info.artifact, report.artifact);
+      // The first group with arithmetic worth a peak of its own tells it.
+      if (Info.instruction.empty())
+        Info.instruction = manifest.instruction;
+      if (auto target = parseTarget(manifest.target); target.isOk())
+        Info.isa = target->isa;
+      Info.why.insert(Info.why.end(), manifest.why.begin(), manifest.why.end());
+      Info.compileMs += report.compileMs;
+      Info.loadMs += report.loadMs;
+      Info.workspaceBytes += manifest.workspaceBytes;
+      hit = hit && report.cache == CacheOutcome::Hit;
+      off = off || report.cache == CacheOutcome::Off;
+    }
+    Info.cache = off ? "off" : hit ? "hit" : "miss";
+    if (hit && !off)
+      Info.compileMs = NAN;
+  }
+
+  const RunnerInfo &info() const override { return Info; }
+  int64_t memoryBytes(int threads) const override {
+    return Exe->memoryBytes(threads);
+  }
+  Status prepare(std::span<const void *const> in, int threads) override {
+    return Exe->prepare(in, threads);
+  }
+  Status run(std::span<const void *const> in, std::span<void *const> out,
+             int threads) override {
+    return Exe->run(in, out, threads);
+  }
+
+private:
+  static void append(std::string *list, const std::string &item) {
+    *list += (list->empty() || item.empty() ? "" : " + ") + item;
+  }
+
+  std::unique_ptr<Executable> Exe;
+  RunnerInfo Info;
+};
+
+/// The float64 reference as if it were a kernel: a judge to look at, and a way
+/// to run every command where no compiler is at hand.
+class ReferenceRunner : public Runner {
+public:
+  explicit ReferenceRunner(const Graph &graph) : TheGraph(graph) {
+    Info.algorithm = "direct";
+    Info.schedule = "float64";
+    Info.cache = "off";
+    Info.why.push_back("the reference: float64 throughout, rounded once");
+    Info.compileMs = Info.loadMs = NAN;
+  }
+  const RunnerInfo &info() const override { return Info; }
+  int64_t memoryBytes(int) const override {
+    int64_t bytes = 0;
+    for (const Value &value : TheGraph.values())
+      bytes += 16 * value.type.numElements();
+    return bytes;
+  }
+  Status prepare(std::span<const void *const>, int) override {
+    return Status::ok();
+  }
+  Status run(std::span<const void *const> in, std::span<void *const> out,
+             int threads) override {
+    BOO_ASSIGN_OR_RETURN(auto results,
+                         evaluateReference(TheGraph, in, "direct", threads));
+    for (size_t i = 0; i != results.size(); ++i)
+      store(TheGraph.value(TheGraph.outputs()[i].value).type, results[i].values,
+            out[i]);
+    return Status::ok();
+  }
+
+private:
+  static void store(const TensorType &type, const std::vector<double> &values,
+                    void *out) {
+    std::vector<int64_t> at(type.rank(), 0);
+    for (double value : values) {
+      int64_t offset = 0;
+      for (size_t d = 0; d != at.size(); ++d)
+        offset += at[d] * type.strides[d];
+      storeElement(out, type.dtype, offset, value);
+      for (size_t d = at.size(); d-- != 0;) {
+        if (++at[d] != type.sizes[d].size())
+          break;
+        at[d] = 0;
+      }
+    }
+  }
+
+  Graph TheGraph;
+  RunnerInfo Info;
+};
+
+} // namespace
+
+static std::map<std::string, BackendFactory> &backends() {
+  static std::map<std::string, BackendFactory> all = {
+      {"boo",
+       [](const Graph &graph,
+          const CompileOptions &options) -> StatusOr<std::unique_ptr<Runner>> {
+         BOO_ASSIGN_OR_RETURN(auto executable, load(graph, options));
+         return std::unique_ptr<Runner>(
+             std::make_unique<BooRunner>(std::move(executable)));
+       }},
+      {"reference",
+       [](const Graph &graph,
+          const CompileOptions &) -> StatusOr<std::unique_ptr<Runner>> {
+         return std::unique_ptr<Runner>(
+             std::make_unique<ReferenceRunner>(graph));
+       }},
+  };
+  return all;
+}
+
+void boo::registerBackend(std::string name, BackendFactory factory) {
+  backends()[std::move(name)] = std::move(factory);
+}
+
+Status boo::checkBackend(const std::string &name) {
+  if (backends().count(name))
+    return Status::ok();
+  for (std::string_view known :
+       {"torch", "inductor", "iree_boo", "iree_boo_inductor",
+        "iree_boo_experimental", "iree_boo_legacy"})
+    if (name == known)
+      return unsupported("--backend " + name +
+                         " needs PyTorch: install the Python package "
+                         "(pip install .) and use its boo command");
+  std::vector<std::string_view> names;
+  std::string list;
+  for (const auto &[backend, factory] : backends()) {
+    names.push_back(backend);
+    list += (list.empty() ? "" : ", ") + backend;
+  }
+  return invalidArgument("--backend: there is no backend '" +
+                         name.substr(0, 60) + "'" + didYouMean(name, names) +
+                         " (there are " + list + ")");
+}
+
+StatusOr<std::unique_ptr<Runner>>
+boo::makeRunner(const std::string &backend, const Graph &graph,
+                const CompileOptions &options) {
+  BOO_RETURN_IF_ERROR(checkBackend(backend));
+  return backends()[backend](graph, options);
+}

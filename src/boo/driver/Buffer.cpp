@@ -1,0 +1,68 @@
+//===- Buffer.cpp ---------------------------------------------------------===//
+
+#include "boo/driver/Buffer.h"
+
+#include <cerrno>
+#include <cstring>
+#include <sys/mman.h>
+
+using namespace boo;
+
+static constexpr int64_t Page = 4096;
+/// Bytes of pattern in front of the data, and at least as many behind it.
+static constexpr int64_t Margin = 256;
+static constexpr unsigned char Pattern = 0xa5;
+
+GuardedBuffer &GuardedBuffer::operator=(GuardedBuffer &&other) noexcept {
+  std::swap(Map, other.Map);
+  std::swap(Data, other.Data);
+  std::swap(MapSize, other.MapSize);
+  std::swap(Size, other.Size);
+  return *this;
+}
+
+GuardedBuffer::~GuardedBuffer() {
+  if (Map)
+    ::munmap(Map, size_t(MapSize));
+}
+
+StatusOr<GuardedBuffer> GuardedBuffer::create(int64_t bytes) {
+  if (bytes < 0 || bytes > INT64_MAX / 2)
+    return Status(StatusCode::OutOfMemory, "a buffer of " +
+                                               std::to_string(bytes) +
+                                               " bytes is beyond any machine");
+  int64_t inner = (2 * Margin + bytes + Page - 1) / Page * Page;
+  GuardedBuffer buffer;
+  buffer.MapSize = inner + 2 * Page;
+  void *map = ::mmap(nullptr, size_t(buffer.MapSize), PROT_NONE,
+                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (map == MAP_FAILED ||
+      ::mprotect(static_cast<char *>(map) + Page, size_t(inner),
+                 PROT_READ | PROT_WRITE) != 0) {
+    std::string reason = std::strerror(errno);
+    if (map != MAP_FAILED)
+      ::munmap(map, size_t(buffer.MapSize));
+    return Status(StatusCode::OutOfMemory,
+                  "mapping " + std::to_string(bytes) + " bytes: " + reason);
+  }
+  buffer.Map = static_cast<char *>(map);
+  buffer.Data = buffer.Map + Page + Margin;
+  buffer.Size = bytes;
+  std::memset(buffer.Map + Page, Pattern, Margin);
+  std::memset(buffer.Data + bytes, Pattern, size_t(inner - Margin - bytes));
+  buffer.poison();
+  return buffer;
+}
+
+void GuardedBuffer::poison() { std::memset(Data, 0xff, size_t(Size)); }
+
+bool GuardedBuffer::intact() const {
+  const char *end = Map + MapSize - Page;
+  for (const char *p = Map + Page; p != Data; ++p)
+    if (static_cast<unsigned char>(*p) != Pattern)
+      return false;
+  for (const char *p = Data + Size; p != end; ++p)
+    if (static_cast<unsigned char>(*p) != Pattern)
+      return false;
+  return true;
+}

@@ -1,0 +1,35 @@
+//===- Buffer.h - Operand memory that notices stray accesses ----*- C++ -*-===//
+#pragma once
+
+#include "boo/base/Status.h"
+
+#include <cstdint>
+
+namespace boo {
+
+/// Memory of one operand: between two pages that fault on any access, with a
+/// known pattern between those and the data, so that a write just outside is
+/// found by intact() and one further out stops the program.
+class GuardedBuffer {
+public:
+  GuardedBuffer() = default;
+  GuardedBuffer(GuardedBuffer &&other) noexcept { *this = std::move(other); }
+  GuardedBuffer &operator=(GuardedBuffer &&other) noexcept;
+  ~GuardedBuffer();
+
+  /// `bytes` of memory aligned to 64, every byte 0xff: NaN in every float type.
+  static StatusOr<GuardedBuffer> create(int64_t bytes);
+
+  void *data() const { return Data; }
+  int64_t size() const { return Size; }
+  /// Sets every byte of the data to 0xff.
+  void poison();
+  /// True when nothing was written beside the data.
+  bool intact() const;
+
+private:
+  char *Map = nullptr, *Data = nullptr;
+  int64_t MapSize = 0, Size = 0;
+};
+
+} // namespace boo

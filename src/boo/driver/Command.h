@@ -1,0 +1,85 @@
+//===- Command.h - A parsed command of `boo driver` -------------*- C++ -*-===//
+#pragma once
+
+#include "boo/driver/Flags.h"
+#include "boo/graph/Graph.h"
+
+namespace boo {
+
+enum class FamilyId {
+#define BOO_FAMILY(name, spelling, table, builder, usage, what) name,
+#include "boo/driver/Commands.inc"
+};
+
+/// Indices into driverFlagTable().
+enum class DriverFlag : size_t {
+#define BOO_DRIVER_FLAG(id, name, letter, value, kind, use, scope, repro,      \
+                        help, reason)                                          \
+  id,
+#include "boo/driver/DriverFlags.inc"
+};
+FlagTable driverFlagTable();
+
+/// Values of the driver's flags.
+class DriverValues : public FlagValues {
+public:
+  DriverValues() : FlagValues(driverFlagTable()) {}
+  bool given(DriverFlag f) const { return FlagValues::given(size_t(f)); }
+  bool on(DriverFlag f) const { return FlagValues::on(size_t(f)); }
+  std::string text(DriverFlag f) const { return FlagValues::text(size_t(f)); }
+  int64_t integer(DriverFlag f) const { return FlagValues::integer(size_t(f)); }
+  double real(DriverFlag f) const { return FlagValues::real(size_t(f)); }
+};
+
+struct CommandInfo {
+  std::string_view spelling;
+  FamilyId family;
+  DType dtype;
+  std::string_view what;
+};
+std::span<const CommandInfo> allCommands();
+
+struct CommandLine {
+  const CommandInfo *info = nullptr;
+  FlagValues op; ///< of the family's table
+  DriverValues driver;
+  std::vector<std::string> positionals; ///< behind the command's name
+  /// The command as it was written, without driver flags other than the
+  /// --iter written behind its name.
+  std::string echo;
+};
+
+/// What a command asks to be computed.
+struct CommandGraph {
+  Graph graph;
+  std::string name; ///< func_name
+  /// Sizes of each output in the order in which it lies in memory.
+  std::vector<std::vector<int64_t>> outputSizes;
+  std::vector<std::string> notes; ///< about flags without a meaning here
+};
+
+/// Splits a line into command, op flags and driver flags. `outside` are flags
+/// given beside a commands file: they follow the line's own and win; those of
+/// the driver are left out of the echo. Session flags are an error inside
+/// `tokens` when `inFile` is set.
+StatusOr<CommandLine> parseCommand(std::span<const std::string> tokens,
+                                   std::span<const std::string> outside = {},
+                                   bool inFile = false);
+
+StatusOr<CommandGraph> buildCommand(const CommandLine &line);
+
+/// The Graph of a command line such as "conv -n 1 -c 64 …", and the func_name
+/// of its signature. Flags of the driver other than --wei-const are checked and
+/// have no effect.
+StatusOr<Graph> graphFromCommand(const std::string &command, std::string *name);
+
+/// Help of `boo driver`, or of one command.
+std::string driverHelp();
+std::string commandHelp(const CommandInfo &info);
+
+/// Builders of Commands.inc.
+FlagTable convFlagTable();
+StatusOr<CommandGraph> buildConv(const CommandLine &line);
+StatusOr<CommandGraph> buildGraphFile(const CommandLine &line);
+
+} // namespace boo

@@ -1,0 +1,302 @@
+//===- ConvSpec.cpp - From flags to a checked convolution -----------------===//
+
+#include "boo/driver/ConvCommand.h"
+#include "boo/graph/ShapeInference.h"
+
+#include <algorithm>
+
+using namespace boo;
+
+FlagTable boo::convFlagTable() {
+  static constexpr Flag table[] = {
+#define BOO_CONV_FLAG(id, name, letter, value, kind, use, help, reason)        \
+  {name, letter, value, FlagKind::kind, FlagUse::use, help, reason},
+#include "boo/driver/ConvFlags.inc"
+  };
+  return table;
+}
+
+namespace {
+struct Spatial {
+  ConvFlag in, filter, stride, pad, dilation;
+};
+} // namespace
+
+static constexpr Spatial SpatialFlags[] = {
+    {ConvFlag::InD, ConvFlag::FilD, ConvFlag::StrideD, ConvFlag::PadD,
+     ConvFlag::DilationD},
+    {ConvFlag::InH, ConvFlag::FilH, ConvFlag::StrideH, ConvFlag::PadH,
+     ConvFlag::DilationH},
+    {ConvFlag::InW, ConvFlag::FilW, ConvFlag::StrideW, ConvFlag::PadW,
+     ConvFlag::DilationW},
+};
+
+/// Flags of spatial dimension `i` of `rank`: 1-D takes those of the height.
+static const Spatial &spatialFlags(size_t rank, size_t i) {
+  return SpatialFlags[rank == 3 ? i : i + 1];
+}
+
+static std::string spell(ConvFlag flag) {
+  return flagSpelling(convFlagTable()[size_t(flag)]);
+}
+
+/// "-H 5", for messages that cite several flags.
+static std::string cite(const FlagValues &op, ConvFlag flag) {
+  return std::string("-") + convFlagTable()[size_t(flag)].letter + " " +
+         op.text(size_t(flag));
+}
+
+static StatusOr<int64_t> readSize(const FlagValues &op, ConvFlag flag,
+                                  int64_t least) {
+  // Products of two sizes must stay below 2^63.
+  constexpr int64_t most = (int64_t(1) << 31) - 1;
+  int64_t value = op.integer(size_t(flag));
+  if (value < least || value > most)
+    return invalidArgument(spell(flag) + " " + std::to_string(value) +
+                           ": must lie between " + std::to_string(least) +
+                           " and " + std::to_string(most));
+  return value;
+}
+
+static Status checkDirection(const FlagValues &op) {
+  int64_t forw = op.integer(size_t(ConvFlag::Forw));
+  std::string text = spell(ConvFlag::Forw) + " " + std::to_string(forw);
+  if (forw < 0 || forw > 10)
+    return invalidArgument(text + ": 1 is forward, 2 the input's gradient, 4 "
+                                  "the filter's");
+  if (forw == 0)
+    return unsupported(text + ": all directions at once are not available "
+                              "yet, only 1, forward");
+  if (forw != 1)
+    return unsupported(text + ": gradients are not available yet, only 1, "
+                              "forward");
+  std::string mode = op.text(size_t(ConvFlag::Mode));
+  if (mode == "trans")
+    return unsupported(spell(ConvFlag::Mode) +
+                       " trans: transposed convolution is not available; it "
+                       "is the gradient with respect to the input of -m conv");
+  if (mode != "conv")
+    return invalidArgument(spell(ConvFlag::Mode) + ": takes conv, not '" +
+                           mode.substr(0, 60) + "'");
+  return Status::ok();
+}
+
+static StatusOr<size_t> readRank(const FlagValues &op) {
+  ConvFlag first = ConvFlag::SpatialDim;
+  int64_t rank = op.integer(size_t(first));
+  bool told = op.given(size_t(first));
+  for (ConvFlag flag :
+       {ConvFlag::InLayout, ConvFlag::FilLayout, ConvFlag::OutLayout}) {
+    if (op.text(size_t(flag)).empty())
+      continue;
+    int64_t wanted = int64_t(op.text(size_t(flag)).size()) - 2;
+    if (told && wanted != rank)
+      return invalidArgument(
+          spell(flag) + " " + op.text(size_t(flag)).substr(0, 60) + " and " +
+          spell(first) + " " + op.text(size_t(first)).substr(0, 60) +
+          " differ in the number of spatial dimensions");
+    rank = wanted;
+    first = flag;
+    told = true;
+  }
+  if (rank < 1 || rank > 3)
+    return invalidArgument(spell(first) + " " +
+                           op.text(size_t(first)).substr(0, 60) +
+                           ": there are 1 to 3 spatial dimensions (NCH, NCHW, "
+                           "NCDHW)");
+  return size_t(rank);
+}
+
+static StatusOr<std::string> readLayout(const FlagValues &op, ConvFlag flag,
+                                        size_t rank) {
+  static constexpr std::string_view plain[] = {"NCH", "NCHW", "NCDHW"};
+  std::string layout = op.text(size_t(flag)), wanted(plain[rank - 1]);
+  if (layout.empty())
+    return wanted;
+  for (char &c : layout)
+    if (c >= 'a' && c <= 'z')
+      c = char(c - 'a' + 'A');
+  if (!std::is_permutation(layout.begin(), layout.end(), wanted.begin(),
+                           wanted.end()))
+    return invalidArgument(spell(flag) + " " + op.text(size_t(flag)) +
+                           ": must hold each letter of " + wanted + " once");
+  return layout;
+}
+
+static Status readTail(const FlagValues &op, std::vector<TailFn> *tail) {
+  std::string text = op.text(size_t(ConvFlag::Tail));
+  std::string_view rest = text;
+  if (rest.size() > 1000)
+    return invalidArgument("--tail is longer than 1000 characters");
+  while (!rest.empty()) {
+    std::string_view item = rest.substr(0, rest.find(','));
+    rest.remove_prefix(std::min(item.size() + 1, rest.size()));
+    std::string name(item.substr(0, item.find(':')));
+    auto fn = parsePointwiseFn(name);
+    if (!fn.isOk())
+      return fn.status().withContext("--tail");
+    TailFn next{*fn, {}, false};
+    std::vector<std::string> names = pointwiseFnParameters(*fn);
+    std::string form = name;
+    for (const std::string &parameter : names)
+      form += ":" + parameter;
+    if (pointwiseFnOperands(*fn) > 2)
+      return invalidArgument("--tail: " + name + " has too many operands");
+
+    std::string_view values =
+        item.substr(std::min(name.size() + 1, item.size()));
+    if (values == "channel" && pointwiseFnOperands(*fn) == 2) {
+      next.perChannel = true;
+      values = {};
+    }
+    while (!values.empty()) {
+      std::string_view value = values.substr(0, values.find(':'));
+      values.remove_prefix(std::min(value.size() + 1, values.size()));
+      double number;
+      if (!parseReal(value, &number))
+        return invalidArgument("--tail: '" + std::string(value) +
+                               "' is no number; write " + form);
+      next.parameters.push_back(number);
+    }
+    if (next.parameters.size() != names.size())
+      return invalidArgument("--tail: " + name + " takes " +
+                             std::to_string(names.size()) +
+                             " parameters; write " + form);
+    tail->push_back(std::move(next));
+  }
+  return Status::ok();
+}
+
+/// Output size and padding of spatial dimension `i`.
+static Status fitDimension(const FlagValues &op, const std::string &padMode,
+                           ConvSpec *spec, size_t i) {
+  const Spatial &flags = spatialFlags(spec->rank, i);
+  int64_t span = (spec->filter[i] - 1) * spec->dilation[i] + 1;
+  if (padMode == "valid")
+    spec->padLo[i] = spec->padHi[i] = 0;
+  if (padMode == "same") {
+    int64_t out = (spec->in[i] + spec->stride[i] - 1) / spec->stride[i];
+    int64_t total =
+        std::max<int64_t>((out - 1) * spec->stride[i] + span - spec->in[i], 0);
+    spec->padLo[i] = total / 2;
+    spec->padHi[i] = total - total / 2;
+  }
+  spec->out[i] =
+      convOutputSize(spec->in[i], spec->filter[i], spec->stride[i],
+                     spec->dilation[i], spec->padLo[i], spec->padHi[i]);
+  if (spec->out[i] > 0)
+    return Status::ok();
+  int64_t padded = spec->in[i] + spec->padLo[i] + spec->padHi[i];
+  return invalidArgument(
+      "the filter does not fit: " + cite(op, flags.filter) + " with " +
+      cite(op, flags.dilation) + " spans " + std::to_string(span) +
+      ", but the padded input (" + cite(op, flags.in) + ", " +
+      (padMode == "default" ? cite(op, flags.pad) : "-z " + padMode) +
+      ") has " + std::to_string(padded) + "; raise -" +
+      convFlagTable()[size_t(flags.pad)].letter + " or -" +
+      convFlagTable()[size_t(flags.in)].letter + ", or lower -" +
+      convFlagTable()[size_t(flags.filter)].letter);
+}
+
+/// The tensor's elements and bytes must be countable.
+static Status checkBytes(std::string_view what, DType dtype,
+                         std::vector<int64_t> sizes) {
+  int64_t bytes = dtypeBytes(dtype);
+  for (int64_t size : sizes)
+    if (__builtin_mul_overflow(bytes, size, &bytes) || bytes > INT64_MAX / 4)
+      return invalidArgument("the " + std::string(what) +
+                             " has more bytes than 61 bits count; lower its "
+                             "sizes");
+  return Status::ok();
+}
+
+static Status checkChannels(const ConvSpec &spec) {
+  if (spec.inChannels % spec.groups != 0)
+    return invalidArgument("-c " + std::to_string(spec.inChannels) +
+                           " is not divisible by -g " +
+                           std::to_string(spec.groups));
+  if (spec.outChannels % spec.groups != 0)
+    return invalidArgument("-k " + std::to_string(spec.outChannels) +
+                           " is not divisible by -g " +
+                           std::to_string(spec.groups));
+  return Status::ok();
+}
+
+static Status checkAllBytes(const ConvSpec &spec) {
+  auto sizes = [&](int64_t a, int64_t b, const std::array<int64_t, 3> &rest) {
+    std::vector<int64_t> all{a, b};
+    all.insert(all.end(), rest.begin(), rest.begin() + spec.rank);
+    return all;
+  };
+  BOO_RETURN_IF_ERROR(checkBytes("input", spec.dtype,
+                                 sizes(spec.batch, spec.inChannels, spec.in)));
+  BOO_RETURN_IF_ERROR(checkBytes(
+      "filter", spec.dtype,
+      sizes(spec.outChannels, spec.inChannels / spec.groups, spec.filter)));
+  return checkBytes("output", spec.dtype,
+                    sizes(spec.batch, spec.outChannels, spec.out));
+}
+
+/// Flags of dimensions that a command of this rank does not have.
+static void noteUnused(const FlagValues &op, size_t rank,
+                       std::vector<std::string> *notes) {
+  for (size_t d = 0; d != 3; ++d) {
+    bool used = d == 1 || (d == 0 && rank == 3) || (d == 2 && rank >= 2);
+    const Spatial &flags = SpatialFlags[d];
+    for (ConvFlag flag :
+         {flags.in, flags.filter, flags.stride, flags.pad, flags.dilation})
+      if (!used && op.given(size_t(flag)))
+        notes->push_back(
+            spell(flag) + " is ignored: the convolution has " +
+            std::to_string(rank) + " spatial dimension" +
+            (rank == 1 ? " (the flags of the height apply)" : "s"));
+  }
+}
+
+StatusOr<ConvSpec> boo::convSpec(const CommandLine &line,
+                                 std::vector<std::string> *notes) {
+  const FlagValues &op = line.op;
+  if (!line.positionals.empty())
+    return invalidArgument("'" + line.positionals.front().substr(0, 60) +
+                           "' belongs to no flag");
+  BOO_RETURN_IF_ERROR(checkDirection(op));
+
+  ConvSpec spec;
+  spec.dtype = line.info->dtype;
+  BOO_ASSIGN_OR_RETURN(spec.rank, readRank(op));
+  BOO_ASSIGN_OR_RETURN(spec.inLayout,
+                       readLayout(op, ConvFlag::InLayout, spec.rank));
+  BOO_ASSIGN_OR_RETURN(spec.filLayout,
+                       readLayout(op, ConvFlag::FilLayout, spec.rank));
+  BOO_ASSIGN_OR_RETURN(spec.outLayout,
+                       readLayout(op, ConvFlag::OutLayout, spec.rank));
+  BOO_ASSIGN_OR_RETURN(spec.batch, readSize(op, ConvFlag::Batch, 1));
+  BOO_ASSIGN_OR_RETURN(spec.inChannels, readSize(op, ConvFlag::InChannels, 1));
+  BOO_ASSIGN_OR_RETURN(spec.outChannels,
+                       readSize(op, ConvFlag::OutChannels, 1));
+  BOO_ASSIGN_OR_RETURN(spec.groups, readSize(op, ConvFlag::Groups, 1));
+  BOO_RETURN_IF_ERROR(checkChannels(spec));
+
+  std::string padMode = op.text(size_t(ConvFlag::PadMode));
+  if (padMode != "default" && padMode != "same" && padMode != "valid")
+    return invalidArgument(spell(ConvFlag::PadMode) +
+                           ": takes default, same or valid, not '" +
+                           padMode.substr(0, 60) + "'");
+  for (size_t i = 0; i != spec.rank; ++i) {
+    const Spatial &flags = spatialFlags(spec.rank, i);
+    BOO_ASSIGN_OR_RETURN(spec.in[i], readSize(op, flags.in, 1));
+    BOO_ASSIGN_OR_RETURN(spec.filter[i], readSize(op, flags.filter, 1));
+    BOO_ASSIGN_OR_RETURN(spec.stride[i], readSize(op, flags.stride, 1));
+    BOO_ASSIGN_OR_RETURN(spec.dilation[i], readSize(op, flags.dilation, 1));
+    BOO_ASSIGN_OR_RETURN(spec.padLo[i], readSize(op, flags.pad, 0));
+    spec.padHi[i] = spec.padLo[i];
+    BOO_RETURN_IF_ERROR(fitDimension(op, padMode, &spec, i));
+  }
+  BOO_RETURN_IF_ERROR(checkAllBytes(spec));
+  BOO_RETURN_IF_ERROR(readTail(op, &spec.tail));
+  spec.bias = op.on(size_t(ConvFlag::Bias));
+  spec.residual = op.on(size_t(ConvFlag::Residual));
+  spec.weightsConstant = line.driver.on(DriverFlag::WeiConst);
+  noteUnused(op, spec.rank, notes);
+  return spec;
+}

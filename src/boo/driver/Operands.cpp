@@ -1,0 +1,81 @@
+//===- Operands.cpp -------------------------------------------------------===//
+
+#include "boo/driver/Operands.h"
+#include "boo/driver/Timer.h"
+
+#include <algorithm>
+
+using namespace boo;
+
+int64_t Operands::bytes(const Graph &graph) {
+  int64_t total = 0;
+  auto add = [&](const TensorType &type) {
+    if (__builtin_add_overflow(total, type.spanBytes(), &total))
+      total = INT64_MAX;
+  };
+  for (ValueId id : graph.arguments())
+    add(graph.value(id).type);
+  for (const Output &output : graph.outputs())
+    if (output.into == kNoValue)
+      add(graph.value(output.value).type);
+  return total;
+}
+
+StatusOr<Operands> Operands::create(const Graph &graph) {
+  Operands operands;
+  for (ValueId id : graph.arguments()) {
+    BOO_ASSIGN_OR_RETURN(
+        auto buffer, GuardedBuffer::create(graph.value(id).type.spanBytes()));
+    operands.in.push_back(buffer.data());
+    operands.Arguments.push_back(std::move(buffer));
+  }
+  for (const Output &output : graph.outputs()) {
+    if (output.into != kNoValue) {
+      size_t position = size_t(std::find(graph.arguments().begin(),
+                                         graph.arguments().end(), output.into) -
+                               graph.arguments().begin());
+      operands.out.push_back(operands.Arguments[position].data());
+      continue;
+    }
+    BOO_ASSIGN_OR_RETURN(
+        auto buffer,
+        GuardedBuffer::create(graph.value(output.value).type.spanBytes()));
+    operands.out.push_back(buffer.data());
+    operands.Outputs.push_back(std::move(buffer));
+  }
+  return operands;
+}
+
+void Operands::fill(const Graph &graph, FillSpec spec, FillKind rest) {
+  FillKind first = spec.kind;
+  for (size_t i = 0; i != Arguments.size(); ++i) {
+    spec.operand = i;
+    spec.kind = i == 0 ? first : rest;
+    fillTensor(graph.value(graph.arguments()[i]).type, Arguments[i].data(),
+               spec);
+  }
+}
+
+void Operands::poisonOutputs() {
+  for (GuardedBuffer &buffer : Outputs)
+    buffer.poison();
+}
+
+void Operands::evict() const {
+  for (const GuardedBuffer &buffer : Arguments)
+    evictFromCaches(buffer.data(), buffer.size());
+  for (const GuardedBuffer &buffer : Outputs)
+    evictFromCaches(buffer.data(), buffer.size());
+}
+
+Status Operands::checkIntact() const {
+  for (size_t i = 0; i != Arguments.size(); ++i)
+    if (!Arguments[i].intact())
+      return Status(StatusCode::KernelError,
+                    "the kernel wrote beside argument " + std::to_string(i));
+  for (size_t i = 0; i != Outputs.size(); ++i)
+    if (!Outputs[i].intact())
+      return Status(StatusCode::KernelError,
+                    "the kernel wrote beside output " + std::to_string(i));
+  return Status::ok();
+}

@@ -1,0 +1,310 @@
+//===- RunCommand.cpp - One command on one backend ------------------------===//
+
+#include "boo/driver/RunCommand.h"
+#include "boo/base/Env.h"
+#include "boo/base/Log.h"
+#include "boo/driver/Backend.h"
+#include "boo/driver/CommandText.h"
+#include "boo/driver/Interrupt.h"
+#include "boo/driver/Peak.h"
+#include "boo/driver/Verify.h"
+#include "boo/runtime/Allocator.h"
+#include "boo/runtime/cpu/CpuInfo.h"
+#include "boo/runtime/cpu/Threads.h"
+
+#include <algorithm>
+#include <cstdio>
+
+using namespace boo;
+
+std::string_view boo::torchDType(DType dtype) {
+  switch (dtype) {
+  case DType::F64:
+    return "float64";
+  case DType::F32:
+    return "float32";
+  case DType::F16:
+    return "float16";
+  case DType::BF16:
+    return "bfloat16";
+  case DType::I64:
+    return "int64";
+  case DType::I32:
+    return "int32";
+  case DType::I8:
+    return "int8";
+  case DType::I1:
+    return "bool";
+  }
+  return "";
+}
+
+std::string boo::reproLine(const CommandLine &line,
+                           const std::string &backend) {
+  std::vector<std::string> tokens;
+  FlagTable table = driverFlagTable();
+  for (size_t i = 0; i != table.size(); ++i) {
+    const FlagValues &values = line.driver;
+    bool seed = DriverFlag(i) == DriverFlag::Seed;
+    if (!table[i].repro || (!values.given(i) && !seed))
+      continue;
+    tokens.push_back("--" + std::string(table[i].name));
+    tokens.push_back(values.text(i));
+  }
+  if (backend != "boo") {
+    tokens.push_back("--backend");
+    tokens.push_back(backend);
+  }
+  if (line.driver.on(DriverFlag::Verify) ||
+      line.driver.on(DriverFlag::VerifyNumerics))
+    tokens.insert(tokens.begin(), "--verify");
+  return "boo driver " + line.echo + " " + joinCommand(tokens);
+}
+
+namespace {
+
+/// The flags that govern a run, read and checked.
+struct RunOptions {
+  int threads = 1;
+  bool time = false, verify = false;
+  TimerOptions timer;
+  CompileOptions compile;
+  VerifyOptions check;
+  bool coldCache = false;
+};
+
+class CommandRun {
+public:
+  CommandRun(const CommandLine &line, const CommandGraph &command,
+             const SessionOptions &session, RunResult *result)
+      : Line(line), Command(command), G(command.graph), Session(session),
+        Result(*result) {}
+
+  Status run() {
+    BOO_RETURN_IF_ERROR(readOptions());
+    BOO_RETURN_IF_ERROR(checkOperands());
+    BOO_RETURN_IF_ERROR(load());
+    BOO_ASSIGN_OR_RETURN(Ops, Operands::create(G));
+    BOO_RETURN_IF_ERROR(launch());
+    if (Options.time && !interrupted())
+      BOO_RETURN_IF_ERROR(time());
+    if (Options.verify && !interrupted())
+      BOO_RETURN_IF_ERROR(verify());
+    return Status::ok();
+  }
+
+private:
+  Status readOptions();
+  Status checkOperands() const;
+  Status load();
+  Status launch();
+  Status time();
+  Status verify();
+  FillSpec fillSpec() const;
+
+  const CommandLine &Line;
+  const CommandGraph &Command;
+  const Graph &G;
+  const SessionOptions &Session;
+  RunResult &Result;
+  RunOptions Options;
+  std::unique_ptr<Runner> TheRunner;
+  Operands Ops;
+};
+
+} // namespace
+
+/// The flag's value if given, which must lie in [least, most], else `fallback`.
+static StatusOr<int64_t> readCount(const DriverValues &flags, DriverFlag flag,
+                                   int64_t least, int64_t most,
+                                   int64_t fallback) {
+  if (!flags.given(flag))
+    return fallback;
+  int64_t value = flags.integer(flag);
+  if (value < least || value > most)
+    return invalidArgument(flagSpelling(driverFlagTable()[size_t(flag)]) + " " +
+                           std::to_string(value) + ": must lie between " +
+                           std::to_string(least) + " and " +
+                           std::to_string(most));
+  return value;
+}
+
+Status CommandRun::readOptions() {
+  const DriverValues &flags = Line.driver;
+  BOO_ASSIGN_OR_RETURN(int64_t threads, readCount(flags, DriverFlag::Threads, 1,
+                                                  4096, defaultThreads()));
+  Options.threads = Result.threads = int(threads);
+  BOO_ASSIGN_OR_RETURN(Options.timer.iters,
+                       readCount(flags, DriverFlag::Iter, 1, 100'000'000, 0));
+  BOO_ASSIGN_OR_RETURN(
+      Options.timer.warmup,
+      readCount(flags, DriverFlag::Warmup, 0, 100'000'000, -1));
+  Options.time = Session.timeAlways || flags.on(DriverFlag::Time);
+  Options.verify =
+      flags.on(DriverFlag::Verify) || flags.on(DriverFlag::VerifyNumerics);
+  Options.coldCache = flags.on(DriverFlag::ColdCache);
+
+  CompileOptions &compile = Options.compile;
+  BOO_ASSIGN_OR_RETURN(compile.target,
+                       targetFor(flags.text(DriverFlag::TargetName)));
+  compile.math = env().math;
+  if (flags.given(DriverFlag::Math)) {
+    compile.math = flags.text(DriverFlag::Math);
+    BOO_RETURN_IF_ERROR(checkMath("--math", compile.math));
+  }
+  compile.name = Command.name;
+  for (ValueId id : G.arguments())
+    compile.constantsPacked |= G.value(id).role == Role::Constant;
+  // A folder named on the command line is meant to be used.
+  compile.useCache = (env().cacheOn || !Session.cacheDir.empty()) &&
+                     !flags.on(DriverFlag::NoCache);
+  compile.recompile = flags.on(DriverFlag::Recompile);
+  compile.cacheDir = Session.cacheDir;
+  compile.dumpDir = flags.given(DriverFlag::DumpDir)
+                        ? flags.text(DriverFlag::DumpDir)
+                        : env().dumpDir;
+
+  VerifyOptions &check = Options.check;
+  check.seed = uint64_t(flags.integer(DriverFlag::Seed));
+  if (flags.given(DriverFlag::Splat))
+    check.splat = flags.real(DriverFlag::Splat);
+  check.structured = !flags.on(DriverFlag::SkipStructured);
+  check.threads = Options.threads;
+  check.math = compile.math;
+  BOO_ASSIGN_OR_RETURN(
+      check.minSamples,
+      readCount(flags, DriverFlag::NumericsMinSamples, 0, INT64_MAX, 0));
+  return Status::ok();
+}
+
+static int64_t addSaturating(int64_t a, int64_t b) {
+  int64_t sum;
+  return __builtin_add_overflow(a, b, &sum) ? INT64_MAX : sum;
+}
+
+Status CommandRun::checkOperands() const {
+  int64_t bytes = Operands::bytes(G);
+  if (!Options.verify)
+    return checkMemory(bytes, "inputs and outputs");
+  return checkMemory(addSaturating(bytes, verifyBytes(G)),
+                     "inputs, outputs and the float64 reference of --verify");
+}
+
+Status CommandRun::load() {
+  BOO_ASSIGN_OR_RETURN(TheRunner,
+                       makeRunner(Result.backend, G, Options.compile));
+  const RunnerInfo &info = TheRunner->info();
+  Result.cache = info.cache;
+  Result.algorithm = info.algorithm;
+  Result.schedule = info.schedule;
+  Result.artifact = info.artifact;
+  Result.why = info.why;
+  Result.compileMs = info.compileMs;
+  Result.loadMs = info.loadMs;
+  Result.workspaceBytes = info.workspaceBytes;
+  int64_t more = TheRunner->memoryBytes(Options.threads);
+  return checkMemory(addSaturating(Operands::bytes(G), more),
+                     "inputs, outputs and workspace");
+}
+
+FillSpec CommandRun::fillSpec() const {
+  FillSpec spec;
+  spec.seed = Options.check.seed;
+  if (Options.check.splat) {
+    spec.kind = FillKind::Splat;
+    spec.splat = *Options.check.splat;
+  }
+  return spec;
+}
+
+/// The first call, and the further ones of --iter without -t.
+Status CommandRun::launch() {
+  FillSpec spec = fillSpec();
+  Ops.fill(G, spec, spec.kind);
+  BOO_RETURN_IF_ERROR(TheRunner->prepare(Ops.in, Options.threads));
+  auto run = [&] { return TheRunner->run(Ops.in, Ops.out, Options.threads); };
+  BOO_ASSIGN_OR_RETURN(Result.firstCallMs, timeOnce(run));
+  if (!Options.time)
+    for (int64_t i = 1; i < Options.timer.iters && !interrupted(); ++i) {
+      if (Options.coldCache)
+        Ops.evict();
+      BOO_RETURN_IF_ERROR(run());
+    }
+  return Ops.checkIntact();
+}
+
+Status CommandRun::time() {
+  Work work = graphWork(G);
+  std::unique_ptr<PeakMeter> peak;
+  if (Session.measurePeak)
+    peak = PeakMeter::create(TheRunner->info().instruction,
+                             TheRunner->info().isa, Options.threads, work);
+  std::vector<TimedRun> runs;
+  std::function<void()> before;
+  std::function<double()> between;
+  if (Options.coldCache)
+    before = [&] { Ops.evict(); };
+  if (peak)
+    between = [&] { return peak->measure(); };
+  BOO_RETURN_IF_ERROR(
+      timeRuns([&] { return TheRunner->run(Ops.in, Ops.out, Options.threads); },
+               before, between, Options.timer, &runs));
+  BOO_RETURN_IF_ERROR(Ops.checkIntact());
+  if (runs.empty())
+    return Status::ok(); // interrupted before the first
+
+  std::vector<double> us, fractions;
+  for (const TimedRun &run : runs) {
+    us.push_back(run.us);
+    if (run.peak > 0 && run.us > 0)
+      fractions.push_back(peak->rate(run.us) / run.peak);
+  }
+  Result.times = statistics(std::move(us));
+  Result.iters = Result.times->count;
+  if (Result.times->median > 0) {
+    Result.gflops = work.flops / Result.times->median * 1e-3;
+    Result.gbps = work.bytes / Result.times->median * 1e-3;
+  }
+  if (peak) {
+    Result.peakKind = peak->kind();
+    Result.peakGflops = peak->gflops();
+    if (!fractions.empty())
+      Result.peakFraction = median(std::move(fractions));
+  }
+  return Status::ok();
+}
+
+Status CommandRun::verify() {
+  BOO_ASSIGN_OR_RETURN(Verdict verdict,
+                       verifyRunner(G, *TheRunner, Ops, Options.check));
+  if (interrupted())
+    return Status::ok();
+  Result.verified = verdict.ok;
+  Result.maxAbsErr = verdict.figures.maxAbsErr;
+  Result.maxRelErr = verdict.figures.maxRelErr;
+  Result.bound = verdict.figures.maxBound;
+  Result.checks = std::move(verdict.report);
+  if (!verdict.ok)
+    return Status(StatusCode::KernelError, verdict.failure);
+  return Status::ok();
+}
+
+RunResult boo::runCommand(const CommandLine &line, const CommandGraph &command,
+                          const std::string &backend,
+                          const SessionOptions &session) {
+  RunResult result;
+  result.command = line.echo;
+  result.backend = backend;
+  result.repro = reproLine(line, backend);
+  setRunning(result.repro);
+  const std::vector<Output> &outputs = command.graph.outputs();
+  for (size_t i = 0; i != outputs.size(); ++i)
+    result.outputs.emplace_back(
+        command.outputSizes[i],
+        command.graph.value(outputs[i].value).type.dtype);
+  if (!result.outputs.empty())
+    result.dtype = torchDType(result.outputs.front().second);
+  result.status = CommandRun(line, command, session, &result).run();
+  setRunning("");
+  return result;
+}

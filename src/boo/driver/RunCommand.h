@@ -1,0 +1,56 @@
+//===- RunCommand.h - One command on one backend ----------------*- C++ -*-===//
+#pragma once
+
+#include "boo/driver/Command.h"
+#include "boo/driver/Timer.h"
+
+#include <cmath>
+#include <optional>
+
+namespace boo {
+
+/// What all commands of a call of `boo driver` share.
+struct SessionOptions {
+  bool json = false;
+  bool timeAlways = false; ///< as --json does
+  bool measurePeak = false;
+  std::string cacheDir;
+};
+
+/// Everything a report may tell. Absent figures are NaN, absent texts "".
+struct RunResult {
+  std::string command, backend, direction = "forward", device = "cpu", dtype;
+  std::string repro; ///< the line that repeats this run and its checks
+  int threads = 1;
+  std::optional<Statistics> times; ///< µs; none when not timed
+  int64_t iters = 0;               ///< runs that were timed
+  double gflops = NAN, gbps = NAN;
+  double peakGflops = NAN; ///< of all threads
+  std::string peakKind;    ///< "fma-f32", …, or "copy" where memory-bound
+  double peakFraction = NAN;
+  double compileMs = NAN, loadMs = NAN, firstCallMs = NAN;
+  int64_t workspaceBytes = -1; ///< -1 = unknown
+  std::string cache, algorithm, schedule, artifact;
+  std::vector<std::string> why;
+  std::optional<bool> verified; ///< none = not asked
+  double maxAbsErr = NAN, maxRelErr = NAN, bound = NAN;
+  std::vector<std::string> checks; ///< a line for each check of --verify
+  /// Sizes in memory order and dtype of each output.
+  std::vector<std::pair<std::vector<int64_t>, DType>> outputs;
+  Status status; ///< why it failed
+
+  bool failed() const { return !status.isOk() || verified == false; }
+};
+
+/// Compiles or loads, allocates, fills, runs, times and verifies as the
+/// command's flags say. Never fails as such: `status` of the result tells.
+RunResult runCommand(const CommandLine &line, const CommandGraph &command,
+                     const std::string &backend, const SessionOptions &session);
+
+/// "boo driver conv … --verify --seed 0": repeats a run with its checks.
+std::string reproLine(const CommandLine &line, const std::string &backend);
+
+/// "float32", as torch spells it.
+std::string_view torchDType(DType dtype);
+
+} // namespace boo

@@ -1,0 +1,48 @@
+//===- Timer.h - Runs, one by one, by the steady clock ----------*- C++ -*-===//
+#pragma once
+
+#include "boo/base/Status.h"
+
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+namespace boo {
+
+struct Statistics {
+  int64_t count = 0;
+  double min = 0, max = 0, mean = 0, median = 0;
+  double stddev = 0; ///< of the sample; 0 for a single run
+  double p10 = 0, p90 = 0;
+};
+
+/// Of at least one value. Percentiles are interpolated linearly.
+Statistics statistics(std::vector<double> values);
+double median(std::vector<double> values);
+
+struct TimerOptions {
+  int64_t iters = 0;   ///< 0: at least 5, until the median is steady or 0.5 s
+  int64_t warmup = -1; ///< -1: at least one more run, for up to 20 ms
+};
+
+/// A run, and what `between` returned just before it.
+struct TimedRun {
+  double us = 0;
+  double peak = 0;
+};
+
+/// Calls `run` after `before` (if any), which is not timed. `peak` (if any) is
+/// called before each of the first 60 runs. Stops early, with what there is,
+/// when interrupted().
+Status timeRuns(const std::function<Status()> &run,
+                const std::function<void()> &before,
+                const std::function<double()> &peak,
+                const TimerOptions &options, std::vector<TimedRun> *runs);
+
+/// Milliseconds of one call.
+StatusOr<double> timeOnce(const std::function<Status()> &run);
+
+/// Writes the bytes back and drops them from all of the CPU's caches.
+void evictFromCaches(const void *data, int64_t bytes);
+
+} // namespace boo

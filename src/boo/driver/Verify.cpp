@@ -1,0 +1,231 @@
+//===- Verify.cpp ---------------------------------------------------------===//
+
+#include "boo/driver/Verify.h"
+#include "boo/driver/Interrupt.h"
+#include "boo/graph/Attributes.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <cstring>
+
+using namespace boo;
+
+/// Functions that give whole numbers for whole numbers.
+static bool isExact(PointwiseFn fn) {
+  switch (fn) {
+  case PointwiseFn::Add:
+  case PointwiseFn::Sub:
+  case PointwiseFn::Maximum:
+  case PointwiseFn::Minimum:
+  case PointwiseFn::Neg:
+  case PointwiseFn::Abs:
+  case PointwiseFn::Relu:
+  case PointwiseFn::Relu6:
+    return true;
+  default:
+    return false;
+  }
+}
+
+int64_t boo::exactMagnitude(const Graph &graph, const std::string &algorithm,
+                            const std::string &math) {
+  constexpr size_t npos = std::string::npos;
+  if (algorithm.find("winograd") != npos)
+    return 0;
+  int64_t magnitude = 8, convs = 0;
+  for (const Node &node : graph.nodes()) {
+    const TensorType &result = graph.value(node.results.front()).type;
+    if (node.op == Op::Pointwise && isExact(pointwiseFn(node))) {
+      // Between groups a narrow type rounds; within one nothing does.
+      if (dtypeBytes(result.dtype) < 4 && algorithm.find(" + ") != npos)
+        return 0;
+      continue;
+    }
+    if (node.op != Op::Conv || ++convs > 1)
+      return 0;
+    const TensorType &filter = graph.value(node.operands[1]).type;
+    if (!isFloat(filter.dtype) || filter.numElements() == 0)
+      return 0;
+    int64_t terms = filter.numElements() / filter.sizes[0].size();
+    // Half of 2^24 is left to bias, residual and tail. f16 sums in f16 in parts
+    // under fast math.
+    int64_t limit = int64_t(1) << 23;
+    if (filter.dtype == DType::F16 && math == "fast")
+      limit = int64_t(1) << 10;
+    while (magnitude > 0 && terms > limit / (magnitude * magnitude))
+      --magnitude;
+  }
+  return convs ? magnitude : 0;
+}
+
+int64_t boo::verifyBytes(const Graph &graph) {
+  // The reference keeps inputs as doubles, and a value and a bound for each
+  // result; outputs are kept twice for the threads check.
+  double bytes = 0;
+  for (const Value &value : graph.values())
+    bytes += (value.role == Role::Result ? 32.0 : 16.0) *
+             double(value.type.numElements());
+  for (const Output &output : graph.outputs())
+    bytes += double(graph.value(output.value).type.spanBytes());
+  return bytes > 9e18 ? INT64_MAX : int64_t(bytes);
+}
+
+namespace {
+
+class Checker {
+public:
+  Checker(const Graph &graph, Runner &runner, Operands &operands,
+          const VerifyOptions &options)
+      : TheGraph(graph), TheRunner(runner), Ops(operands), Options(options) {
+    Algorithm = runner.info().algorithm;
+    // Groups of several algorithms are held to the loosest.
+    if (Algorithm.find("winograd") == Algorithm.npos &&
+        Algorithm.find(" + ") != Algorithm.npos)
+      Algorithm = "direct";
+    else if (size_t at = Algorithm.find("winograd"); at != Algorithm.npos)
+      Algorithm = Algorithm.substr(at, Algorithm.find(" + ", at) - at);
+  }
+
+  /// Fill, reference, run, compare.
+  Status check(const std::string &name, FillSpec spec, FillKind rest,
+               Judge judge, Verdict *verdict) {
+    BOO_RETURN_IF_ERROR(fill(spec, rest));
+    BOO_ASSIGN_OR_RETURN(
+        auto expected,
+        evaluateReference(TheGraph, Ops.in, Algorithm, Options.threads));
+    BOO_RETURN_IF_ERROR(runOnce(Options.threads));
+    Comparison all;
+    for (size_t i = 0; i != expected.size(); ++i)
+      all.merge(compareOutput(outputType(i), Ops.out[i], expected[i], judge));
+    if (name == "random")
+      verdict->figures.merge(all);
+    note(name, spec.seed, all, verdict);
+    if (!all.ok && verdict->ok) {
+      verdict->ok = false;
+      verdict->failure = "check '" + name + "' (seed " +
+                         std::to_string(spec.seed) + ") failed " +
+                         describeFailure(all);
+    }
+    return Ops.checkIntact();
+  }
+
+  /// The outputs hold a result of Options.threads workers: compare the bits
+  /// with another count's.
+  Status checkThreads(FillSpec spec, FillKind rest, Verdict *verdict) {
+    // What an inout argument held is gone.
+    for (const Output &output : TheGraph.outputs())
+      if (output.into != kNoValue)
+        return Status::ok();
+    int other = Options.threads == 1 ? 2 : 1;
+    std::vector<std::vector<char>> first;
+    BOO_RETURN_IF_ERROR(fill(spec, rest));
+    BOO_RETURN_IF_ERROR(runOnce(Options.threads));
+    for (size_t i = 0; i != Ops.out.size(); ++i) {
+      const char *data = static_cast<const char *>(Ops.out[i]);
+      first.emplace_back(data, data + outputType(i).spanBytes());
+    }
+    BOO_RETURN_IF_ERROR(runOnce(other));
+    for (size_t i = 0; i != Ops.out.size(); ++i) {
+      const char *data = static_cast<const char *>(Ops.out[i]);
+      auto differs = std::mismatch(first[i].begin(), first[i].end(), data);
+      if (differs.first == first[i].end())
+        continue;
+      verdict->ok = false;
+      verdict->failure = "check 'threads' (seed " + std::to_string(spec.seed) +
+                         ") failed: " + std::to_string(Options.threads) +
+                         " and " + std::to_string(other) +
+                         " workers give different bits, first at byte " +
+                         std::to_string(differs.first - first[i].begin()) +
+                         " of output " + std::to_string(i);
+      return Status::ok();
+    }
+    verdict->report.push_back("threads: the same bits from " +
+                              std::to_string(Options.threads) + " and " +
+                              std::to_string(other) + " workers");
+    return Status::ok();
+  }
+
+private:
+  const TensorType &outputType(size_t i) const {
+    return TheGraph.value(TheGraph.outputs()[i].value).type;
+  }
+
+  Status fill(FillSpec spec, FillKind rest) {
+    Ops.fill(TheGraph, spec, rest);
+    // Constants are among what was filled.
+    return TheRunner.prepare(Ops.in, Options.threads);
+  }
+
+  Status runOnce(int threads) {
+    Ops.poisonOutputs();
+    return TheRunner.run(Ops.in, Ops.out, threads);
+  }
+
+  static void note(const std::string &name, uint64_t seed,
+                   const Comparison &all, Verdict *verdict) {
+    char figures[240];
+    double n = double(std::max<int64_t>(all.count, 1));
+    double mean = all.sumErr / n;
+    double variance = std::max(0.0, all.sumSquaredErr / n - mean * mean);
+    std::snprintf(figures, sizeof figures,
+                  "%s (seed %llu): %s, %lld results, max_abs_err=%.3g "
+                  "max_rel_err=%.3g bound=%.3g mean_err=%.3g stddev_err=%.3g",
+                  name.c_str(), (unsigned long long)seed,
+                  all.ok ? "ok" : "FAILED", (long long)all.count, all.maxAbsErr,
+                  all.maxRelErr, all.maxBound, mean, std::sqrt(variance));
+    verdict->report.push_back(figures);
+  }
+
+  const Graph &TheGraph;
+  Runner &TheRunner;
+  Operands &Ops;
+  const VerifyOptions &Options;
+  std::string Algorithm;
+};
+
+} // namespace
+
+StatusOr<Verdict> boo::verifyRunner(const Graph &graph, Runner &runner,
+                                    Operands &operands,
+                                    const VerifyOptions &options) {
+  Verdict verdict;
+  Checker checker(graph, runner, operands, options);
+  FillSpec spec;
+  spec.seed = options.seed;
+  spec.kind = options.splat ? FillKind::Splat : FillKind::Random;
+  spec.splat = options.splat.value_or(0);
+  FillSpec first = spec;
+
+  do {
+    BOO_RETURN_IF_ERROR(
+        checker.check("random", spec, spec.kind, Judge::Bounds, &verdict));
+    ++spec.seed;
+  } while (verdict.ok && !options.splat && verdict.figures.count > 0 &&
+           verdict.figures.count < options.minSamples && !interrupted());
+
+  int64_t magnitude =
+      exactMagnitude(graph, runner.info().algorithm, options.math);
+  if (verdict.ok && options.structured && !interrupted()) {
+    FillSpec integers;
+    integers.kind = FillKind::Integers;
+    integers.seed = options.seed;
+    integers.magnitude = magnitude;
+    if (magnitude > 0)
+      BOO_RETURN_IF_ERROR(checker.check(
+          "integers", integers, FillKind::Integers, Judge::Exact, &verdict));
+    else
+      verdict.report.push_back("integers: not used, sums of this algorithm, "
+                               "tail or length are not exact");
+  }
+  if (verdict.ok && options.structured && !interrupted()) {
+    FillSpec block;
+    block.kind = FillKind::Block;
+    block.seed = options.seed;
+    BOO_RETURN_IF_ERROR(checker.check("block", block, FillKind::Random,
+                                      Judge::Bounds, &verdict));
+  }
+  if (verdict.ok && !interrupted())
+    BOO_RETURN_IF_ERROR(checker.checkThreads(first, first.kind, &verdict));
+  return verdict;
+}

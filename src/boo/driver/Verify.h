@@ -1,0 +1,55 @@
+//===- Verify.h - Is the result right? --------------------------*- C++ -*-===//
+//
+// Several checks, as each finds what the others miss:
+//   random      uniform inputs, each result within its own bound of the float64
+//               reference. The bound grows with the length of the sums, so a
+//               lost term among thousands can pass;
+//   integers    small whole numbers, for which sums are exact: any lost,
+//   doubled
+//               or misplaced term shows. Direct algorithms only;
+//   block       a box of ones in zeros: sums of few terms, so bounds are tight,
+//               and an index that is off is seen at the box's edge;
+//   threads     the same bits from one worker and from several.
+//
+//===----------------------------------------------------------------------===//
+#pragma once
+
+#include "boo/driver/Backend.h"
+#include "boo/driver/Compare.h"
+#include "boo/driver/Operands.h"
+
+#include <optional>
+
+namespace boo {
+
+struct VerifyOptions {
+  uint64_t seed = 0;
+  std::optional<double> splat; ///< fill of the first check
+  bool structured = true;      ///< run integers and block as well
+  int64_t minSamples = 0;      ///< go on with further seeds up to this count
+  int threads = 1;
+  std::string math;
+};
+
+struct Verdict {
+  bool ok = true;
+  Comparison figures;              ///< of the random check
+  std::string failure;             ///< the first, in one sentence
+  std::vector<std::string> report; ///< a line a check
+};
+
+/// Runs the checks on the given buffers, up to the first that fails. An error
+/// Status means that one could not be carried out.
+StatusOr<Verdict> verifyRunner(const Graph &graph, Runner &runner,
+                               Operands &operands,
+                               const VerifyOptions &options);
+
+/// Bytes that the checks take beside the operands.
+int64_t verifyBytes(const Graph &graph);
+
+/// The magnitude of whole numbers for which every sum of `graph` is exact in
+/// its accumulation type, or 0 when the integers check cannot be used.
+int64_t exactMagnitude(const Graph &graph, const std::string &algorithm,
+                       const std::string &math);
+
+} // namespace boo

@@ -1,0 +1,91 @@
+//===- boo.cpp - The boo command ------------------------------------------===//
+//
+// Chooses the subcommand; src/boo/driver does the work.
+//
+//===----------------------------------------------------------------------===//
+
+#include "boo/driver/DriverCommand.h"
+#include "boo/driver/Nearest.h"
+#include "boo/driver/VersionCommand.h"
+
+#include <cstdio>
+#include <string>
+#include <vector>
+
+using namespace boo;
+
+static int helpCommand(std::span<const std::string> arguments);
+
+namespace {
+struct Subcommand {
+  std::string_view name;
+  int (*run)(std::span<const std::string>);
+  const char *what; ///< NULL: another name of the one before
+};
+} // namespace
+
+static constexpr Subcommand Subcommands[] = {
+    {"driver", driverCommand,
+     "compile, run, time and verify one operation, or a file of them"},
+    {"version", versionCommand, "versions of BOO and of its interfaces"},
+    {"help", helpCommand, "this text, or that of a subcommand"},
+};
+
+static const Subcommand *findSubcommand(std::string_view name) {
+  for (const Subcommand &each : Subcommands)
+    if (each.name == name)
+      return &each;
+  return nullptr;
+}
+
+static int unknown(const std::string &name) {
+  std::vector<std::string_view> names;
+  for (const Subcommand &each : Subcommands)
+    names.push_back(each.name);
+  std::fprintf(stderr, "boo: error: there is no subcommand '%s'%s\n",
+               name.substr(0, 60).c_str(), didYouMean(name, names).c_str());
+  std::fputs("boo help lists them all\n", stderr);
+  return 2;
+}
+
+static int helpCommand(std::span<const std::string> arguments) {
+  if (!arguments.empty()) {
+    const Subcommand *about = findSubcommand(arguments.front());
+    if (!about)
+      return unknown(arguments.front());
+    if (about->run != helpCommand && about->run != versionCommand) {
+      std::vector<std::string> rest(arguments.begin() + 1, arguments.end());
+      rest.push_back("--help");
+      return about->run(rest);
+    }
+  }
+  std::fputs("boo - Bag of Ops: operations compiled to standalone kernels, "
+             "cached and launched\n\nUsage: boo SUBCOMMAND …\n\n",
+             stdout);
+  for (const Subcommand &each : Subcommands)
+    if (each.what)
+      std::printf("  %-10s%s\n", std::string(each.name).c_str(), each.what);
+  std::fputs("\nExample:\n"
+             "  boo driver conv -n 1 -c 64 -H 56 -W 56 -k 64 -y 3 -x 3 -p 1 "
+             "-q 1 -t 1 --verify\n\n"
+             "boo SUBCOMMAND --help tells more.\n",
+             stdout);
+  return 0;
+}
+
+int main(int argc, char **argv) {
+  std::vector<std::string> arguments(argv + 1, argv + argc);
+  if (arguments.empty()) {
+    helpCommand({});
+    return 2;
+  }
+  std::string name = arguments.front();
+  if (name == "-h" || name == "--help")
+    name = "help";
+  if (name == "--version")
+    name = "version";
+  const Subcommand *subcommand = findSubcommand(name);
+  if (!subcommand)
+    return unknown(name);
+  return subcommand->run(std::span(arguments).subspan(1));
+}
