@@ -29,7 +29,8 @@ StatusOr<std::string> boo::findCompilerPlugin() {
     std::string path = own + folder + "/" + kPluginName;
     if (exists(path))
       return path;
-    tried += (tried.empty() ? "" : ", ") + path;
+    if (tried.find(path) == std::string::npos)
+      tried += (tried.empty() ? "" : ", ") + path;
   }
   return notFound("no compiler plugin: " + tried +
                   " do not exist, and BOO_COMPILER_PLUGIN is not set");

@@ -59,7 +59,8 @@ StatusOr<std::string> boo::readFile(const std::string &path) {
   return bytes;
 }
 
-Status boo::writeFile(const std::string &path, std::string_view bytes) {
+Status boo::writeFile(const std::string &path, std::string_view bytes,
+                      bool sync) {
   FileHandle file(::open(path.c_str(),
                          O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC,
                          0600));
@@ -73,17 +74,7 @@ Status boo::writeFile(const std::string &path, std::string_view bytes) {
       return systemError("write", path);
     bytes.remove_prefix(size_t(n));
   }
-  if (::fsync(file.fd()) != 0)
-    return systemError("sync", path);
-  return Status::ok();
-}
-
-Status boo::syncPath(const std::string &path) {
-  FileHandle file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!file.isOpen())
-    return systemError("open", path);
-  // Some file systems know no sync of a folder.
-  if (::fsync(file.fd()) != 0 && errno != EINVAL && errno != ENOTSUP)
+  if (sync && ::fsync(file.fd()) != 0)
     return systemError("sync", path);
   return Status::ok();
 }

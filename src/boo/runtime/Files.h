@@ -35,11 +35,10 @@ Status systemError(const char *what, const std::string &path);
 /// All bytes from the start of an open file.
 Status readAll(int fd, std::string *bytes);
 StatusOr<std::string> readFile(const std::string &path);
-/// Writes and syncs a new file of mode 0600; an existing one is replaced.
-Status writeFile(const std::string &path, std::string_view bytes);
-
-/// fsync of a file or folder, by its name.
-Status syncPath(const std::string &path);
+/// Writes a file of mode 0600, replacing an existing one's contents. `sync`
+/// waits until they are on the disk.
+Status writeFile(const std::string &path, std::string_view bytes,
+                 bool sync = false);
 
 /// Makes the folder and its missing parents, mode 0700.
 Status makeDirectories(const std::string &path);
