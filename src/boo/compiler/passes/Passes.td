@@ -13,6 +13,36 @@ def CheckLowered : Pass<"boo-check-lowered", "mlir::ModuleOp"> {
   }];
 }
 
+def ExpandFloatConversions
+    : Pass<"boo-expand-float-conversions", "mlir::func::FuncOp"> {
+  let summary = "Convert from and to bf16 and f16 by integer arithmetic";
+  let description = [{
+    The back end's conversions of bf16 flush subnormals (vcvtneps2bf16) or call
+    libgcc, as those between f64 and f16 do. Here arith.extf and arith.truncf
+    between bf16 and f32 or f64 become integer ops: round to nearest, ties to
+    even, once (from f64 by way of an f32 rounded to odd); subnormals are kept,
+    a NaN stays one and becomes quiet, what is too large becomes infinity. With
+    `hardware-f16`, conversions between f16 and f32 stay and those between f16
+    and f64 lead through them; without it, f16 is treated as bf16 is. Scalars
+    and vectors alike. Limits: other float types and other rounding modes are
+    errors. Conversions between f32 and f64 stay.
+
+    ```mlir
+    %y = arith.extf %x : bf16 to f32
+    // becomes
+    %0 = arith.bitcast %x : bf16 to i16
+    %1 = arith.extui %0 : i16 to i32
+    %2 = arith.shli %1, %c16_i32 : i32
+    %y = arith.bitcast %2 : i32 to f32
+    ```
+  }];
+  let options = [
+    Option<"hardwareF16", "hardware-f16", "bool", "true",
+           "The target converts between f16 and f32">];
+  let dependentDialects = ["mlir::arith::ArithDialect",
+                           "mlir::math::MathDialect"];
+}
+
 def LowerBrgemm : Pass<"boo-lower-brgemm", "mlir::func::FuncOp"> {
   let summary = "Turn register tiles into vector code";
   let description = [{

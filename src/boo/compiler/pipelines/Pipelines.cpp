@@ -54,6 +54,7 @@ void boo::compiler::buildLoweringPipeline(OpPassManager &pm,
   brgemm.vectorBits = options.vectorBits;
   brgemm.fma = options.fma;
   func.addPass(createLowerBrgemm(brgemm));
+  func.addPass(createExpandFloatConversions({options.hardwareF16}));
   // The tile's index arithmetic repeats itself: fold it before it multiplies.
   func.addPass(createCanonicalizerPass());
   func.addPass(createCSEPass());
@@ -67,5 +68,6 @@ void boo::compiler::buildLoweringPipeline(OpPassManager &pm,
 
 void boo::compiler::registerPasses() {
   boo::compiler::registerCheckLowered();
+  boo::compiler::registerExpandFloatConversions();
   boo::compiler::registerLowerBrgemm();
 }
