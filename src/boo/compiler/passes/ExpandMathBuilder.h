@@ -113,8 +113,9 @@ public:
     mlir::Type element = mlir::getElementTypeOrSelf(a.getType());
     return bitcast(Builder.getIntegerType(element.getIntOrFloatBitWidth()), a);
   }
-  /// An op from `a` to `a`'s lanes of another element type.
+  /// An op from `a` to as many lanes of another element type.
   template <typename OpTy> Value convert(mlir::Type element, Value a) {
+    element = mlir::getElementTypeOrSelf(element);
     mlir::Type type = element;
     if (auto vector = mlir::dyn_cast<mlir::VectorType>(a.getType()))
       type = vector.clone(element);
