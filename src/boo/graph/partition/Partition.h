@@ -5,6 +5,11 @@
 // mlir node. Equal groups print the same canonical text, so equal layers of a
 // model share one artifact. No LLVM here.
 //
+// Inside a group nothing is rounded to a storage type: a conv's sum goes
+// through the tail in its accumulation type, pointwise nodes are computed in
+// f32 (f64 for f64), and a cast only changes which of the two. What leaves the
+// group is rounded once.
+//
 //===----------------------------------------------------------------------===//
 #pragma once
 
