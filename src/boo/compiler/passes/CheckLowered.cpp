@@ -15,7 +15,7 @@ struct CheckLowered : impl::CheckLoweredBase<CheckLowered> {
       if (mlir::isa<mlir::ModuleOp>(op) ||
           mlir::isa<mlir::LLVM::LLVMDialect>(op->getDialect()))
         return mlir::WalkResult::advance();
-      op->emitError("has no lowering to the llvm dialect");
+      op->emitOpError("has no lowering to the llvm dialect");
       return mlir::WalkResult::interrupt();
     });
     if (result.wasInterrupted())

@@ -9,6 +9,7 @@
 #include "boo/graph/Graph.h"
 #include "boo/ops/conv/ConvProblem.h"
 
+#include <string>
 #include <vector>
 
 namespace boo::compiler {
@@ -35,6 +36,9 @@ struct ConvNest {
   }
   int64_t kChannels() const { return depthwise ? 1 : problem.inPerGroup(); }
   int64_t groupLoops() const { return depthwise ? 1 : problem.groups; }
+
+  /// Why register tiles cannot read the input where it lies; "" when they can.
+  std::string needsScratch() const;
 };
 
 /// The nest of a group whose first node is a convolution. Spatial dimensions

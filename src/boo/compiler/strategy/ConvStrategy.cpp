@@ -123,14 +123,9 @@ private:
   }
 
   void chooseInput() {
-    int64_t last = (P.out[2] - 1) * P.stride[2] +
-                   (P.filter[2] - 1) * P.dilation[2] - P.padLo[2];
-    if (P.dtype != Nest.computeType())
-      scratch("it is widened to " + std::string(dtypeName(Nest.computeType())));
-    else if (P.padLo[2] != 0 || last >= P.in[2])
-      scratch("its edges are padded");
-    else if (Nest.depthwise && P.inStrides.channel != 1)
-      scratch("its channels are not contiguous");
+    std::string reason = Nest.needsScratch();
+    if (!reason.empty())
+      scratch(reason);
     else if (!Nest.depthwise && P.inStrides.channel != 1 &&
              Nest.nExtent() > 4 * Lanes)
       scratch("its channels are far apart and each is read for " +
@@ -210,4 +205,27 @@ private:
 Decision boo::compiler::decideConv(const Graph &group, const Target &target) {
   ConvNest nest = makeConvNest(group);
   return ConvStrategy(nest, target).decide();
+}
+
+Status boo::compiler::checkConvSchedule(const Graph &group,
+                                        const Target &target,
+                                        const Schedule &schedule) {
+  ConvNest nest = makeConvNest(group);
+  int64_t bits = 8 * dtypeBytes(nest.computeType());
+  int64_t vector = schedule.vectorBits;
+  auto refuse = [](std::string reason) {
+    return invalidArgument("schedule: " + std::move(reason));
+  };
+  if (vector < bits || (vector & (vector - 1)) != 0)
+    return refuse("vector_bits must be a power of two of at least " +
+                  std::to_string(bits));
+  if (schedule.mTile * schedule.nVectors > 64)
+    return refuse("m_tile x n_vectors may be 64 at most: the tile is unrolled");
+  if (schedule.fma && !registerFile(target.isa).fma)
+    return refuse("fma=1 needs a target with fused multiply-add, not " +
+                  std::string(isaName(target.isa)));
+  if (std::string reason = nest.needsScratch();
+      !reason.empty() && !schedule.scratchInput)
+    return refuse("scratch_input=0 cannot serve this input: " + reason);
+  return Status::ok();
 }

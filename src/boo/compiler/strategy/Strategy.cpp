@@ -46,6 +46,8 @@ StatusOr<Decision> boo::compiler::decide(const Graph &group,
     return unsupported("tuning entry: this group has no algorithm '" +
                        std::string(algorithmName(decision.schedule.algorithm)) +
                        "', only '" + std::string(algorithmName(model)) + "'");
+  if (group.nodes().front().op == Op::Conv)
+    BOO_RETURN_IF_ERROR(checkConvSchedule(group, target, decision.schedule));
   decision.why.push_back("tuned: " + std::string(tuningEntry));
   return decision;
 }

@@ -26,6 +26,10 @@ struct RegisterFile {
 };
 RegisterFile registerFile(Isa isa);
 
+/// Whether the emitter can obey `schedule`, and if not, which field is at fault.
+Status checkConvSchedule(const Graph &group, const Target &target,
+                         const Schedule &schedule);
+
 Decision decideConv(const Graph &group, const Target &target);
 Decision decidePointwise(const Graph &group, const Target &target);
 

@@ -1,0 +1,193 @@
+//===- ConvSweepTest.cpp - Random convolutions, end to end ----------------===//
+//
+// Each seed makes one group. It is compiled for every target that runs here,
+// run on operands that end (or start) at an inaccessible page, with one thread
+// and with three, and compared with the float64 reference. BOO_SOAK_SECONDS
+// sets how long the sweep goes on, BOO_SWEEP_SEED where it starts: a failure
+// prints the seed that repeats it.
+//
+//===----------------------------------------------------------------------===//
+
+#include "GuardedBuffer.h"
+#include "RandomConv.h"
+#include "boo/ops/Reference.h"
+#include "boo/runtime/Launcher.h"
+#include "boo/runtime/cpu/CpuInfo.h"
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <cmath>
+#include <cstdlib>
+#include <cstring>
+
+using namespace boo;
+using namespace boo::testing;
+
+namespace {
+
+enum class Fill { Random, Integers };
+
+/// What a seed is run on: operands, and what must come out.
+struct Case {
+  Graph graph;
+  std::vector<GuardedBuffer> arguments;
+  std::vector<const void *> pointers;
+  ReferenceOutput expected;
+};
+
+void fillOperands(Case &c, uint64_t seed, Fill fill,
+                  GuardedBuffer::Guard guard) {
+  std::mt19937_64 random(seed ^ 0x9E3779B97F4A7C15u);
+  for (ValueId id : c.graph.arguments()) {
+    const TensorType &type = c.graph.value(id).type;
+    c.arguments.emplace_back(size_t(type.spanBytes()), guard);
+    void *data = c.arguments.back().data();
+    int64_t elements = type.spanBytes() / dtypeBytes(type.dtype);
+    for (int64_t i = 0; i != elements; ++i)
+      storeElement(data, type.dtype, i,
+                   fill == Fill::Integers
+                       ? double(pick(random, -3, 3))
+                       : double(pick(random, -(1 << 20), 1 << 20)) / (1 << 20));
+    c.pointers.push_back(data);
+  }
+}
+
+/// Element positions of a tensor in row-major order.
+std::vector<int64_t> positions(const TensorType &type) {
+  std::vector<int64_t> result{0};
+  for (size_t d = 0; d != type.rank(); ++d) {
+    std::vector<int64_t> next;
+    for (int64_t base : result)
+      for (int64_t i = 0; i != type.sizes[d].size(); ++i)
+        next.push_back(base + i * type.strides[d]);
+    result = std::move(next);
+  }
+  return result;
+}
+
+class ConvSweep : public ::testing::Test {
+protected:
+  /// Runs one seed on one target; returns false after the first mismatch.
+  void check(const Case &c, const Target &target, bool exact,
+             GuardedBuffer::Guard guard) {
+    CompileOptions options;
+    options.target = target;
+    options.useCache = false;
+    for (ValueId id : c.graph.arguments())
+      options.constantsPacked |= c.graph.value(id).role == Role::Constant;
+    auto kernel = load(c.graph, options);
+    ASSERT_TRUE(kernel.isOk()) << kernel.status().toString();
+    Status prepared = (*kernel)->prepare(c.pointers, 2);
+    ASSERT_TRUE(prepared.isOk()) << prepared.toString();
+    const TensorType &type =
+        c.graph.value(c.graph.outputs().front().value).type;
+    GuardedBuffer one = run(**kernel, c, type, guard, 1);
+    GuardedBuffer many = run(**kernel, c, type, guard, 3);
+    if (HasFatalFailure())
+      return;
+    ASSERT_EQ(std::memcmp(one.data(), many.data(), one.size()), 0)
+        << "one thread and three disagree";
+    compare(c, type, one, exact, (*kernel)->manifest(0).schedule);
+  }
+
+private:
+  GuardedBuffer run(const Executable &kernel, const Case &c,
+                    const TensorType &type, GuardedBuffer::Guard guard,
+                    int threads) {
+    GuardedBuffer out(size_t(type.spanBytes()), guard);
+    std::memset(out.data(), 0x7F, out.size());
+    void *outs[] = {out.data()};
+    Status status = kernel.run(c.pointers, outs, threads);
+    EXPECT_TRUE(status.isOk()) << status.toString();
+    EXPECT_TRUE(out.slackIsIntact()) << "wrote outside of the output";
+    return out;
+  }
+
+  void compare(const Case &c, const TensorType &type, const GuardedBuffer &out,
+               bool exact, const std::string &schedule) {
+    std::vector<int64_t> at = positions(type);
+    ASSERT_EQ(at.size(), c.expected.values.size());
+    for (size_t i = 0; i != at.size(); ++i) {
+      double got = loadElement(out.data(), type.dtype, at[i]);
+      double want = c.expected.values[i];
+      double bound = c.expected.bounds[i];
+      if (exact) {
+        char rounded[8];
+        storeElement(rounded, type.dtype, 0, want);
+        want = loadElement(rounded, type.dtype, 0);
+        bound = 0;
+      }
+      if (std::isinf(bound) || std::abs(got - want) <= bound)
+        continue;
+      FAIL() << "element " << i << " of " << at.size() << ": got " << got
+             << ", expected " << want << " within " << bound << "\n"
+             << schedule;
+    }
+  }
+};
+
+/// Sums of small integers are exact as long as no tail function rounds.
+bool isExact(const Graph &graph) {
+  for (const Node &node : graph.nodes())
+    if (node.op == Op::Pointwise) {
+      const std::string &fn = std::get<std::string>(node.attributes.at("fn"));
+      if (fn != "add" && fn != "mul" && fn != "relu" && fn != "clamp")
+        return false;
+    }
+  return true;
+}
+
+std::vector<Target> targets() {
+  std::vector<Target> result;
+  for (const char *name : {"generic", "avx2", "avx512", "amx"})
+    if (auto target = targetFor(name); target.isOk())
+      result.push_back(*target);
+    else
+      std::printf("[   info   ] no %s: %s\n", name,
+                  target.status().message().c_str());
+  return result;
+}
+
+double seconds(const char *variable, double otherwise) {
+  const char *text = std::getenv(variable);
+  return text ? std::atof(text) : otherwise;
+}
+
+TEST_F(ConvSweep, RandomGroups) {
+  auto start = std::chrono::steady_clock::now();
+  double budget = seconds("BOO_SOAK_SECONDS", 90);
+  uint64_t seed = uint64_t(seconds("BOO_SWEEP_SEED", 1));
+  bool single = std::getenv("BOO_SWEEP_SEED") && budget == 90;
+  std::vector<Target> all = targets();
+  int64_t done = 0;
+  for (;; ++seed, ++done) {
+    SCOPED_TRACE("repeat with BOO_SWEEP_SEED=" + std::to_string(seed));
+    Case c;
+    c.graph = randomConv(seed);
+    ASSERT_TRUE(c.graph.verify().isOk()) << c.graph.verify().message();
+    SCOPED_TRACE(printGraph(c.graph));
+    auto guard =
+        seed % 2 ? GuardedBuffer::Guard::After : GuardedBuffer::Guard::Before;
+    bool exact = seed % 3 == 0 && isExact(c.graph);
+    fillOperands(c, seed, exact ? Fill::Integers : Fill::Random, guard);
+    auto expected = evaluateReference(c.graph, c.pointers, "direct", 2);
+    ASSERT_TRUE(expected.isOk()) << expected.status().message();
+    c.expected = std::move(expected->front());
+    for (const Target &target : all) {
+      SCOPED_TRACE("--target " + std::string(isaName(target.isa)));
+      check(c, target, exact, guard);
+      if (HasFailure())
+        return;
+    }
+    double passed =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - start)
+            .count();
+    if (single || passed > budget)
+      break;
+  }
+  std::printf("[   info   ] %lld groups on %zu targets\n",
+              static_cast<long long>(done + 1), all.size());
+}
+
+} // namespace

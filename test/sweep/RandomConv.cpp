@@ -1,0 +1,160 @@
+//===- RandomConv.cpp - Convolution groups from a seed --------------------===//
+
+#include "RandomConv.h"
+#include "boo/graph/ShapeInference.h"
+
+#include <algorithm>
+#include <numeric>
+
+using namespace boo;
+using namespace boo::testing;
+
+int64_t boo::testing::pick(std::mt19937_64 &random, int64_t low, int64_t high) {
+  return low + int64_t(random() % uint64_t(high - low + 1));
+}
+
+namespace {
+
+class RandomGroup {
+public:
+  explicit RandomGroup(uint64_t seed) : Random(seed) {}
+
+  Graph make() {
+    static constexpr DType dtypes[] = {DType::F32, DType::F32, DType::BF16,
+                                       DType::F16, DType::F64};
+    Type = dtypes[of(0, 4)];
+    Rank = of(1, 3);
+    chooseChannels();
+    chooseSpace();
+    std::vector<int64_t> in{Batch, In}, filter{Out, In / Groups},
+        out{Batch, Out};
+    for (size_t d = 0; d != size_t(Rank); ++d) {
+      in.push_back(Space[d]);
+      filter.push_back(Filter[d]);
+      out.push_back(convOutputSize(Space[d], Filter[d], Stride[d], Dilation[d],
+                                   PadLo[d], PadHi[d]));
+    }
+    Graph graph;
+    ValueId x = graph.addArgument(layout(in));
+    ValueId w = graph.addArgument(layout(filter),
+                                  one(4) ? Role::Constant : Role::Input);
+    OutSizes = out;
+    TensorType result = layout(out);
+    AttributeMap attributes{
+        {"stride", Stride},
+        {"dilation", Dilation},
+        {"pad_lo", PadLo},
+        {"pad_hi", PadHi},
+        {"groups", Groups},
+        {"acc", Type == DType::F64 ? DType::F64 : DType::F32}};
+    ValueId y = graph.addNode(Op::Conv, {x, w}, attributes, {result})[0];
+    for (int64_t i = of(0, 3); i > 0; --i)
+      y = addTail(graph, y, result);
+    graph.addOutput(y);
+    return canonicalize(graph);
+  }
+
+private:
+  int64_t of(int64_t low, int64_t high) { return pick(Random, low, high); }
+  bool one(int64_t in) { return of(1, in) == 1; }
+
+  void chooseChannels() {
+    Batch = of(1, 3);
+    switch (of(0, 5)) {
+    case 0: // depthwise
+      Groups = In = Out = of(2, 70);
+      break;
+    case 1: // depthwise with a multiplier
+      Groups = In = of(2, 20);
+      Out = Groups * of(2, 3);
+      break;
+    case 2: // groups
+      Groups = of(2, 5);
+      In = Groups * of(1, 20);
+      Out = Groups * of(1, 40);
+      break;
+    default:
+      In = of(1, 80);
+      Out = of(1, 100);
+    }
+  }
+
+  void chooseSpace() {
+    // Odd sizes, single pixels and filters as large as the input all occur.
+    int64_t most = Rank == 1 ? 120 : Rank == 2 ? 30 : 8;
+    for (int64_t d = 0; d != Rank; ++d) {
+      int64_t filter = one(3) ? 1 : of(1, Rank == 1 ? 9 : 4);
+      int64_t dilation = one(3) ? of(1, 3) : 1;
+      int64_t reach = (filter - 1) * dilation + 1;
+      int64_t lo = one(2) ? 0 : of(0, reach), hi = one(3) ? of(0, reach) : lo;
+      int64_t size = of(1, most);
+      size = std::max(size, reach - lo - hi);
+      Space.push_back(size);
+      Filter.push_back(filter);
+      Dilation.push_back(dilation);
+      Stride.push_back(one(3) ? of(1, 4) : 1);
+      PadLo.push_back(lo);
+      PadHi.push_back(hi);
+    }
+  }
+
+  TensorType layout(const std::vector<int64_t> &sizes) {
+    std::vector<size_t> order(sizes.size());
+    std::iota(order.begin(), order.end(), 0);
+    switch (of(0, 3)) {
+    case 0: // channels last
+      std::rotate(order.begin() + 1, order.begin() + 2, order.end());
+      break;
+    case 1: // anything
+      for (size_t i = order.size(); i-- > 1;)
+        std::swap(order[i], order[size_t(of(0, int64_t(i)))]);
+      break;
+    default: // two in four: channels first, the one that is easy to forget
+      break;
+    }
+    return TensorType::permuted(Type, sizes, order);
+  }
+
+  ValueId addTail(Graph &graph, ValueId y, const TensorType &type) {
+    switch (of(0, 8)) {
+    case 0: { // bias
+      std::vector<int64_t> sizes(type.rank(), 1);
+      sizes[1] = OutSizes[1];
+      ValueId b = graph.addArgument(TensorType::contiguous(Type, sizes));
+      return graph.addPointwise(PointwiseFn::Add, {y, b}, type);
+    }
+    case 1: { // residual, in a layout of its own
+      ValueId r = graph.addArgument(layout(OutSizes));
+      return graph.addPointwise(PointwiseFn::Add, {r, y}, type);
+    }
+    case 2: { // a factor for each row of the last dimension
+      std::vector<int64_t> sizes{OutSizes.back()};
+      ValueId f = graph.addArgument(TensorType::contiguous(Type, sizes));
+      return graph.addPointwise(PointwiseFn::Mul, {y, f}, type);
+    }
+    case 3:
+      return graph.addPointwise(PointwiseFn::Clamp, {y}, type, {-1.5, 2.5});
+    case 4:
+      return graph.addPointwise(PointwiseFn::HardSwish, {y}, type);
+    case 5:
+      return graph.addPointwise(PointwiseFn::Silu, {y}, type);
+    case 6:
+      return graph.addPointwise(PointwiseFn::Gelu, {y}, type);
+    case 7:
+      return graph.addPointwise(PointwiseFn::Tanh, {y}, type);
+    default:
+      return graph.addPointwise(PointwiseFn::Relu, {y}, type);
+    }
+  }
+
+  std::mt19937_64 Random;
+  DType Type = DType::F32;
+  int64_t Rank = 2, Batch = 1, In = 1, Out = 1, Groups = 1;
+  std::vector<int64_t> Space, Filter, Stride, Dilation, PadLo, PadHi, OutSizes;
+};
+
+} // namespace
+
+Graph boo::testing::randomConv(uint64_t seed) {
+  return RandomGroup(seed).make();
+}

@@ -1,0 +1,18 @@
+//===- RandomConv.h - Convolution groups from a seed ------------*- C++ -*-===//
+#pragma once
+
+#include "boo/graph/Graph.h"
+
+#include <random>
+
+namespace boo::testing {
+
+/// A verified group: a convolution of any rank, layout, grouping and dtype with
+/// up to three pointwise nodes after it. Small: at most some 10^7 products. The
+/// same seed gives the same group on any machine.
+Graph randomConv(uint64_t seed);
+
+/// Uniform in [low, high], the same everywhere (std's distributions are not).
+int64_t pick(std::mt19937_64 &random, int64_t low, int64_t high);
+
+} // namespace boo::testing
