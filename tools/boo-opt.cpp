@@ -27,6 +27,9 @@ namespace {
 llvm::cl::opt<bool> emitOption(
     "boo-emit", llvm::cl::init(false),
     llvm::cl::desc("read a Graph text and write its kernel before any pass"));
+llvm::cl::opt<bool> compileOption(
+    "boo-compile", llvm::cl::init(false),
+    llvm::cl::desc("read a Graph text and write its artifact, unsealed, to -o"));
 llvm::cl::opt<bool> decideOption(
     "boo-decide", llvm::cl::init(false),
     llvm::cl::desc("read a Graph text and write its Schedule and the reasons"));
@@ -85,6 +88,30 @@ Status runRequest(const Request &request, mlir::MLIRContext &context,
   return Status::ok();
 }
 
+/// The whole compiler, for targets that need not run here.
+Status compileRequest(const Request &request, const std::string &output) {
+  BOO_ASSIGN_OR_RETURN(Graph graph, parseGraph(request.graph));
+  std::string text = printGraph(canonicalize(graph));
+  boo_compile_request compile{};
+  compile.struct_size = sizeof(compile);
+  compile.graph_text = text.c_str();
+  compile.target_text = request.target.c_str();
+  compile.math = "default";
+  compile.tuning_entry = request.schedule.c_str();
+  compile.key = compile.builds = compile.dump_dir = compile.mlir_path = "";
+  compile.name = "kernel";
+  compile.constants_packed = request.constants == "packed";
+  compile.output_path = output.c_str();
+  return compileGroup(compile);
+}
+
+int report(const Status &status) {
+  if (status.isOk())
+    return 0;
+  llvm::errs() << "boo-opt: error: " << status.message() << "\n";
+  return 1;
+}
+
 int emit(llvm::StringRef inputFile, llvm::StringRef outputFile,
          mlir::DialectRegistry &registry) {
   std::string message;
@@ -94,16 +121,17 @@ int emit(llvm::StringRef inputFile, llvm::StringRef outputFile,
     llvm::errs() << "boo-opt: " << message << "\n";
     return 1;
   }
+  Request request = parseRequest(input->getBuffer());
+  if (compileOption) {
+    output.reset(); // the compiler writes the file itself
+    return report(compileRequest(request, outputFile.str()));
+  }
   mlir::MLIRContext context(registry);
   context.loadAllAvailableDialects();
-  Status status =
-      runRequest(parseRequest(input->getBuffer()), context, output->os());
-  if (!status.isOk()) {
-    llvm::errs() << "boo-opt: error: " << status.message() << "\n";
-    return 1;
-  }
-  output->keep();
-  return 0;
+  Status status = runRequest(request, context, output->os());
+  if (status.isOk())
+    output->keep();
+  return report(status);
 }
 
 } // namespace
@@ -116,7 +144,7 @@ int main(int argc, char **argv) {
   mlir::registerTransformsPasses();
   auto [input, output] = mlir::registerAndParseCLIOptions(
       argc, argv, "BOO's passes and emitters\n", registry);
-  if (emitOption || decideOption)
+  if (emitOption || decideOption || compileOption)
     return emit(input, output, registry);
   return mlir::asMainReturnCode(
       mlir::MlirOptMain(argc, argv, input, output, registry));
