@@ -134,22 +134,21 @@ Value buildPointwise(KernelBuilder &kernel, PointwiseFn fn,
 
 Value buildTail(KernelBuilder &kernel, const Graph &group, size_t firstNode,
                 DType compute, std::map<ValueId, Value> values) {
-  Type computeType = kernel.type(compute);
   for (size_t i = firstNode; i < group.nodes().size(); ++i) {
     const Node &node = group.nodes()[i];
+    // Nothing is rounded inside of a group: a cast only says whether what
+    // follows is computed in f32 or in f64.
+    bool wide = compute == DType::F64 ||
+                group.value(node.results[0]).type.dtype == DType::F64;
+    Type type = kernel.type(wide ? DType::F64 : DType::F32);
     std::vector<Value> operands;
     for (ValueId id : node.operands)
-      operands.push_back(kernel.convert(values.at(id), computeType));
-    Value result;
-    if (node.op == Op::Cast) {
-      // A cast that stands in the Graph rounds, unlike a fused intermediate.
-      result = kernel.convert(
-          operands[0], kernel.type(std::get<DType>(node.attributes.at("to"))));
-    } else {
-      result = buildPointwise(kernel, pointwiseFn(node), operands,
-                              pointwiseParameters(node));
-    }
-    values[node.results[0]] = result;
+      operands.push_back(kernel.convert(values.at(id), type));
+    values[node.results[0]] =
+        node.op == Op::Cast
+            ? operands[0]
+            : buildPointwise(kernel, pointwiseFn(node), operands,
+                             pointwiseParameters(node));
   }
   ValueId output = group.outputs().front().value;
   return kernel.convert(values.at(output),

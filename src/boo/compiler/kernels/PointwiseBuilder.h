@@ -16,7 +16,8 @@ mlir::Value buildPointwise(KernelBuilder &kernel, PointwiseFn fn,
                            const std::vector<double> &parameters);
 
 /// Evaluates the pointwise and cast nodes of `group` from `firstNode` on, in
-/// `compute`, given the values of their operands in any float type. Returns the
+/// `compute` (f32 or f64; f64 where a node's result is), given the values of
+/// their operands in any float type. Returns the
 /// group's only output in the type of that output.
 mlir::Value buildTail(KernelBuilder &kernel, const Graph &group,
                       size_t firstNode, DType compute,
