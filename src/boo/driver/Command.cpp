@@ -62,7 +62,8 @@ static StatusOr<size_t> findCommandWord(std::span<const std::string> tokens) {
   FlagTable tables[] = {driverFlagTable()};
   auto found = parseFlags(tokens, tables, 0, true);
   if (!found.isOk())
-    return found.status().withContext("before the command");
+    return found.status().withContext(
+        "before the command (its own flags stand behind its name)");
   if (found->empty() || !found->back().isPositional())
     return invalidArgument(
         "no command; for example: boo driver conv -n 1 -c 64 -H 56 -W 56 -k 64 "

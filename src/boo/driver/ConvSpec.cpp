@@ -1,6 +1,7 @@
 //===- ConvSpec.cpp - From flags to a checked convolution -----------------===//
 
 #include "boo/driver/ConvCommand.h"
+#include "boo/driver/Nearest.h"
 #include "boo/graph/ShapeInference.h"
 
 #include <algorithm>
@@ -133,8 +134,14 @@ static Status readTail(const FlagValues &op, std::vector<TailFn> *tail) {
     rest.remove_prefix(std::min(item.size() + 1, rest.size()));
     std::string name(item.substr(0, item.find(':')));
     auto fn = parsePointwiseFn(name);
-    if (!fn.isOk())
-      return fn.status().withContext("--tail");
+    if (!fn.isOk()) {
+      static constexpr std::string_view names[] = {
+#define BOO_POINTWISE(name, spelling, operands, parameters) spelling,
+#include "boo/graph/PointwiseFns.inc"
+      };
+      return invalidArgument("--tail: " + fn.status().message() +
+                             didYouMean(name, names));
+    }
     TailFn next{*fn, {}, false};
     std::vector<std::string> names = pointwiseFnParameters(*fn);
     std::string form = name;

@@ -96,7 +96,7 @@ int boo::driverCommand(std::span<const std::string> arguments) {
     printHelp(tokens);
     return tokens.empty() ? 2 : 0;
   }
-  installSignalHandlers();
+  SignalScope signals;
   if (file)
     return runCommandsFile(tokens, *found);
 

@@ -128,6 +128,16 @@ static StatusOr<Occurrence> findShort(char letter, std::string_view token,
         match.flag = f;
         return match;
       }
+  // The other case of a letter is the likeliest slip.
+  char other = char(letter ^ 0x20);
+  for (const FlagTable &table : tables)
+    for (const Flag &flag : table)
+      if (((letter >= 'a' && letter <= 'z') ||
+           (letter >= 'A' && letter <= 'Z')) &&
+          flag.letter == other)
+        return invalidArgument("unknown flag " + quote(token) +
+                               "; did you mean -" + other + ", --" +
+                               std::string(flag.name) + "?");
   return unknownFlag(token, tables);
 }
 
@@ -236,25 +246,26 @@ Status FlagValues::checkUse(std::vector<std::string> *notes) const {
   return Status::ok();
 }
 
-/// Appends `text` wrapped at 80 columns, continued at column `indent`.
-static void appendWrapped(std::string *out, size_t column, size_t indent,
-                          std::string_view text) {
+std::string boo::wrapText(std::string_view text, size_t indent, size_t column) {
+  std::string out;
+  bool lineStart = true;
   while (!text.empty()) {
-    size_t blank = std::min(text.find(' '), text.size());
-    if (column + blank > 79 && column > indent) {
-      *out += "\n" + std::string(indent, ' ');
+    size_t end = std::min(text.find(' '), text.size());
+    if (!lineStart && column + 1 + end > 80) {
+      out += "\n" + std::string(indent, ' ');
       column = indent;
+      lineStart = true;
     }
-    *out += text.substr(0, blank);
-    column += blank;
-    text.remove_prefix(blank);
-    if (!text.empty()) {
-      *out += ' ';
+    if (!lineStart) {
+      out += ' ';
       ++column;
-      text.remove_prefix(1);
     }
+    out += text.substr(0, end);
+    column += end;
+    lineStart = false;
+    text.remove_prefix(std::min(end + 1, text.size()));
   }
-  *out += '\n';
+  return out + "\n";
 }
 
 std::string boo::describeFlags(FlagTable table) {
@@ -278,7 +289,7 @@ std::string boo::describeFlags(FlagTable table) {
       help += (flag.use == FlagUse::Noted ? " Accepted, ignored: "
                                           : " Not supported: ") +
               std::string(flag.reason);
-    appendWrapped(&out, indent, indent, help);
+    out += wrapText(help, indent, indent);
   }
   return out;
 }

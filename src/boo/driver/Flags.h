@@ -98,6 +98,10 @@ private:
 bool parseInteger(std::string_view text, int64_t *value);
 bool parseReal(std::string_view text, double *value);
 
+/// `text` in lines of at most 80 columns, the first of which goes on at
+/// `column`, the others at `indent`. Ends in a newline.
+std::string wrapText(std::string_view text, size_t indent, size_t column);
+
 /// The table as help text, 80 columns wide.
 std::string describeFlags(FlagTable table);
 

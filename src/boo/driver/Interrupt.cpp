@@ -3,9 +3,7 @@
 #include "boo/driver/Interrupt.h"
 
 #include <algorithm>
-#include <csignal>
 #include <cstring>
-#include <initializer_list>
 #include <unistd.h>
 
 using namespace boo;
@@ -32,24 +30,30 @@ static void onCrash(int signal) {
     put(Running);
   }
   put("\n");
-  // SA_RESETHAND restored the default action: end with the true status.
+  // SA_RESETHAND restored the default action, which takes the signal as soon as
+  // this handler returns: the process ends with the true status.
   ::raise(signal);
 }
 
-void boo::installSignalHandlers() {
-  struct sigaction action{};
-  action.sa_handler = onInterrupt;
-  action.sa_flags = int(SA_RESETHAND);
-  ::sigaction(SIGINT, &action, nullptr);
-  action.sa_handler = onCrash;
-  action.sa_flags = int(SA_RESETHAND | SA_NODEFER);
-  for (int signal : {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT}) {
-    // A sanitizer's own handler says more.
-    struct sigaction old{};
-    if (::sigaction(signal, nullptr, &old) == 0 && old.sa_handler == SIG_DFL &&
-        !(old.sa_flags & SA_SIGINFO))
-      ::sigaction(signal, &action, nullptr);
+SignalScope::SignalScope() {
+  Interrupted = 0;
+  for (size_t i = 0; i != std::size(Signals); ++i) {
+    ::sigaction(Signals[i], nullptr, &Old[i]);
+    bool isInterrupt = Signals[i] == SIGINT;
+    // A sanitizer's own handler says more of a crash than this one.
+    bool taken = (Old[i].sa_flags & SA_SIGINFO) || Old[i].sa_handler != SIG_DFL;
+    if (!isInterrupt && taken)
+      continue;
+    struct sigaction action{};
+    action.sa_handler = isInterrupt ? onInterrupt : onCrash;
+    action.sa_flags = int(SA_RESETHAND);
+    ::sigaction(Signals[i], &action, nullptr);
   }
+}
+
+SignalScope::~SignalScope() {
+  for (size_t i = 0; i != std::size(Signals); ++i)
+    ::sigaction(Signals[i], &Old[i], nullptr);
 }
 
 bool boo::interrupted() { return Interrupted != 0; }

@@ -30,6 +30,8 @@ std::string boo::explainReport(const RunResult &result) {
 
 std::string boo::humanReport(const RunResult &result, bool more) {
   std::string text;
+  if (!result.status.isOk() && !result.times && !result.verified)
+    return text; // nothing came of it; stderr tells why
   for (const auto &[sizes, dtype] : result.outputs)
     text += ">>> " + tensorText(sizes, dtype) + "\n";
   if (const auto &t = result.times) {

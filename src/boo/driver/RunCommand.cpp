@@ -90,6 +90,8 @@ public:
       BOO_RETURN_IF_ERROR(time());
     if (Options.verify && !interrupted())
       BOO_RETURN_IF_ERROR(verify());
+    Result.cutShort =
+        (Options.time && !Result.times) || (Options.verify && !Result.verified);
     return Status::ok();
   }
 

@@ -37,7 +37,8 @@ struct RunResult {
   std::vector<std::string> checks; ///< a line for each check of --verify
   /// Sizes in memory order and dtype of each output.
   std::vector<std::pair<std::vector<int64_t>, DType>> outputs;
-  Status status; ///< why it failed
+  Status status;         ///< why it failed
+  bool cutShort = false; ///< Ctrl-C came before all that was asked
 
   bool failed() const { return !status.isOk() || verified == false; }
 };

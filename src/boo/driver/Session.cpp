@@ -119,15 +119,17 @@ static std::string spreadWarning(const RunResult &result) {
 
 void Session::report(const CommandLine &line, const RunResult &result) {
   hideProgress();
-  for (const std::string &check : result.checks)
-    if (line.driver.on(DriverFlag::NumericsVerbose))
-      print(Options.json ? stderr : stdout, ">>> check " + check + "\n");
-  if (line.driver.on(DriverFlag::Explain) && result.status.isOk())
-    print(Options.json ? stderr : stdout, explainReport(result));
   if (Options.json)
     print(stdout, jsonReport(result) + "\n");
-  else if (!Quiet && (result.status.isOk() || result.times))
+  else if (!Quiet)
     print(stdout, humanReport(result, More));
+  std::string more;
+  if (line.driver.on(DriverFlag::NumericsVerbose))
+    for (const std::string &check : result.checks)
+      more += ">>> check " + check + "\n";
+  if (line.driver.on(DriverFlag::Explain) && !result.algorithm.empty())
+    more += explainReport(result);
+  print(Options.json ? stderr : stdout, more);
   if (std::string warning = spreadWarning(result); !warning.empty())
     print(stderr, "boo: warning: " + warning + "\n");
 }
@@ -144,14 +146,16 @@ void Session::rejectLine(const std::string &text, const Status &status,
   writeCsv(results);
 }
 
-void Session::runLine(const CommandLine &line, const std::string &where) {
+bool Session::runLine(const CommandLine &line, const std::string &where) {
   std::vector<std::string> notes;
   auto command = buildCommand(line);
   Status status = command.status();
   if (status.isOk())
     status = line.driver.checkUse(&notes);
-  if (!status.isOk())
-    return rejectLine(line.echo, status, where);
+  if (!status.isOk()) {
+    rejectLine(line.echo, status, where);
+    return true;
+  }
   notes.insert(notes.end(), command->notes.begin(), command->notes.end());
   for (const std::string &message : notes)
     note(message);
@@ -164,19 +168,17 @@ void Session::runLine(const CommandLine &line, const std::string &where) {
     if (Backends.size() > 1 && !Quiet && !Options.json)
       print(stdout, ">>> backend " + backend + "\n");
     RunResult result = runCommand(line, *command, backend, Options);
-    // A run that was cut short says nothing.
-    bool whole = !interrupted() || !result.status.isOk() || result.times ||
-                 result.verified;
-    if (interrupted() && !whole)
-      return;
+    if (result.cutShort && result.status.isOk())
+      return false;
     report(line, result);
     if (result.failed())
       fail(where, result);
     results.push_back(std::move(result));
-    if (interrupted() && results.size() < Backends.size())
-      return;
+    if (interrupted() && results.size() != Backends.size())
+      return false;
   }
   writeCsv(results);
+  return true;
 }
 
 int Session::exitStatus(bool single) const {
@@ -209,28 +211,12 @@ int Session::runFile(const std::vector<FileLine> &lines,
       continue;
     }
     showProgress(i, lines.size(), line->echo);
-    runLine(*line, where);
+    if (!runLine(*line, where))
+      break;
   }
   hideProgress();
   printSummary(done, lines.size());
   return exitStatus(false);
-}
-
-/// `text` in lines of at most 80 columns, each after `indent` blanks.
-static std::string wrapped(const std::string &text, size_t indent) {
-  std::string out(indent, ' ');
-  size_t column = indent;
-  for (size_t at = 0; at < text.size();) {
-    size_t end = std::min(text.find(' ', at), text.size());
-    if (column + (end - at) > 79 && column > indent) {
-      out += "\n" + std::string(indent, ' ');
-      column = indent;
-    }
-    out += text.substr(at, end - at) + " ";
-    column += end - at + 1;
-    at = end + 1;
-  }
-  return out + "\n";
 }
 
 void Session::printSummary(size_t done, size_t count) const {
@@ -240,7 +226,7 @@ void Session::printSummary(size_t done, size_t count) const {
   if (!Failures.empty()) {
     text += std::string(80, '-') + "\n";
     for (const Failure &failure : Failures) {
-      text += wrapped(failure.what, 0) + wrapped(failure.why, 2);
+      text += wrapText(failure.what, 2, 0) + "  " + wrapText(failure.why, 2, 2);
       // One line, however long: it is there to be copied.
       text += "  repeat with: " + failure.repro + "\n";
       text += std::string(80, '-') + "\n";

@@ -25,7 +25,8 @@ private:
     std::string what, why, repro;
   };
 
-  void runLine(const CommandLine &line, const std::string &where);
+  /// False when Ctrl-C cut it short.
+  bool runLine(const CommandLine &line, const std::string &where);
   /// A command that never came to run.
   void rejectLine(const std::string &text, const Status &status,
                   const std::string &where);

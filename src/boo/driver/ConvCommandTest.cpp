@@ -1,0 +1,176 @@
+//===- ConvCommandTest.cpp ------------------------------------------------===//
+
+#include "boo/driver/ConvCommand.h"
+#include "boo/graph/Attributes.h"
+
+#include <gmock/gmock.h>
+
+using namespace boo;
+using testing::HasSubstr;
+
+static std::string nameOf(const std::string &command) {
+  std::string name;
+  auto graph = graphFromCommand(command, &name);
+  EXPECT_TRUE(graph.isOk()) << command << ": " << graph.status().toString();
+  return name;
+}
+
+static std::string textOf(const std::string &command) {
+  auto graph = graphFromCommand(command, nullptr);
+  EXPECT_TRUE(graph.isOk()) << command << ": " << graph.status().toString();
+  return graph.isOk() ? printGraph(*graph) : "";
+}
+
+static Status errorOf(const std::string &command) {
+  auto graph = graphFromCommand(command, nullptr);
+  EXPECT_FALSE(graph.isOk()) << command;
+  return graph.isOk() ? Status() : graph.status();
+}
+
+TEST(ConvCommand, namesAreTurbines) {
+  EXPECT_EQ(nameOf("conv -n 10 -c 2 -H 14 -W 14 -k 3 -y 2 -x 2 -b 1"),
+            "conv_2d_float32_forward_b_10x2x14x14_nchw_3x2x2x2_fchw_nfhw_1x1s_"
+            "0x0p_1x1d_1g");
+  EXPECT_EQ(nameOf("convbfp16 -n 16 -c 384 -H 24 -W 48 -k 384 -y 1 -x 1 -p 0 "
+                   "-q 0 -u 1 -v 1 -l 1 -j 1 -m conv -g 1 -F 1 -t 1 --iter 100 "
+                   "--in_layout NHWC --out_layout NHWC --fil_layout NHWC"),
+            "conv_2d_bfloat16_forward_16x24x48x384_nhwc_384x1x1x384_fhwc_nhwf_"
+            "1x1s_0x0p_1x1d_1g");
+  EXPECT_EQ(nameOf("convfp16 -_ 1 -n 2 -c 6 -H 30 -k 4 -y 3 -p 1 -u 2 -l 2 -g "
+                   "2"),
+            "conv_1d_float16_forward_2x6x30_nch_4x3x3_fch_nfh_2s_1p_2d_2g");
+  EXPECT_EQ(nameOf("convfp64 -n 1 -c 1 -! 4 -H 5 -W 6 -k 1 -I NDHWC -f NCDHW "
+                   "-O NDHWC -# 2 -$ 1 -^ 1 --tail relu --residual"),
+            "conv_3d_float64_forward_1x4x5x6x1_ndhwc_1x1x3x3x3_fcdhw_ndhwf_"
+            "2x1x1s_1x0x0p_1x1x1d_1g_residual_relu");
+}
+
+TEST(ConvCommand, graphText) {
+  EXPECT_EQ(
+      textOf("conv -n 1 -c 64 -H 56 -W 56 -k 64 -p 1 -q 1 -I NHWC -f NHWC "
+             "-O NHWC -b 1 --wei-const"),
+      "boo.graph 1\n"
+      "%0 = input f32[1,64,56,56]{200704,1,3584,64}\n"
+      "%1 = constant f32[64,64,3,3]{576,1,192,64}\n"
+      "%2 = constant f32[1,64,1,1]{0,1,0,0}\n"
+      "%3 = conv(%0, %1) {acc = f32, dilation = [1, 1], groups = 1, "
+      "pad_hi = [1, 1], pad_lo = [1, 1], stride = [1, 1]} : "
+      "f32[1,64,56,56]{200704,1,3584,64}\n"
+      "%4 = pointwise(%3, %2) {fn = \"add\"} : "
+      "f32[1,64,56,56]{200704,1,3584,64}\n"
+      "return %4\n");
+}
+
+TEST(ConvCommand, layoutsAreStrides) {
+  auto graph = graphFromCommand(
+      "conv -n 2 -c 3 -H 5 -W 7 -k 4 -y 1 -x 1 -I HWNC -f CHWN -O WCNH",
+      nullptr);
+  ASSERT_TRUE(graph.isOk()) << graph.status().toString();
+  using Strides = std::vector<int64_t>;
+  EXPECT_EQ(graph->value(0).type.strides, (Strides{3, 1, 42, 6}));
+  EXPECT_EQ(graph->value(1).type.strides[1], 4);
+  EXPECT_EQ(graph->value(graph->outputs()[0].value).type.strides,
+            (Strides{5, 10, 1, 40}));
+}
+
+TEST(ConvCommand, samePaddingMayDiffer) {
+  auto graph = graphFromCommand(
+      "conv -n 1 -c 1 -H 6 -W 7 -k 1 -y 3 -x 4 -u 2 -v 1 -z same", nullptr);
+  ASSERT_TRUE(graph.isOk()) << graph.status().toString();
+  const Node &conv = graph->nodes()[0];
+  using List = std::vector<int64_t>;
+  EXPECT_EQ(attribute<List>(conv, "pad_lo"), (List{0, 1}));
+  EXPECT_EQ(attribute<List>(conv, "pad_hi"), (List{1, 2}));
+  EXPECT_EQ(graph->value(conv.results[0]).type.sizes[2], Dim(3));
+  EXPECT_EQ(graph->value(conv.results[0]).type.sizes[3], Dim(7));
+  EXPECT_THAT(nameOf("conv -n 1 -c 1 -H 6 -W 7 -k 1 -y 3 -x 4 -u 2 -z same"),
+              HasSubstr("_2x1s_0_1x1_2p_"));
+  EXPECT_EQ(nameOf("conv -n 1 -p 3 -z valid"), nameOf("conv -n 1"));
+}
+
+TEST(ConvCommand, tails) {
+  std::string text = textOf("conv -n 1 -c 1 -H 3 -W 3 -k 2 --residual 1 --tail "
+                            "relu,clamp:-1:6,mul:channel,leaky_relu:0.1,add");
+  for (const char *part :
+       {"{fn = \"add\"}", "{fn = \"relu\"}", "fn = \"clamp\", max = 6",
+        "min = -1", "input f32[1,2,1,1]{0,1,0,0}", "slope = 0.1"})
+    EXPECT_THAT(text, HasSubstr(part));
+  EXPECT_THAT(errorOf("conv --tail rely").message(),
+              HasSubstr("did you mean 'relu'?"));
+  EXPECT_THAT(errorOf("conv --tail clamp:1").message(),
+              HasSubstr("write clamp:min:max"));
+  EXPECT_THAT(errorOf("conv --tail relu:channel").message(),
+              HasSubstr("is no number"));
+}
+
+TEST(ConvCommand, impossibleShapes) {
+  struct Case {
+    const char *command, *message;
+  };
+  for (const Case &c : {
+           Case{"conv -H 0", "--in_h (-H) 0: must lie between 1"},
+           {"conv -n -3", "--batchsize (-n) -3"},
+           {"conv -p -1", "--pad_h (-p) -1: must lie between 0"},
+           {"conv -H 2147483648", "must lie between"},
+           {"conv -y 40", "raise -p or -H, or lower -y"},
+           {"conv -c 3 -g 2", "-c 3 is not divisible by -g 2"},
+           {"conv -c 4 -k 3 -g 2", "-k 3 is not divisible by -g 2"},
+           {"conv -I NHWW", "must hold each letter of NCHW once"},
+           {"conv -I NHWC -O NDHWC", "differ in the number"},
+           {"conv -_ 3 -I NHWC", "differ in the number"},
+           {"conv -_ 4", "1 to 3 spatial dimensions"},
+           {"conv -I N", "1 to 3 spatial dimensions"},
+           {"conv -z full", "takes default, same or valid"},
+           {"conv -m deconv", "takes conv"},
+           {"conv -F 11", "1 is forward"},
+           {"conv extra", "'extra' belongs to no flag"},
+           {"conv -n 2000000000 -H 2000000000 -W 2000000000", "more bytes"},
+           {"cnv", "did you mean 'conv'?"},
+           {"", "no command"},
+       }) {
+    Status status = errorOf(c.command);
+    EXPECT_EQ(status.code(), StatusCode::InvalidArgument) << c.command;
+    EXPECT_THAT(status.message(), HasSubstr(c.message));
+  }
+}
+
+TEST(ConvCommand, notServedYet) {
+  for (const char *command :
+       {"conv -F 0", "conv -F 2", "conv -F=4", "conv -F6", "conv -m trans",
+        "conv -r 1", "conv -Z 1", "conv --in_data x", "conv -Y 1",
+        "conv -U fp8", "conv -o 1"})
+    EXPECT_EQ(errorOf(command).code(), StatusCode::Unsupported) << command;
+  // A refused flag at its default changes nothing.
+  EXPECT_EQ(nameOf("conv -r 0 -o 0 -U -1 -Y 0 -a ''"), nameOf("conv"));
+}
+
+TEST(ConvCommand, notes) {
+  std::vector<std::string> tokens = {"conv", "-_", "1", "-W", "4", "-w", "1"};
+  auto line = parseCommand(tokens);
+  ASSERT_TRUE(line.isOk());
+  auto command = buildCommand(*line);
+  ASSERT_TRUE(command.isOk());
+  ASSERT_EQ(command->notes.size(), 2u);
+  EXPECT_THAT(command->notes[0], HasSubstr("--wall (-w)"));
+  EXPECT_THAT(command->notes[1], HasSubstr("--in_w (-W) is ignored"));
+}
+
+TEST(ConvCommand, echoAndOutside) {
+  std::vector<std::string> tokens = {"--json", "conv", "-n", "1",      "-t",
+                                     "1",      "-H5",  "-V", "--iter", "7"};
+  auto line = parseCommand(tokens);
+  ASSERT_TRUE(line.isOk());
+  EXPECT_EQ(line->echo, "conv -n 1 -H5 --iter 7");
+  EXPECT_EQ(line->driver.integer(DriverFlag::Iter), 7);
+
+  std::vector<std::string> in = {"conv", "-n", "1", "--iter", "7", "-t", "1"};
+  std::vector<std::string> outside = {"--iter", "9", "-n", "2", "-t", "0"};
+  line = parseCommand(in, outside, true);
+  ASSERT_TRUE(line.isOk());
+  EXPECT_EQ(line->echo, "conv -n 1 --iter 7 -n 2");
+  EXPECT_EQ(line->driver.integer(DriverFlag::Iter), 9);
+  EXPECT_FALSE(line->driver.on(DriverFlag::Time));
+  std::vector<std::string> session = {"conv", "--json"};
+  EXPECT_THAT(parseCommand(session, {}, true).status().message(),
+              HasSubstr("concerns all commands"));
+}
