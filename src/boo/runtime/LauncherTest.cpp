@@ -1,6 +1,7 @@
 //===- LauncherTest.cpp - load() and run() with a fake compiler -----------===//
 
 #include "boo/runtime/Launcher.h"
+#include "boo/runtime/PlanExecutable.h"
 #include "boo/runtime/cpu/CpuInfo.h"
 #include "boo/runtime/cpu/Threads.h"
 #include "boo/runtime/testing/Fixture.h"
@@ -163,6 +164,22 @@ TEST_F(LauncherTest, RefusesWrongCounts) {
   EXPECT_THAT(executable->run(in, {}, 1).message(),
               HasSubstr("has 1 outputs, given are 0"));
   EXPECT_FALSE(executable->run(in, out, 0).isOk());
+}
+
+TEST_F(LauncherTest, RefusesMoreMemoryThanThereIs) {
+  std::string key = keyOf(1), path = Dir / "large.so";
+  std::string bytes = fixtureBytes(key), field = "workspace_bytes ";
+  bytes.replace(bytes.find(field) + field.size(), 16, "0009000000000000");
+  putFile(path, bytes);
+  ASSERT_TRUE(sealArtifact(path).isOk());
+  auto artifact = loadArtifact(path, key);
+  ASSERT_TRUE(artifact.isOk());
+  auto plan = makePlan(pointwise("relu"));
+  ASSERT_TRUE(plan.isOk());
+  PlanExecutable executable(pointwise("relu"), *plan, {{*artifact, {}}});
+  Status status = runOn(executable, X, Y, 1);
+  EXPECT_EQ(status.code(), StatusCode::OutOfMemory);
+  EXPECT_THAT(status.message(), HasSubstr("this plan needs 9000000000"));
 }
 
 TEST_F(LauncherTest, CompilerErrorsComeThroughAndLeaveNothing) {

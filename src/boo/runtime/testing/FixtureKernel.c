@@ -28,7 +28,7 @@ const char boo_manifest[] = "checksum 00000000000000000000000000000000\n"
                             "schedule \n"
                             "why written by hand\n"
                             "instruction none\n"
-                            "workspace_bytes 16384\n"
+                            "workspace_bytes 0000000000016384\n"
                             "scratch_bytes 256\n"
                             "constants_bytes " FIXTURE_CONSTANTS "\n"
 #ifdef FIXTURE_PREPARE

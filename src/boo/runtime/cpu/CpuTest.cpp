@@ -1,0 +1,129 @@
+//===- CpuTest.cpp - CPU features and threads -----------------------------===//
+
+#include "boo/runtime/cpu/CpuInfo.h"
+#include "boo/runtime/cpu/Threads.h"
+
+#include <atomic>
+#include <gmock/gmock.h>
+#include <vector>
+
+using namespace boo;
+using ::testing::HasSubstr;
+
+TEST(CpuInfo, HostTargetRunsHere) {
+  EXPECT_TRUE(canRun(hostTarget()).isOk());
+  EXPECT_GT(hostTarget().l1Bytes, 0);
+  EXPECT_GE(hostTarget().l2Bytes, hostTarget().l1Bytes);
+  EXPECT_GE(hostTarget().cores, 1);
+  EXPECT_LE(hostTarget().cores, cpuInfo().onlineCpus);
+  EXPECT_EQ(*targetFor("host"), hostTarget());
+}
+
+TEST(CpuInfo, EveryUnusableFeatureHasAReason) {
+  ASSERT_FALSE(cpuInfo().features.empty());
+  for (const CpuFeature &feature : cpuInfo().features)
+    EXPECT_EQ(feature.usable, feature.reason.empty()) << feature.name;
+}
+
+TEST(CpuInfo, TargetsByName) {
+  auto generic = targetFor("generic");
+  ASSERT_TRUE(generic.isOk());
+  EXPECT_EQ(generic->isa, Isa::Generic);
+  EXPECT_FALSE(generic->avx512Fp16);
+  EXPECT_EQ(generic->l2Bytes, hostTarget().l2Bytes);
+  EXPECT_THAT(targetFor("neon").status().message(),
+              HasSubstr("unknown target 'neon': expected host"));
+  for (const char *name : {"avx2", "avx512", "amx"}) {
+    auto target = targetFor(name);
+    EXPECT_EQ(target.isOk(), *parseIsa(name) <= hostTarget().isa) << name;
+    if (!target.isOk())
+      EXPECT_THAT(target.status().message(),
+                  HasSubstr("this machine cannot run " + std::string(name)));
+    EXPECT_TRUE(targetFor(name, /*compileOnly=*/true).isOk());
+  }
+}
+
+TEST(Threads, RangesAreBalancedAndCoverTheGrid) {
+  for (int64_t grid : {0, 1, 5, 64, 1000})
+    for (int64_t workers : {1, 2, 3, 7, 64, 100}) {
+      int64_t next = 0, least = grid, most = 0;
+      for (int64_t worker = 0; worker < workers; ++worker) {
+        TileRange range = tileRange(grid, worker, workers);
+        EXPECT_EQ(range.begin, next);
+        next = range.end;
+        least = std::min(least, range.end - range.begin);
+        most = std::max(most, range.end - range.begin);
+      }
+      EXPECT_EQ(next, grid);
+      EXPECT_LE(most - least, 1);
+    }
+}
+
+namespace {
+struct Seen {
+  std::atomic<int> tiles{0}, workers{0};
+  std::atomic<bool> early{false};
+};
+} // namespace
+
+// Each step counts tiles; the second must find all of the first counted.
+static int32_t countTiles(const boo_args *args, const boo_tile *tile) {
+  auto *seen = static_cast<Seen *>(args->workspace);
+  seen->tiles += int(tile->end - tile->begin);
+  ++seen->workers;
+  return 0;
+}
+static int32_t expectAll(const boo_args *args, const boo_tile *) {
+  auto *seen = static_cast<Seen *>(args->workspace);
+  if (seen->tiles != 37)
+    seen->early = true;
+  return 0;
+}
+static int32_t failAtLastTile(const boo_args *, const boo_tile *tile) {
+  return tile->end == 37 ? 9 : 0;
+}
+
+TEST(Threads, StepsAreSeparatedByBarriers) {
+  for (int threads : {1, 2, 5}) {
+    Seen seen;
+    boo_args args{};
+    args.workspace = &seen;
+    Step steps[] = {{countTiles, 37, &args},
+                    {expectAll, 37, &args},
+                    {countTiles, 0, &args}};
+    for (int round = 0; round < 100; ++round) {
+      seen.tiles = 0;
+      EXPECT_EQ(runSteps(steps, threads, nullptr, 0).code, 0);
+    }
+    EXPECT_FALSE(seen.early) << threads;
+  }
+}
+
+TEST(Threads, AnErrorEndsTheRunWithoutHanging) {
+  for (int threads : {1, 2, 5})
+    for (int round = 0; round < 200; ++round) {
+      Seen seen;
+      boo_args args{};
+      args.workspace = &seen;
+      Step steps[] = {{countTiles, 37, &args},
+                      {failAtLastTile, 37, &args},
+                      {failAtLastTile, 37, &args},
+                      {countTiles, 37, &args}};
+      StepError error = runSteps(steps, threads, nullptr, 0);
+      EXPECT_EQ(error.step, 1);
+      EXPECT_EQ(error.code, 9);
+      EXPECT_EQ(seen.tiles, 37);
+    }
+}
+
+TEST(Threads, OneTileOrOneThreadNeedsNoTeam) {
+  Seen seen;
+  boo_args args{};
+  args.workspace = &seen;
+  Step one[] = {{countTiles, 1, &args}};
+  EXPECT_EQ(runSteps(one, 8, nullptr, 0).code, 0);
+  EXPECT_EQ(seen.workers, 1);
+  EXPECT_EQ(runSteps({}, 8, nullptr, 0).code, 0);
+  EXPECT_GE(defaultThreads(), 1);
+  EXPECT_THAT(openMpRuntime(), HasSubstr("gomp"));
+}
