@@ -27,6 +27,7 @@ StatusOr<KernelModule> boo::compiler::emitKernel(MLIRContext &context,
   case Algorithm::Depthwise:
     return emitConv(context, group, schedule, options);
   case Algorithm::Pointwise:
+    return emitPointwise(context, group, schedule);
   case Algorithm::Module:
     return unsupported("no emitter serves this group");
   }
@@ -54,12 +55,19 @@ static std::string printModule(ModuleOp module) {
   return text;
 }
 
+/// Whether the emitter of this algorithm writes linalg ops.
+static bool usesLinalg(const Schedule &schedule) {
+  return schedule.algorithm == Algorithm::Pointwise ||
+         schedule.algorithm == Algorithm::Module;
+}
+
 /// The target's text and what the pipeline makes of it.
 static LoweringOptions loweringOptions(const Target &target,
                                        const Schedule &schedule) {
   LoweringOptions options;
   options.vectorBits = schedule.vectorBits;
   options.fma = schedule.fma;
+  options.linalg = usesLinalg(schedule);
   options.hardwareF16 = target.isa != Isa::Generic;
   return options;
 }
@@ -97,6 +105,8 @@ Status boo::compiler::compileGroup(const boo_compile_request &request) {
 
   DialectRegistry registry;
   registerDialects(registry);
+  if (usesLinalg(decision.schedule))
+    registerTensorDialects(registry);
   MLIRContext context(registry, MLIRContext::Threading::DISABLED);
   context.loadAllAvailableDialects();
   EmitOptions options;

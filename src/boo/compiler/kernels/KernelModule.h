@@ -27,4 +27,10 @@ struct EmitOptions {
 KernelModule emitConv(mlir::MLIRContext &context, const Graph &group,
                       const Schedule &schedule, const EmitOptions &options);
 
+/// Writes the module of a group of pointwise and cast nodes. Refuses several
+/// outputs and symbolic sizes.
+StatusOr<KernelModule> emitPointwise(mlir::MLIRContext &context,
+                                     const Graph &group,
+                                     const Schedule &schedule);
+
 } // namespace boo::compiler

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "boo/compiler/dialect/BooDialect.h"
+#include "boo/compiler/dialect/CloneAsVector.h"
 #include "boo/compiler/dialect/VectorTranspose.h"
 #include "boo/compiler/passes/Passes.h"
 
@@ -242,7 +243,7 @@ private:
       for (size_t i = 0; i != tails.size(); ++i)
         map.map(body.getArgument(unsigned(1 + i)), tails[i][size_t(row)]);
       for (Operation &op : body.without_terminator())
-        cloneAsVector(op, map);
+        cloneAsVector(Builder, Loc, op, Lanes, map);
       results.push_back(
           map.lookup(cast<YieldOp>(body.getTerminator()).getValue()));
     }
@@ -266,23 +267,6 @@ private:
                                         lane),
               Op.getC(), offset(at, row * strides[0] + lane * strides[1]));
     }
-  }
-
-  /// A copy of a scalar elementwise op on vectors.
-  void cloneAsVector(Operation &op, IRMapping &map) {
-    if (auto constant = dyn_cast<arith::ConstantOp>(op)) {
-      auto type = VectorType::get({Lanes}, constant.getType());
-      map.map(constant.getResult(),
-              arith::ConstantOp::create(
-                  Builder, Loc, type,
-                  DenseElementsAttr::get(type, constant.getValue()))
-                  .getResult());
-      return;
-    }
-    Operation *copy = Builder.clone(op, map);
-    for (OpResult result : copy->getResults())
-      result.setType(VectorType::get({Lanes}, result.getType()));
-    map.map(op.getResults(), copy->getResults());
   }
 
   void storeLanes(Value lanes, Value at, int64_t count) {

@@ -60,4 +60,40 @@ def LowerBrgemm : Pass<"boo-lower-brgemm", "mlir::func::FuncOp"> {
                            "mlir::vector::VectorDialect"];
 }
 
+def LowerElementwise : Pass<"boo-lower-elementwise", "mlir::func::FuncOp"> {
+  let summary = "Turn elementwise linalg ops on memrefs into vector loops";
+  let description = [{
+    An all-parallel linalg op on memrefs becomes loops. The innermost one runs
+    along the last dimension of the outputs, if that is contiguous, by vectors
+    of `vector-bits` of the widest type in the body: contiguous operands are
+    loaded whole, those that do not change along the vector once ahead of the
+    loop, others lane by lane. Left-over elements, and outputs whose last
+    dimension is not contiguous, go one by one. Left as they are: ops on
+    tensors, reductions, bodies that ask for loop indices or hold ops that are
+    not elementwise, and operands whose indices are computed from several loops.
+    An output may share memory with an operand only if each element is read and
+    written by the same iteration, which is what parallel loops mean.
+
+    ```mlir
+    linalg.generic {…} ins(%x : memref<?xf32>) outs(%y : memref<?xf32>) {
+    ^bb0(%a: f32, %b: f32):
+      %0 = arith.negf %a : f32
+      linalg.yield %0 : f32
+    }
+    // becomes
+    scf.for %i = %c0 to %whole step %c16 {
+      %0 = vector.load %x[%i] : memref<?xf32>, vector<16xf32>
+      %1 = arith.negf %0 : vector<16xf32>
+      vector.store %1, %y[%i] : memref<?xf32>, vector<16xf32>
+    }
+    scf.for %i = %whole to %size step %c1 { … }
+    ```
+  }];
+  let options = [
+    Option<"vectorBits", "vector-bits", "int64_t", "512", "Bits of a vector">];
+  let dependentDialects = ["mlir::arith::ArithDialect", "mlir::scf::SCFDialect",
+                           "mlir::memref::MemRefDialect",
+                           "mlir::vector::VectorDialect"];
+}
+
 #endif // BOO_PASSES_TD

@@ -18,6 +18,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Arith/Transforms/Passes.h"
 #include "mlir/Dialect/ControlFlow/IR/ControlFlow.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -47,9 +48,15 @@ void boo::compiler::registerDialects(DialectRegistry &registry) {
   registerLLVMDialectTranslation(registry);
 }
 
+void boo::compiler::registerTensorDialects(DialectRegistry &registry) {
+  registry.insert<linalg::LinalgDialect>();
+}
+
 void boo::compiler::buildLoweringPipeline(OpPassManager &pm,
                                           const LoweringOptions &options) {
   OpPassManager &func = pm.nest<func::FuncOp>();
+  if (options.linalg)
+    func.addPass(createLowerElementwise({options.vectorBits}));
   LowerBrgemmOptions brgemm;
   brgemm.vectorBits = options.vectorBits;
   brgemm.fma = options.fma;
@@ -70,4 +77,5 @@ void boo::compiler::registerPasses() {
   boo::compiler::registerCheckLowered();
   boo::compiler::registerExpandFloatConversions();
   boo::compiler::registerLowerBrgemm();
+  boo::compiler::registerLowerElementwise();
 }

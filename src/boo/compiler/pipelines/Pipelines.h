@@ -12,14 +12,19 @@ namespace boo::compiler {
 struct LoweringOptions {
   int64_t vectorBits = 512;
   bool fma = true;
+  /// The module holds linalg ops on memrefs, as groups without an anchor do.
+  bool linalg = false;
   /// The ISA converts f16 in hardware (F16C, AVX-512).
   bool hardwareF16 = true;
 };
 void buildLoweringPipeline(mlir::OpPassManager &pm,
                            const LoweringOptions &options);
 
-/// Every dialect and interface that the pipeline needs.
+/// Every dialect and interface that the kernels of an anchor need.
 void registerDialects(mlir::DialectRegistry &registry);
+/// What groups without an anchor need beyond them. Apart, because loading them
+/// costs each convolution's compile some time.
+void registerTensorDialects(mlir::DialectRegistry &registry);
 /// BOO's passes and pipelines, by name, for boo-opt.
 void registerPasses();
 

@@ -5,6 +5,10 @@
 using namespace boo;
 using namespace boo::compiler;
 
+/// Bytes of what is computed in one grid tile: enough that finding the tile's
+/// place costs nothing, little enough that small tensors feed all cores.
+static constexpr int64_t tileBytes = 16 << 10;
+
 Decision boo::compiler::decidePointwise(const Graph &group,
                                         const Target &target) {
   Decision decision;
@@ -12,6 +16,9 @@ Decision boo::compiler::decidePointwise(const Graph &group,
   decision.schedule.algorithm = Algorithm::Pointwise;
   decision.schedule.vectorBits = registers.bits;
   decision.schedule.fma = registers.fma;
-  decision.why = {"pointwise: one pass over the output, in its memory order"};
+  decision.schedule.wChunk = tileBytes * 8 / registers.bits;
+  decision.why = {"pointwise: one pass over the output, in its memory order; "
+                  "grid tiles of up to " +
+                  std::to_string(decision.schedule.wChunk) + " vectors"};
   return decision;
 }
