@@ -49,6 +49,11 @@ public:
   Value add(Value a, double b) { return add(a, c(a.getType(), b)); }
   Value sub(Value a, double b) { return sub(a, c(a.getType(), b)); }
   Value mul(Value a, double b) { return mul(a, c(a.getType(), b)); }
+  Value negate(Value a) { return make<mlir::arith::NegFOp>(a); }
+  /// The size of `a` with the sign of `b`.
+  Value copySign(Value a, Value b) {
+    return make<mlir::math::CopySignOp>(a, b);
+  }
   Value abs(Value a) { return make<mlir::math::AbsFOp>(a); }
   /// a * b + d
   Value mulAdd(Value a, Value b, Value d) {

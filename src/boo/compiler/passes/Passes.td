@@ -43,6 +43,35 @@ def ExpandFloatConversions
                            "mlir::math::MathDialect"];
 }
 
+def ExpandMath : Pass<"boo-expand-math", "mlir::func::FuncOp"> {
+  let summary = "Compute elementary functions without libm";
+  let description = [{
+    math.erf, exp, expm1, log, log1p and tanh on f32, f64 and vectors of them
+    become multiplications and additions (math.fma with `fma`, which the target
+    must then have: otherwise it would be a call), divisions and selects. The
+    results are correct for zeros (with their sign), infinities, NaNs and
+    subnormals, and at most these ulps away from the exact ones:
+
+    |     | erf | exp | expm1 | log | log1p | tanh |
+    | --- | --- | --- | ----- | --- | ----- | ---- |
+    | f32 | 3   | 2   | 2     | 2   | 2     | 3    |
+    | f64 | 4   | 4   | 4     | 4   | 4     | 4    |
+
+    Limits: math.absf, copysign, fma and sqrt stay, as instructions. Any other
+    op of the math dialect, and one on another type, is an error.
+
+    ```mlir
+    %y = math.exp %x : vector<16xf32>
+    // becomes, with n = round(x / log(2)) and r = x - n log(2),
+    // 2^n (1 + (r + r^2 Q(r))), where 2^n is put together from bits
+    ```
+  }];
+  let options = [
+    Option<"fma", "fma", "bool", "true", "Use fused multiply-add">];
+  let dependentDialects = ["mlir::arith::ArithDialect",
+                           "mlir::math::MathDialect"];
+}
+
 def LowerBrgemm : Pass<"boo-lower-brgemm", "mlir::func::FuncOp"> {
   let summary = "Turn register tiles into vector code";
   let description = [{

@@ -62,6 +62,7 @@ void boo::compiler::buildLoweringPipeline(OpPassManager &pm,
   brgemm.fma = options.fma;
   func.addPass(createLowerBrgemm(brgemm));
   func.addPass(createExpandFloatConversions({options.hardwareF16}));
+  func.addPass(createExpandMath({options.fma}));
   // The tile's index arithmetic repeats itself: fold it before it multiplies.
   func.addPass(createCanonicalizerPass());
   func.addPass(createCSEPass());
@@ -76,6 +77,7 @@ void boo::compiler::buildLoweringPipeline(OpPassManager &pm,
 void boo::compiler::registerPasses() {
   boo::compiler::registerCheckLowered();
   boo::compiler::registerExpandFloatConversions();
+  boo::compiler::registerExpandMath();
   boo::compiler::registerLowerBrgemm();
   boo::compiler::registerLowerElementwise();
 }

@@ -1,0 +1,172 @@
+//===- ExpandMathFormulas.cpp - Elementary functions as arithmetic --------===//
+//
+// The polynomials and why they have this form: fit/fit_math.py. Comparisons are
+// ordered and choose the constant, so that a NaN takes the way of the formula
+// and comes out as one.
+//
+//===----------------------------------------------------------------------===//
+
+#include "boo/compiler/passes/ExpandMathFormulas.h"
+#include "boo/compiler/passes/ExpandMathCoefficients.h"
+
+#include <cmath>
+#include <limits>
+
+using namespace mlir;
+
+namespace boo::compiler {
+
+static constexpr double Infinity = std::numeric_limits<double>::infinity();
+static constexpr double Log2E = 0x1.71547652b82fep+0;
+
+ExpandMathFormulas::ExpandMathFormulas(OpBuilder &builder, Location loc,
+                                       Type element, bool fma)
+    : ExpandMathBuilder(builder, loc, fma),
+      Table(element.isF32() ? F32Coefficients : F64Coefficients),
+      MantissaBits(element.isF32() ? 23 : 52),
+      Bias(element.isF32() ? 127 : 1023),
+      Magic(element.isF32() ? 0x1.8p+23 : 0x1.8p+52),
+      ExpLow(element.isF32() ? -104 : -745.5),
+      ExpHigh(element.isF32() ? 89 : 710),
+      Expm1Low(element.isF32() ? -18 : -38),
+      Expm1High(element.isF32() ? 20 : 40),
+      MinNormal(element.isF32() ? 0x1p-126 : 0x1p-1022) {}
+
+Value ExpandMathFormulas::roundToInteger(Value x) {
+  return sub(add(x, Magic), Magic);
+}
+
+/// 2^n for a whole number n that is the exponent of a normal number.
+Value ExpandMathFormulas::powerOfTwo(Value n) {
+  Value biased = bits(add(n, Magic + double(Bias)));
+  return bitcast(n.getType(), shiftLeft(biased, MantissaBits));
+}
+
+//===----------------------------------------------------------------------===//
+// exp, expm1, and what they carry: tanh and erf
+//===----------------------------------------------------------------------===//
+
+ExpandMathFormulas::Reduced ExpandMathFormulas::reduce(Value x) {
+  Value n = sub(mulAdd(x, Log2E, c(x.getType(), Magic)), Magic);
+  Value first = mulAdd(n, -Table.ln2High, x); // exact
+  return {n, mulAdd(n, -Table.ln2Low, first), first};
+}
+
+Value ExpandMathFormulas::exp(Value x) {
+  auto [n, r, first] = reduce(clamp(x, ExpLow, ExpHigh));
+  Value square = mul(r, r);
+  Value y = add(mulAdd(square, polynomial(r, Table.exp), r), 1.0);
+  // In two steps: 2^n alone may be too large or too small, and only the second
+  // may round, to a subnormal.
+  Value half = roundToInteger(mul(n, 0.5));
+  y = mul(y, powerOfTwo(half));
+  return mul(y, powerOfTwo(sub(n, half)));
+}
+
+/// For ExpLow <= x <= ExpHigh. The sign of a zero is lost.
+Value ExpandMathFormulas::expm1InRange(Value x) {
+  auto [n, r, first] = reduce(x);
+  // For n = 1 and negative r the result is smaller than the terms: what r's
+  // rounding lost would show.
+  Value rest = mulAdd(n, -Table.ln2Low, sub(first, r));
+  rest = mulAdd(r, rest, rest);
+  Value square = mul(r, r);
+  Value p = add(r, mulAdd(square, polynomial(r, Table.exp), rest));
+  // 2^n * p + 2^n - 1, halved: 2^n itself may be too large.
+  Value scale = powerOfTwo(sub(n, 1.0));
+  Value scaled = mul(mulAdd(scale, p, sub(scale, 0.5)), 2.0);
+  // Halving would cost a subnormal its last bit.
+  return select(compare(Predicate::OEQ, n, 0.0), p, scaled);
+}
+
+Value ExpandMathFormulas::expm1(Value x) {
+  Value result = expm1InRange(clamp(x, Expm1Low, ExpHigh));
+  return select(compare(Predicate::OEQ, x, 0.0), x, result);
+}
+
+/// With e = expm1(2 |x|): e / (e + 2).
+Value ExpandMathFormulas::tanh(Value x) {
+  Value twice = mul(abs(x), 2.0);
+  Value high = c(x.getType(), Expm1High);
+  twice = select(compare(Predicate::OGT, twice, high), high, twice);
+  Value e = expm1InRange(twice);
+  return copySign(div(e, add(e, 2.0)), x);
+}
+
+/// -expm1(-(|x| + |x| M(|x|)))
+Value ExpandMathFormulas::erf(Value x) {
+  Value high = c(x.getType(), Table.erfLimit);
+  Value size = abs(x);
+  size = select(compare(Predicate::OGT, size, high), high, size);
+  Value exponent = mulAdd(size, polynomial(size, Table.erf), size);
+  return copySign(expm1InRange(negate(exponent)), x);
+}
+
+//===----------------------------------------------------------------------===//
+// log and log1p
+//===----------------------------------------------------------------------===//
+
+/// For positive, normal x. Nothing is rounded.
+ExpandMathFormulas::Split ExpandMathFormulas::split(Value x) {
+  const bool isF32 = MantissaBits == 23;
+  const int64_t one = Bias << MantissaBits;
+  const int64_t sqrtHalf = isF32 ? 0x3f3504f3 : 0x3fe6a09e667f3bcd;
+  // Exponents now change at sqrt(1/2) instead of 1.
+  Value shifted = addInt(bits(x), one - sqrtHalf);
+  Value mantissa = bitAnd(shifted, (int64_t(1) << MantissaBits) - 1);
+  mantissa = bitcast(x.getType(), addInt(mantissa, sqrtHalf));
+  // As the lowest bits of a float of known exponent: not every ISA converts
+  // vectors of 64-bit integers.
+  const double base = std::ldexp(1.0, int(MantissaBits));
+  Value biased = bitOr(shiftRight(shifted, MantissaBits), (Bias + MantissaBits)
+                                                              << MantissaBits);
+  return {sub(bitcast(x.getType(), biased), base + double(Bias)),
+          sub(mantissa, 1.0)};
+}
+
+/// exponent * log(2) + log(1 + f) + rest. With s = f / (2 + f) and h = f^2 / 2,
+/// log(1 + f) = 2 s + s z P(z) = f - (h - s (h + z P(z))): f, the largest term,
+/// is exact.
+Value ExpandMathFormulas::logOf(Split x, Value rest) {
+  auto [e, f] = x;
+  Value s = div(f, add(f, 2.0));
+  Value z = mul(s, s);
+  Value h = mul(mul(f, f), 0.5);
+  Value sum = mulAdd(z, polynomial(z, Table.log), h);
+  rest = mulAdd(e, Table.ln2Low, rest);
+  Value fromOne = sub(f, sub(h, mulAdd(s, sum, rest)));
+  return mulAdd(e, Table.ln2High, fromOne);
+}
+
+Value ExpandMathFormulas::log(Value x) {
+  Type type = x.getType();
+  Value small = compare(Predicate::OLT, x, MinNormal);
+  Value scaled = mul(x, std::ldexp(1.0, int(MantissaBits) + 1));
+  Split parts = split(select(small, scaled, x));
+  parts.exponent = select(small, sub(parts.exponent, double(MantissaBits + 1)),
+                          parts.exponent);
+  Value result = logOf(parts, c(type, 0.0));
+  // Infinity and NaN are their own logarithms.
+  result = select(compare(Predicate::OLT, x, Infinity), result, x);
+  result = select(compare(Predicate::OLT, x, 0.0), c(type, NAN), result);
+  return select(compare(Predicate::OEQ, x, 0.0), c(type, -Infinity), result);
+}
+
+/// log(u) + lost / u, where u + lost is 1 + x without rounding.
+Value ExpandMathFormulas::log1p(Value x) {
+  Type type = x.getType();
+  Value u = add(x, 1.0);
+  Value part = sub(u, 1.0);
+  Value lost = add(sub(c(type, 1.0), sub(u, part)), sub(x, part));
+  Split parts = split(u);
+  // Near 0 the fraction is x itself, and nothing is lost.
+  Value near = compare(Predicate::OEQ, parts.exponent, 0.0);
+  parts.fraction = select(near, x, parts.fraction);
+  Value result = logOf(parts, select(near, c(type, 0.0), div(lost, u)));
+  result = select(compare(Predicate::OLT, x, Infinity), result, x);
+  result = select(compare(Predicate::OEQ, x, 0.0), x, result);
+  result = select(compare(Predicate::OLT, x, -1.0), c(type, NAN), result);
+  return select(compare(Predicate::OEQ, x, -1.0), c(type, -Infinity), result);
+}
+
+} // namespace boo::compiler
