@@ -65,6 +65,7 @@ class Borders(unittest.TestCase):
         text = 'const char *a = std::getenv("A");\n'
         self.one("A.cpp:1: getenv", src__boo__runtime__A_cpp=text)
         self.none(src__boo__base__Env_cpp=text)
+        self.none(test__sweep__ATest_cpp=text)
         self.none(src__boo__runtime__A_cpp='// getenv("A")\nconst char *a = "getenv(";\n')
 
     def test_options_and_pragmas(self):
