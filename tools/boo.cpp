@@ -4,6 +4,8 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "boo/driver/CacheCommand.h"
+#include "boo/driver/DevicesCommand.h"
 #include "boo/driver/DriverCommand.h"
 #include "boo/driver/Nearest.h"
 #include "boo/driver/VersionCommand.h"
@@ -27,6 +29,11 @@ struct Subcommand {
 static constexpr Subcommand Subcommands[] = {
     {"driver", driverCommand,
      "compile, run, time and verify one operation, or a file of them"},
+    {"cache", cacheCommand,
+     "list, check, trim, copy or clear the kernel cache"},
+    {"devices", devicesCommand,
+     "what this machine offers: CPU features, threads, cache, compiler"},
+    {"doctor", devicesCommand, nullptr},
     {"version", versionCommand, "versions of BOO and of its interfaces"},
     {"help", helpCommand, "this text, or that of a subcommand"},
 };

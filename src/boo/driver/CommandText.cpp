@@ -52,7 +52,7 @@ StatusOr<std::vector<std::string>> boo::splitCommand(std::string_view text) {
 }
 
 std::string boo::joinCommand(std::span<const std::string> tokens) {
-  constexpr std::string_view safe = "@%+=:,./-_#^!$";
+  constexpr std::string_view safe = "@%+=:,./-_", inFlags = "#^!$";
   std::string line;
   for (const std::string &token : tokens) {
     if (!line.empty() || &token != &tokens.front())
@@ -62,9 +62,8 @@ std::string boo::joinCommand(std::span<const std::string> tokens) {
     bool plain = !token.empty();
     for (char c : token)
       plain = plain && ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-                        (c >= '0' && c <= '9') ||
-                        (flag ? safe.find(c) != safe.npos
-                              : safe.substr(0, 9).find(c) != safe.npos));
+                        (c >= '0' && c <= '9') || safe.find(c) != safe.npos ||
+                        (flag && inFlags.find(c) != inFlags.npos));
     if (plain) {
       line += token;
       continue;

@@ -84,6 +84,11 @@ Comparison boo::compareOutput(const TensorType &type, const void *got,
   return result;
 }
 
+/// The sign of a NaN says nothing.
+static double unsignedNan(double value) {
+  return std::isnan(value) ? NAN : value;
+}
+
 std::string boo::describeFailure(const Comparison &comparison) {
   std::string text = "at [";
   for (size_t d = 0; d != comparison.index.size(); ++d)
@@ -92,7 +97,8 @@ std::string boo::describeFailure(const Comparison &comparison) {
   std::snprintf(figures, sizeof figures,
                 "]: expected %.9g, got %.9g, bound %.3g (the first of %lld bad "
                 "among %lld)",
-                comparison.expected, comparison.got, comparison.bound,
-                (long long)comparison.failures, (long long)comparison.count);
+                unsignedNan(comparison.expected), unsignedNan(comparison.got),
+                comparison.bound, (long long)comparison.failures,
+                (long long)comparison.count);
   return text + figures;
 }

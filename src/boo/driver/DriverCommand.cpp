@@ -8,7 +8,7 @@ using namespace boo;
 
 static int usageError(const Status &status) {
   std::fprintf(stderr, "boo: error: %s\n", status.message().c_str());
-  return status.code() == StatusCode::Unsupported ? 1 : 2;
+  return status.code() == StatusCode::InvalidArgument ? 2 : 1;
 }
 
 /// A tab inside an argument splits it: lines of a .tsv file can be pasted.

@@ -64,6 +64,8 @@ std::string boo::humanReport(const RunResult &result, bool more) {
     text +=
         format(">>> verified: max_abs_err=%.3g max_rel_err=%.3g bound=%.3g\n",
                result.maxAbsErr, result.maxRelErr, result.bound);
+  if (result.verified == false)
+    text += ">>> NOT verified: " + result.status.message() + "\n";
   return text;
 }
 

@@ -142,7 +142,8 @@ void Session::rejectLine(const std::string &text, const Status &status,
   if (Options.json)
     for (const RunResult &result : results)
       print(stdout, jsonReport(result) + "\n");
-  fail(where, results.front());
+  // The same for every backend.
+  fail(where, failedResult(text, "boo", status));
   writeCsv(results);
 }
 
