@@ -54,7 +54,7 @@ struct Allocator::State {
   mutable std::mutex mutex;
   std::array<std::vector<Header *>, kClasses> kept;
   AllocatorStats stats;
-  int64_t keepLimit;
+  int64_t keepLimit, blockLimit;
 };
 
 static int64_t physicalMemory() {
@@ -64,6 +64,8 @@ static int64_t physicalMemory() {
 Allocator::Allocator() : S(std::make_unique<State>()) {
   // Never the reason why others run out of memory: an eighth may be kept.
   S->keepLimit = std::max(physicalMemory() / 8, kHugePage);
+  // Overcommitting systems promise more than they have.
+  S->blockLimit = 2 * physicalMemory();
 }
 
 Allocator::~Allocator() { trim(); }
@@ -89,6 +91,8 @@ void *Allocator::allocate(int64_t bytes) {
   if (sizeClass >= kClasses)
     return nullptr;
   int64_t classBytes = sizeClassBytes(sizeClass);
+  if (classBytes > S->blockLimit)
+    return nullptr;
   Header *header = nullptr;
   {
     std::lock_guard lock(S->mutex);
