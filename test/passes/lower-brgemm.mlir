@@ -1,0 +1,96 @@
+// RUN: %boo-opt %s --boo-lower-brgemm=vector-bits=512 --canonicalize --split-input-file --verify-diagnostics | FileCheck %s --check-prefixes=CHECK,FMA
+// RUN: %boo-opt %s --boo-lower-brgemm="vector-bits=512 fma=false" --canonicalize --split-input-file --verify-diagnostics | FileCheck %s --check-prefixes=CHECK,TWO
+
+// m x n / lanes accumulators go through the k loop; a row of B is loaded once,
+// an element of A once a row.
+// CHECK-LABEL: @tile
+// CHECK: %[[LOOP:.*]]:4 = scf.for {{.*}} -> (vector<16xf32>, vector<16xf32>, vector<16xf32>, vector<16xf32>)
+// CHECK-COUNT-2: vector.load {{.*}} vector<16xf32>
+// CHECK: memref.load
+// CHECK-NEXT: vector.broadcast
+// FMA-COUNT-2: vector.fma
+// TWO: arith.mulf
+// TWO: arith.addf
+// CHECK: memref.load
+// CHECK: scf.yield
+// CHECK-COUNT-4: vector.store
+// CHECK-NOT: boo.brgemm
+func.func @tile(%a: memref<?xf32>, %b: memref<?xf32>, %c: memref<?xf32>) {
+  %0 = arith.constant 0 : index
+  boo.brgemm a(%a[%0]) b(%b[%0]) c(%c[%0])
+      {m = 2, n = 32, k = 8, a_strides = array<i64: 8, 0, 1>,
+       b_strides = array<i64: 1, 32>, c_strides = array<i64: 32, 1>,
+       tail_strides = array<i64>}
+      : memref<?xf32>, memref<?xf32>, memref<?xf32> {
+  ^bb0(%acc: f32):
+    boo.yield %acc : f32
+  }
+  return
+}
+
+// -----
+
+// Batch loops lie round the k loop; a k of 1 has no loop.
+// CHECK-LABEL: @batches
+// CHECK: scf.for {{.*}} to %arg3
+// CHECK: scf.for {{.*}} to %arg4
+// CHECK-NOT: scf.for
+// CHECK: return
+func.func @batches(%a: memref<?xf32>, %b: memref<?xf32>, %c: memref<?xf32>,
+                   %rows: index, %columns: index) {
+  %0 = arith.constant 0 : index
+  boo.brgemm a(%a[%0]) b(%b[%0]) c(%c[%0]) batch(%rows, %columns)
+      {m = 1, n = 16, k = 1, a_strides = array<i64: 1, 0, 1, 9, 3>,
+       b_strides = array<i64: 1, 16, 48, 16>, c_strides = array<i64: 16, 1>,
+       tail_strides = array<i64>}
+      : memref<?xf32>, memref<?xf32>, memref<?xf32> {
+  ^bb0(%acc: f32):
+    boo.yield %acc : f32
+  }
+  return
+}
+
+// -----
+
+// The tail is cloned on vectors; an n remainder is stored under a mask, and an
+// operand without a stride in n is broadcast.
+// CHECK-LABEL: @tail
+// CHECK: %[[BIAS:.*]] = memref.load %arg3
+// CHECK: vector.broadcast %[[BIAS]] : f32 to vector<16xf32>
+// CHECK: arith.addf {{.*}} : vector<16xf32>
+// CHECK: arith.truncf {{.*}} : vector<16xf32> to vector<16xbf16>
+// CHECK: vector.maskedstore {{.*}} vector<16xbf16>
+func.func @tail(%a: memref<?xf32>, %b: memref<?xf32>, %c: memref<?xbf16>,
+                %bias: memref<?xf32>) {
+  %0 = arith.constant 0 : index
+  boo.brgemm a(%a[%0]) b(%b[%0]) c(%c[%0]) tail(%bias[%0])
+      {m = 1, n = 5, k = 1, a_strides = array<i64: 1, 0, 1>,
+       b_strides = array<i64: 1, 16>, c_strides = array<i64: 5, 1>,
+       tail_strides = array<i64: 1, 0>}
+      : memref<?xf32>, memref<?xf32>, memref<?xbf16> (memref<?xf32>) {
+  ^bb0(%acc: f32, %t: f32):
+    %s = arith.addf %acc, %t : f32
+    %r = arith.truncf %s : f32 to bf16
+    boo.yield %r : bf16
+  }
+  return
+}
+
+// -----
+
+// A depthwise tile loads vectors of A.
+// CHECK-LABEL: @depthwise
+// CHECK-NOT: vector.broadcast
+// CHECK: return
+func.func @depthwise(%a: memref<?xf32>, %b: memref<?xf32>, %c: memref<?xf32>) {
+  %0 = arith.constant 0 : index
+  boo.brgemm a(%a[%0]) b(%b[%0]) c(%c[%0])
+      {m = 2, n = 16, k = 3, a_strides = array<i64: 16, 1, 16>,
+       b_strides = array<i64: 1, 16>, c_strides = array<i64: 16, 1>,
+       tail_strides = array<i64>}
+      : memref<?xf32>, memref<?xf32>, memref<?xf32> {
+  ^bb0(%acc: f32):
+    boo.yield %acc : f32
+  }
+  return
+}
