@@ -8,6 +8,8 @@
 
 #include "boo/compiler/Compiler.h"
 
+#include "llvm/ADT/ArrayRef.h"
+
 #include <gtest/gtest.h>
 #include <sstream>
 #include <stdlib.h>
@@ -30,10 +32,11 @@ const Function Functions[] = {
 #include "boo/graph/PointwiseFns.inc"
 };
 
-/// A small convolution and a tail of all functions, one after another.
-std::string graphText(DType dtype) {
-  std::string name(dtypeName(dtype));
-  std::string type = name + "[1,20,2,3]";
+/// A small convolution and a tail: with `all`, of all functions one after
+/// another, else of a few. `strides` are those of every tensor of the tail.
+std::string graphText(DType dtype, const std::string &strides, bool all) {
+  std::string name(dtypeName(dtype)), shape = "[1,20,2,3]" + strides;
+  std::string type = name + shape;
   std::ostringstream text;
   text << "boo.graph 1\n%0 = input " << type << "\n%1 = input " << name
        << "[20,20,1,1]\n%2 = input " << type
@@ -42,7 +45,8 @@ std::string graphText(DType dtype) {
           "stride = [1, 1]} : "
        << type << "\n";
   int last = 3;
-  for (const Function &function : Functions) {
+  for (const Function &function :
+       llvm::ArrayRef(Functions, all ? std::size(Functions) : 2)) {
     text << "%" << last + 1 << " = pointwise(%" << last
          << (function.operands == 2 ? ", %2" : "") << ") {fn = \""
          << function.name << "\"";
@@ -63,12 +67,8 @@ std::string graphText(DType dtype) {
   return text.str();
 }
 
-class ExpandMathTailsTest
-    : public testing::TestWithParam<std::tuple<Target, DType>> {};
-
-TEST_P(ExpandMathTailsTest, LinksWithoutALibrary) {
-  auto [target, dtype] = GetParam();
-  auto graph = parseGraph(graphText(dtype));
+void expectLinks(const Target &target, const std::string &input) {
+  auto graph = parseGraph(input);
   ASSERT_TRUE(graph.isOk()) << graph.status().message();
   std::string text = printGraph(canonicalize(*graph));
   std::string targetText = printTarget(target);
@@ -89,6 +89,21 @@ TEST_P(ExpandMathTailsTest, LinksWithoutALibrary) {
   Status compiled = compileGroup(request);
   unlink(path.c_str());
   EXPECT_TRUE(compiled.isOk()) << compiled.message() << "\n" << text;
+}
+
+class ExpandMathTailsTest
+    : public testing::TestWithParam<std::tuple<Target, DType>> {};
+
+TEST_P(ExpandMathTailsTest, AllFunctions) {
+  auto [target, dtype] = GetParam();
+  expectLinks(target, graphText(dtype, "{0,1,60,20}", /*all=*/true));
+}
+
+// Rows, columns and single elements are stored in different ways.
+TEST_P(ExpandMathTailsTest, AllLayouts) {
+  auto [target, dtype] = GetParam();
+  for (const char *strides : {"{0,1,60,20}", "{0,6,3,1}", "{0,2,120,40}"})
+    expectLinks(target, graphText(dtype, strides, /*all=*/false));
 }
 
 std::string nameOf(const testing::TestParamInfo<std::tuple<Target, DType>> &p) {
