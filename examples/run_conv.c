@@ -65,8 +65,11 @@ int main(int argc, char **argv) {
   double expected = 1;
   for (int i = 1; i < filter.rank; ++i)
     expected *= (double)filter.sizes[i];
-  printf("in the middle: %g, expected %g\n", y[middle], expected);
+  printf("in the middle: %g\n", y[middle]);
+  /* Without padding every sum has its full length. */
   int wrong = argc == 1 && y[middle] != expected;
+  if (wrong)
+    fprintf(stderr, "expected %g\n", expected);
 
   free(x);
   free(w);

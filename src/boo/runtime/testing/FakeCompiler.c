@@ -29,24 +29,28 @@ static void patch(char *bytes, size_t size, const char *from, const char *to) {
 }
 
 static int copyFixture(const boo_compile_request *request) {
-  static char bytes[1 << 20];
   const char *path = BOO_FIXTURE_ARTIFACT;
   if (request->constants_packed)
     path = BOO_PACKED_FIXTURE_ARTIFACT;
   else if (strstr(request->graph_text, "\"abs\""))
     path = BOO_EMPTY_FIXTURE_ARTIFACT;
+  const size_t limit = 1 << 20;
+  char *bytes = malloc(limit);
   FILE *in = fopen(path, "rb");
-  if (!in)
-    return -1;
-  size_t size = fread(bytes, 1, sizeof(bytes), in);
-  fclose(in);
-  patch(bytes, size, FIXTURE_KEY, request->key);
-  patch(bytes, size, FIXTURE_NAME, request->name);
   FILE *out = fopen(request->output_path, "wb");
-  if (!out)
-    return -1;
-  int bad = fwrite(bytes, 1, size, out) != size;
-  return fclose(out) != 0 || bad ? -1 : 0;
+  int bad = !bytes || !in || !out;
+  if (!bad) {
+    size_t size = fread(bytes, 1, limit, in);
+    patch(bytes, size, FIXTURE_KEY, request->key);
+    patch(bytes, size, FIXTURE_NAME, request->name);
+    bad = fwrite(bytes, 1, size, out) != size;
+  }
+  if (in)
+    fclose(in);
+  if (out)
+    bad |= fclose(out) != 0;
+  free(bytes);
+  return bad;
 }
 
 EXPORT uint32_t boo_compiler_abi_version(void) {
