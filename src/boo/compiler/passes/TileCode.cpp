@@ -1,0 +1,170 @@
+//===- TileCode.cpp - What lowerings of the register tile share -----------===//
+
+#include "boo/compiler/passes/TileCode.h"
+#include "boo/compiler/dialect/CloneAsVector.h"
+#include "boo/compiler/dialect/VectorTranspose.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/IR/IRMapping.h"
+
+using namespace mlir;
+
+namespace boo::compiler {
+
+TileCode::TileCode(BrgemmOp op, int64_t vectorBits, Type acc)
+    : Op(op), Builder(op), Loc(op.getLoc()),
+      Lanes(vectorBits / acc.getIntOrFloatBitWidth()), M(op.getM()),
+      N(op.getN()), Vectors((N + Lanes - 1) / Lanes),
+      AccVector(VectorType::get({Lanes}, acc)) {}
+
+Value TileCode::index(int64_t value) {
+  return arith::ConstantIndexOp::create(Builder, Loc, value);
+}
+
+Value TileCode::offset(Value base, Value i, int64_t scale) {
+  if (scale == 0)
+    return base;
+  Value step = scale == 1
+                   ? i
+                   : arith::MulIOp::create(Builder, Loc, i, index(scale),
+                                           arith::IntegerOverflowFlags::nsw);
+  return arith::AddIOp::create(Builder, Loc, base, step,
+                               arith::IntegerOverflowFlags::nsw);
+}
+Value TileCode::offset(Value base, int64_t distance) {
+  if (distance == 0)
+    return base;
+  return arith::AddIOp::create(Builder, Loc, base, index(distance),
+                               arith::IntegerOverflowFlags::nsw);
+}
+
+Value TileCode::mask(int64_t count) {
+  SmallVector<bool> mask(size_t(Lanes), false);
+  std::fill_n(mask.begin(), count, true);
+  auto type = VectorType::get({Lanes}, Builder.getI1Type());
+  return arith::ConstantOp::create(
+      Builder, Loc, type, DenseElementsAttr::get(type, ArrayRef(mask)));
+}
+
+Value TileCode::loadLanes(Value buffer, Value at, int64_t count) {
+  auto type = VectorType::get(
+      {Lanes}, cast<MemRefType>(buffer.getType()).getElementType());
+  if (count == Lanes)
+    return vector::LoadOp::create(Builder, Loc, type, buffer, at);
+  Value zero =
+      arith::ConstantOp::create(Builder, Loc, type, Builder.getZeroAttr(type));
+  return vector::MaskedLoadOp::create(Builder, Loc, type, buffer, at,
+                                      mask(count), zero);
+}
+
+/// Elements of a tail operand that meet vector `v` of the rows [m, m + rows).
+SmallVector<Value> TileCode::loadTail(size_t operand, int64_t m, int64_t rows,
+                                      int64_t v) {
+  Value buffer = Op.getTail()[operand];
+  ArrayRef<int64_t> strides = Op.getTailStrides().slice(2 * operand, 2);
+  Value at = offset(Op.getTailOffsets()[operand],
+                    m * strides[0] + v * Lanes * strides[1]);
+  auto type = VectorType::get(
+      {Lanes}, cast<MemRefType>(buffer.getType()).getElementType());
+  if (strides[1] > 1 && strides[0] == 1)
+    return loadColumns(buffer, at, strides[1], rows, v);
+  SmallVector<Value> result;
+  for (int64_t i = 0; i != rows; ++i) {
+    Value row = offset(at, i * strides[0]);
+    if (strides[0] == 0 && i != 0)
+      result.push_back(result.front());
+    else if (strides[1] == 1)
+      result.push_back(loadLanes(buffer, row, lanesOf(v)));
+    else if (strides[1] == 0)
+      result.push_back(vector::BroadcastOp::create(
+          Builder, Loc, type,
+          memref::LoadOp::create(Builder, Loc, buffer, row)));
+    else
+      result.push_back(gather(buffer, row, strides[1], v));
+  }
+  return result;
+}
+
+Value TileCode::gather(Value buffer, Value at, int64_t stride, int64_t v) {
+  auto type = VectorType::get(
+      {Lanes}, cast<MemRefType>(buffer.getType()).getElementType());
+  Value lanes =
+      arith::ConstantOp::create(Builder, Loc, type, Builder.getZeroAttr(type));
+  for (int64_t lane = 0; lane != lanesOf(v); ++lane) {
+    Value element =
+        memref::LoadOp::create(Builder, Loc, buffer, offset(at, lane * stride));
+    lanes = vector::InsertOp::create(Builder, Loc, element, lanes, lane);
+  }
+  return lanes;
+}
+
+/// Rows that lie along the lanes' stride in memory: load the columns.
+SmallVector<Value> TileCode::loadColumns(Value buffer, Value at, int64_t stride,
+                                         int64_t rows, int64_t v) {
+  SmallVector<Value> columns;
+  for (int64_t lane = 0; lane != Lanes; ++lane)
+    columns.push_back(lane < lanesOf(v)
+                          ? loadLanes(buffer, offset(at, lane * stride), rows)
+                          : columns.front());
+  return transposeSquare(Builder, Loc, columns);
+}
+
+void TileCode::storeTile(llvm::function_ref<Value(int64_t, int64_t)> sum) {
+  for (int64_t v = 0; v != Vectors; ++v)
+    for (int64_t m = 0; m < M; m += Lanes) {
+      SmallVector<Value> sums;
+      for (int64_t row = m; row != std::min(M, m + Lanes); ++row)
+        sums.push_back(sum(row, v));
+      storeBlock(sums, m, v);
+    }
+}
+
+void TileCode::storeBlock(ArrayRef<Value> sums, int64_t m, int64_t v) {
+  int64_t rows = int64_t(sums.size());
+  Block &body = Op.getBody().front();
+  SmallVector<SmallVector<Value>> tails;
+  for (size_t i = 0; i != Op.getTail().size(); ++i)
+    tails.push_back(loadTail(i, m, rows, v));
+  SmallVector<Value> results;
+  for (int64_t row = 0; row != rows; ++row) {
+    IRMapping map;
+    map.map(body.getArgument(0), sums[size_t(row)]);
+    for (size_t i = 0; i != tails.size(); ++i)
+      map.map(body.getArgument(unsigned(1 + i)), tails[i][size_t(row)]);
+    for (Operation &op : body.without_terminator())
+      cloneAsVector(Builder, Loc, op, Lanes, map);
+    results.push_back(
+        map.lookup(cast<YieldOp>(body.getTerminator()).getValue()));
+  }
+  ArrayRef<int64_t> strides = Op.getCStrides();
+  Value at = offset(Op.getCOffset(), m * strides[0] + v * Lanes * strides[1]);
+  if (strides[1] == 1 || N == 1) {
+    for (int64_t row = 0; row != rows; ++row)
+      storeLanes(results[size_t(row)], offset(at, row * strides[0]),
+                 lanesOf(v));
+  } else if (strides[0] == 1) {
+    results.resize(size_t(Lanes), results.front());
+    SmallVector<Value> columns = transposeSquare(Builder, Loc, results);
+    for (int64_t lane = 0; lane != lanesOf(v); ++lane)
+      storeLanes(columns[size_t(lane)], offset(at, lane * strides[1]), rows);
+  } else {
+    for (int64_t row = 0; row != rows; ++row)
+      for (int64_t lane = 0; lane != lanesOf(v); ++lane)
+        memref::StoreOp::create(
+            Builder, Loc,
+            vector::ExtractOp::create(Builder, Loc, results[size_t(row)], lane),
+            Op.getC(), offset(at, row * strides[0] + lane * strides[1]));
+  }
+}
+
+void TileCode::storeLanes(Value lanes, Value at, int64_t count) {
+  if (count == Lanes)
+    vector::StoreOp::create(Builder, Loc, lanes, Op.getC(), at);
+  else
+    vector::MaskedStoreOp::create(Builder, Loc, Op.getC(), at, mask(count),
+                                  lanes);
+}
+
+} // namespace boo::compiler

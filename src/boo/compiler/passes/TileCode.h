@@ -1,0 +1,51 @@
+//===- TileCode.h - What lowerings of the register tile share ---*- C++ -*-===//
+#pragma once
+
+#include "boo/compiler/dialect/BooDialect.h"
+
+#include "mlir/IR/Builders.h"
+
+namespace boo::compiler {
+
+/// Writes the code of one boo.brgemm at the op's place: addresses, and the tail
+/// with its loads and stores. How the sums come about is the lowering's own.
+class TileCode {
+protected:
+  using Value = mlir::Value;
+
+  /// `acc` is the type of the sums.
+  TileCode(BrgemmOp op, int64_t vectorBits, mlir::Type acc);
+
+  Value index(int64_t value);
+  /// `base + scale * i`, without the terms that are nothing.
+  Value offset(Value base, Value i, int64_t scale);
+  Value offset(Value base, int64_t distance);
+
+  /// Number of lanes of vector `v` that are inside of n.
+  int64_t lanesOf(int64_t v) { return std::min(Lanes, N - v * Lanes); }
+  /// `count` contiguous elements, zeros in the lanes after them.
+  Value loadLanes(Value buffer, Value at, int64_t count);
+
+  /// Runs the tail on every vector of sums (`sum(m, v)`) and stores it. Works
+  /// in blocks of as many rows as a vector has lanes, so that a block can be
+  /// transposed when memory runs along the rows.
+  void storeTile(llvm::function_ref<Value(int64_t, int64_t)> sum);
+
+  BrgemmOp Op;
+  mlir::OpBuilder Builder;
+  mlir::Location Loc;
+  int64_t Lanes, M, N, Vectors;
+  mlir::VectorType AccVector;
+
+private:
+  Value mask(int64_t count);
+  llvm::SmallVector<Value> loadTail(size_t operand, int64_t m, int64_t rows,
+                                    int64_t v);
+  Value gather(Value buffer, Value at, int64_t stride, int64_t v);
+  llvm::SmallVector<Value> loadColumns(Value buffer, Value at, int64_t stride,
+                                       int64_t rows, int64_t v);
+  void storeBlock(llvm::ArrayRef<Value> sums, int64_t m, int64_t v);
+  void storeLanes(Value lanes, Value at, int64_t count);
+};
+
+} // namespace boo::compiler
