@@ -141,7 +141,9 @@ static int collect(const CacheFlags &flags) {
 static int clear(const CacheFlags &flags) {
   CacheChange change = clearCache(flags.dir);
   report(change, flags);
-  return change.keptEntries ? 1 : 0;
+  if (change.keptEntries == 0)
+    return 0;
+  return fail(ioError("some entries could not be removed: whose are they?"));
 }
 
 static int path(const CacheFlags &flags) {

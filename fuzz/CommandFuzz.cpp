@@ -1,0 +1,52 @@
+//===- CommandFuzz.cpp - Any bytes as a command and as a file of them -----===//
+//
+// A command that is accepted gives a Graph that verifies, under a name of safe
+// bytes; tokens come back from the line that they are joined to. `graph FILE`
+// is left out: it would read whatever file the bytes name.
+//
+//===----------------------------------------------------------------------===//
+
+#include "boo/driver/Command.h"
+#include "boo/driver/CommandText.h"
+
+#include <cstdio>
+#include <cstdlib>
+
+using namespace boo;
+
+static void require(bool holds, const char *what) {
+  if (holds)
+    return;
+  std::fprintf(stderr, "CommandFuzz: %s\n", what);
+  std::abort();
+}
+
+static void tryCommand(const std::vector<std::string> &tokens, bool inFile) {
+  auto again = splitCommand(joinCommand(tokens));
+  require(again.isOk() && *again == tokens, "tokens do not come back");
+  auto line = parseCommand(tokens, {}, inFile);
+  if (!line.isOk() || line->info->family == FamilyId::Graph)
+    return;
+  auto command = buildCommand(*line);
+  if (!command.isOk())
+    return;
+  require(command->graph.verify().isOk(), "a command's Graph does not verify");
+  require(command->outputSizes.size() == command->graph.outputs().size(),
+          "an output has no sizes");
+  for (char c : command->name)
+    require((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_',
+            "a name has an unsafe byte");
+}
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+  std::string text(reinterpret_cast<const char *>(data), size);
+  if (auto tokens = splitCommand(text); tokens.isOk())
+    tryCommand(*tokens, false);
+  // Most bytes are one line without a tab, which was tried just now.
+  for (bool tabs : {false, true})
+    if (text.find(tabs ? '\t' : '\n') != text.npos)
+      for (const FileLine &line : splitCommandsFile(text, tabs))
+        if (line.status.isOk())
+          tryCommand(line.tokens, true);
+  return 0;
+}
