@@ -108,6 +108,7 @@ CacheChange boo::trimCache(const std::string &dir, int64_t maxBytes) {
       change.keptBytes += entry.bytes;
     }
   }
+  removeAbandoned(dir);
   for (const std::string &name : entryFolders(dir))
     tidyFolder(dir, name);
   return change;

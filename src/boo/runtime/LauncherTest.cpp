@@ -164,6 +164,8 @@ TEST_F(LauncherTest, RefusesWrongCounts) {
   EXPECT_THAT(executable->run(in, {}, 1).message(),
               HasSubstr("has 1 outputs, given are 0"));
   EXPECT_FALSE(executable->run(in, out, 0).isOk());
+  EXPECT_THAT(executable->run(in, out, 1 << 20).message(),
+              HasSubstr("1048576 threads are asked for"));
 }
 
 TEST_F(LauncherTest, RefusesMoreMemoryThanThereIs) {

@@ -1,6 +1,7 @@
 //===- PlanExecutable.cpp -------------------------------------------------===//
 
 #include "boo/runtime/PlanExecutable.h"
+#include "boo/runtime/cpu/CpuInfo.h"
 
 #include <algorithm>
 
@@ -9,6 +10,7 @@ using namespace boo;
 Executable::~Executable() = default;
 
 static constexpr int64_t kNoDims[1] = {0};
+static constexpr int kMaxThreads = 1024;
 
 static int64_t roundUp(int64_t bytes, int64_t unit) {
   return (bytes + unit - 1) / unit * unit;
@@ -161,16 +163,22 @@ void PlanExecutable::bind(Context &context, std::span<const void *const> in,
     }
     return nullptr;
   };
+  // Workers on other cores read these tables: what stays as it was keeps its
+  // place in their caches.
+  auto set = [](auto &slot, auto value) {
+    if (slot != value)
+      slot = value;
+  };
   const void **nextIn = context.in.data();
   void **nextOut = context.out.data();
   for (size_t i = 0; i < Groups.size(); ++i) {
     const GroupState &group = Groups[i];
-    context.args[i].dims = dims;
-    context.args[i].constants = group.constants.data();
+    set(context.args[i].dims, dims);
+    set(context.args[i].constants, group.constants.data());
     for (const Place &place : group.arguments)
-      *nextIn++ = address(place);
+      set(*nextIn++, address(place));
     for (const Place &place : group.outputs)
-      *nextOut++ = address(place);
+      set(*nextOut++, address(place));
   }
 }
 
@@ -178,6 +186,11 @@ Status PlanExecutable::checkArguments(std::span<const void *const> in,
                                       int threads) const {
   if (threads < 1)
     return invalidArgument("a run needs at least one thread");
+  // libgomp ends the process when the system gives it no more threads.
+  if (threads > kMaxThreads && threads > cpuInfo().onlineCpus)
+    return invalidArgument(std::to_string(threads) +
+                           " threads are asked for, at most " +
+                           std::to_string(kMaxThreads) + " are served");
   if (in.size() != P.graph.arguments().size())
     return invalidArgument(
         "the graph has " + std::to_string(P.graph.arguments().size()) +
