@@ -33,21 +33,21 @@ struct Dispatch {
 struct Manifest {
   std::string checksum = std::string(32, '0');
   uint32_t kernelAbi = 0;
-  std::string key;       ///< hash of everything the artifact depends on
-  std::string name;      ///< func_name of the signature
-  std::string target;    ///< base/Target.h's text form
-  std::string math;      ///< "strict", "default", "fast"
-  std::string graph;     ///< canonical Graph text of the group
-  std::string builds;    ///< build ids of plugin, libMLIR, libLLVM
-  std::string algorithm; ///< "direct", "depthwise", "pointwise", …
-  std::string schedule;  ///< strategy/Schedule.h's text form
+  std::string key;              ///< hash of everything the artifact depends on
+  std::string name;             ///< func_name of the signature
+  std::string target;           ///< base/Target.h's text form
+  std::string math;             ///< "strict", "default", "fast"
+  std::string graph;            ///< canonical Graph text of the group
+  std::string builds;           ///< build ids of plugin, libMLIR, libLLVM
+  std::string algorithm;        ///< "direct", "depthwise", "pointwise", …
+  std::string schedule;         ///< strategy/Schedule.h's text form
   std::vector<std::string> why; ///< what was chosen and what was not, and why
   std::string instruction; ///< peak it is measured by: "fma-f32", "amx-bf16", …
-  int64_t workspaceBytes = 0; ///< shared by the workers of one launch
-  int64_t scratchBytes = 0;   ///< for each worker
-  int64_t constantsBytes = 0; ///< packed constants, kept by the launcher
-  std::vector<Dispatch> prepare; ///< once, before the first run
-  std::vector<Dispatch> run;     ///< at every launch, in this order
+  int64_t workspaceBytes = 0;      ///< shared by the workers of one launch
+  int64_t scratchBytes = 0;        ///< for each worker
+  int64_t constantsBytes = 0;      ///< packed constants, kept by the launcher
+  std::vector<Dispatch> prepare;   ///< once, before the first run
+  std::vector<Dispatch> run;       ///< at every launch, in this order
   std::vector<std::string> errors; ///< meaning of dispatch results 1, 2, …
 
   bool operator==(const Manifest &) const = default;

@@ -29,10 +29,10 @@ StatusOr<Isa> parseIsa(std::string_view name);
 struct Target {
   Isa isa = Isa::Generic;
   bool avx512Fp16 = false;
-  int64_t l1Bytes = 32 << 10;  ///< data cache of one core
-  int64_t l2Bytes = 1 << 20;   ///< of one core
-  int64_t l3Bytes = 16 << 20;  ///< shared, as the machine reports it
-  int64_t cores = 1;           ///< a bucket: 1, 2, 4, 8, … not above the cores
+  int64_t l1Bytes = 32 << 10; ///< data cache of one core
+  int64_t l2Bytes = 1 << 20;  ///< of one core
+  int64_t l3Bytes = 16 << 20; ///< shared, as the machine reports it
+  int64_t cores = 1;          ///< a bucket: 1, 2, 4, 8, … not above the cores
 
   bool operator==(const Target &) const = default;
 };

@@ -19,14 +19,14 @@ namespace boo {
 enum class CacheOutcome { Hit, Miss, Off };
 
 struct CompileOptions {
-  Target target;              ///< runtime/cpu/CpuInfo.h: hostTarget()
+  Target target; ///< runtime/cpu/CpuInfo.h: hostTarget()
   std::string math = "default";
-  std::string name;           ///< func_name; "" derives one from the Graph
+  std::string name; ///< func_name; "" derives one from the Graph
   bool constantsPacked = false;
-  bool useCache = true;       ///< false: compile into a temporary folder
-  bool recompile = false;     ///< compile even if an entry exists
-  std::string cacheDir;       ///< "" = BOO_CACHE_DIR or its default
-  std::string dumpDir;        ///< BOO_DUMP_DIR
+  bool useCache = true;   ///< false: compile into a temporary folder
+  bool recompile = false; ///< compile even if an entry exists
+  std::string cacheDir;   ///< "" = BOO_CACHE_DIR or its default
+  std::string dumpDir;    ///< BOO_DUMP_DIR
   std::string tuningEntry;
 };
 
