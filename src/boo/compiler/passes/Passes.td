@@ -72,6 +72,25 @@ def ExpandMath : Pass<"boo-expand-math", "mlir::func::FuncOp"> {
                            "mlir::math::MathDialect"];
 }
 
+def IntegerHalves : Pass<"boo-integer-halves", "mlir::ModuleOp"> {
+  let summary = "Keep floats of 16 bits in memory and lanes of i16";
+  let description = [{
+    Memrefs of f16 and bf16 become memrefs of i16, and ops that only move
+    elements (loads, stores, broadcasts, insertions, shuffles, selects) move
+    integers, with an arith.bitcast where an op computes with the float. Comes
+    after everything that writes loads and stores. Limits: another op that
+    accesses such memory is an error; so is a function that returns it.
+
+    ```mlir
+    %0 = memref.load %x[%i] : memref<?xbf16>
+    // becomes
+    %1 = memref.load %x[%i] : memref<?xi16>
+    %0 = arith.bitcast %1 : i16 to bf16
+    ```
+  }];
+  let dependentDialects = ["mlir::arith::ArithDialect"];
+}
+
 def LowerBrgemm : Pass<"boo-lower-brgemm", "mlir::func::FuncOp"> {
   let summary = "Turn register tiles into vector code";
   let description = [{

@@ -15,6 +15,8 @@
 #include "mlir/Conversion/SCFToControlFlow/SCFToControlFlow.h"
 #include "mlir/Conversion/UBToLLVM/UBToLLVM.h"
 #include "mlir/Conversion/VectorToLLVM/ConvertVectorToLLVM.h"
+#include "mlir/Dialect/AMX/AMXDialect.h"
+#include "mlir/Dialect/AMX/Transforms.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Arith/Transforms/Passes.h"
 #include "mlir/Dialect/ControlFlow/IR/ControlFlow.h"
@@ -36,6 +38,7 @@ void boo::compiler::registerDialects(DialectRegistry &registry) {
               func::FuncDialect, LLVM::LLVMDialect, math::MathDialect,
               memref::MemRefDialect, scf::SCFDialect, vector::VectorDialect>();
   registerConvertBooToLLVMInterface(registry);
+  registerConvertAMXToLLVMInterface(registry);
   arith::registerConvertArithToLLVMInterface(registry);
   cf::registerConvertControlFlowToLLVMInterface(registry);
   registerConvertFuncToLLVMInterface(registry);
@@ -54,13 +57,15 @@ void boo::compiler::registerTensorDialects(DialectRegistry &registry) {
 
 void boo::compiler::buildLoweringPipeline(OpPassManager &pm,
                                           const LoweringOptions &options) {
-  OpPassManager &func = pm.nest<func::FuncOp>();
   if (options.linalg)
-    func.addPass(createLowerElementwise({options.vectorBits}));
+    pm.addNestedPass<func::FuncOp>(
+        createLowerElementwise({options.vectorBits}));
   LowerBrgemmOptions brgemm;
   brgemm.vectorBits = options.vectorBits;
   brgemm.fma = options.fma;
-  func.addPass(createLowerBrgemm(brgemm));
+  pm.addNestedPass<func::FuncOp>(createLowerBrgemm(brgemm));
+  pm.addPass(createIntegerHalves());
+  OpPassManager &func = pm.nest<func::FuncOp>();
   func.addPass(createExpandFloatConversions({options.hardwareF16}));
   func.addPass(createExpandMath({options.fma}));
   // The tile's index arithmetic repeats itself: fold it before it multiplies.
@@ -78,6 +83,7 @@ void boo::compiler::registerPasses() {
   boo::compiler::registerCheckLowered();
   boo::compiler::registerExpandFloatConversions();
   boo::compiler::registerExpandMath();
+  boo::compiler::registerIntegerHalves();
   boo::compiler::registerLowerBrgemm();
   boo::compiler::registerLowerElementwise();
 }
