@@ -3,6 +3,7 @@
 #include "boo/driver/Flags.h"
 #include "boo/driver/Command.h"
 #include "boo/driver/Nearest.h"
+#include "boo/runtime/Files.h"
 
 #include <gmock/gmock.h>
 #include <set>
@@ -123,6 +124,20 @@ TEST(Flags, helpFitsEightyColumns) {
       if (text.starts_with("boo driver"))
         EXPECT_THAT(text, HasSubstr("--" + std::string(flag.name)));
   }
+}
+
+TEST(Flags, docsNameEachFlag) {
+  auto docs = readFile(BOO_SOURCE_DIR "/docs/driver.md");
+  ASSERT_TRUE(docs.isOk()) << docs.status().toString();
+  for (FlagTable table : {convFlagTable(), driverFlagTable()})
+    for (const Flag &flag : table) {
+      std::string row = "| `--" + std::string(flag.name) + "`";
+      if (flag.letter)
+        row += std::string(" `-") + flag.letter + "`";
+      EXPECT_THAT(*docs, HasSubstr(row + " |"));
+    }
+  for (const CommandInfo &info : allCommands())
+    EXPECT_THAT(*docs, HasSubstr("`" + std::string(info.spelling)));
 }
 
 TEST(Nearest, finds) {

@@ -88,9 +88,11 @@ void Session::fail(const std::string &where, const RunResult &result) {
   print(stderr, message);
   if (First.isOk())
     First = result.status;
+  // Compilers write several lines; here they are one paragraph.
+  std::string why = result.status.toString();
+  std::replace(why.begin(), why.end(), '\n', ' ');
   Failures.push_back(
-      {(name.empty() ? "" : name + ": ") + result.command,
-       result.status.toString(),
+      {(name.empty() ? "" : name + ": ") + result.command, why,
        result.repro.empty() ? "boo driver " + result.command : result.repro});
 }
 
