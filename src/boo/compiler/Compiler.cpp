@@ -29,7 +29,7 @@ StatusOr<KernelModule> boo::compiler::emitKernel(MLIRContext &context,
   case Algorithm::Pointwise:
     return emitPointwise(context, group, schedule);
   case Algorithm::Module:
-    return unsupported("no emitter serves this group");
+    return emitModule(context, group);
   }
   return internalError("a Schedule without an algorithm");
 }
@@ -68,6 +68,7 @@ static LoweringOptions loweringOptions(const Target &target,
   options.vectorBits = schedule.vectorBits;
   options.fma = schedule.fma;
   options.linalg = usesLinalg(schedule);
+  options.imported = schedule.algorithm == Algorithm::Module;
   options.hardwareF16 = target.isa != Isa::Generic;
   return options;
 }

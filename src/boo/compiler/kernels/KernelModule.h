@@ -33,4 +33,10 @@ StatusOr<KernelModule> emitPointwise(mlir::MLIRContext &context,
                                      const Graph &group,
                                      const Schedule &schedule);
 
+/// Writes the module of an mlir node as one dispatch of one tile. Refuses a
+/// module whose public function is not of the Graph's types, and what the
+/// import pipeline cannot lower; the error says where.
+StatusOr<KernelModule> emitModule(mlir::MLIRContext &context,
+                                  const Graph &group);
+
 } // namespace boo::compiler

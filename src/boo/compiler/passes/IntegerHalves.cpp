@@ -8,6 +8,7 @@
 
 #include "boo/compiler/passes/Passes.h"
 
+#include "mlir/Dialect/AMX/AMXDialect.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
@@ -22,7 +23,9 @@ namespace {
 
 /// The type with i16 in place of f16 and bf16, or null if it holds neither.
 Type integerType(Type type) {
-  if (auto shaped = dyn_cast<ShapedType>(type)) {
+  // Tiles of a matrix unit keep their type: they compute.
+  if (isa<MemRefType, VectorType>(type)) {
+    auto shaped = cast<ShapedType>(type);
     Type element = integerType(shaped.getElementType());
     return element ? Type(shaped.clone(element)) : Type();
   }
@@ -115,6 +118,9 @@ struct IntegerHalves : impl::IntegerHalvesBase<IntegerHalves> {
 private:
   /// Whether the op has elements of a memref of halves as values.
   static bool accessesHalves(Operation *op) {
+    // A tile is loaded by its address, whatever that memory is said to hold.
+    if (isa<amx::TileLoadOp>(op))
+      return false;
     auto isHalf = [](Type type) { return bool(integerType(type)); };
     auto isHalfMemory = [&](Type type) {
       return isa<MemRefType>(type) && isHalf(type);

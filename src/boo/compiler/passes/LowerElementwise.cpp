@@ -12,6 +12,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Arith/Utils/Utils.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Linalg/Utils/Utils.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
@@ -265,12 +266,34 @@ struct ElementwiseToLoops : OpInterfaceRewritePattern<linalg::LinalgOp> {
   int64_t VectorBits;
 };
 
+/// A copy is the simplest of elementwise ops; its own lowering would call into
+/// a runtime library.
+struct CopyToLoops : OpRewritePattern<memref::CopyOp> {
+  CopyToLoops(MLIRContext *context, int64_t vectorBits)
+      : OpRewritePattern(context), VectorBits(vectorBits) {}
+
+  LogicalResult matchAndRewrite(memref::CopyOp op,
+                                PatternRewriter &rewriter) const override {
+    if (!isa<MemRefType>(op.getSource().getType()) ||
+        !isa<MemRefType>(op.getTarget().getType()))
+      return rewriter.notifyMatchFailure(op, "copies memory without a rank");
+    linalg::GenericOp copy = linalg::makeMemRefCopyOp(
+        rewriter, op.getLoc(), op.getSource(), op.getTarget());
+    ElementLoops(copy, rewriter, VectorBits).run();
+    rewriter.eraseOp(copy);
+    rewriter.eraseOp(op);
+    return success();
+  }
+
+  int64_t VectorBits;
+};
+
 struct LowerElementwise : impl::LowerElementwiseBase<LowerElementwise> {
   using LowerElementwiseBase::LowerElementwiseBase;
 
   void runOnOperation() override {
     RewritePatternSet patterns(&getContext());
-    patterns.add<ElementwiseToLoops>(&getContext(), vectorBits);
+    patterns.add<ElementwiseToLoops, CopyToLoops>(&getContext(), vectorBits);
     walkAndApplyPatterns(getOperation(), std::move(patterns));
   }
 };

@@ -9,6 +9,10 @@
 
 namespace boo::compiler {
 
+/// On a dispatch: how many bytes of workspace its allocations take.
+inline constexpr llvm::StringLiteral workspaceBytesAttribute =
+    "boo.workspace_bytes";
+
 #define GEN_PASS_DECL
 #include "boo/compiler/passes/Passes.h.inc"
 

@@ -111,7 +111,8 @@ def LowerBrgemm : Pass<"boo-lower-brgemm", "mlir::func::FuncOp"> {
 def LowerElementwise : Pass<"boo-lower-elementwise", "mlir::func::FuncOp"> {
   let summary = "Turn elementwise linalg ops on memrefs into vector loops";
   let description = [{
-    An all-parallel linalg op on memrefs becomes loops. The innermost one runs
+    An all-parallel linalg op on memrefs, or a memref.copy, becomes loops. The
+    innermost one runs
     along the last dimension of the outputs, if that is contiguous, by vectors
     of `vector-bits` of the widest type in the body: contiguous operands are
     loaded whole, those that do not change along the vector once ahead of the
@@ -142,6 +143,29 @@ def LowerElementwise : Pass<"boo-lower-elementwise", "mlir::func::FuncOp"> {
   let dependentDialects = ["mlir::arith::ArithDialect", "mlir::scf::SCFDialect",
                            "mlir::memref::MemRefDialect",
                            "mlir::vector::VectorDialect"];
+}
+
+def PlaceAllocations : Pass<"boo-place-allocations", "mlir::func::FuncOp"> {
+  let summary = "Put the buffers of a dispatch into its workspace";
+  let description = [{
+    Each memref.alloc and memref.alloca becomes a place of its own in the
+    workspace, aligned to 64 bytes, and memref.dealloc goes away. The function's
+    attribute `boo.workspace_bytes` tells what they take together; one that is
+    there already counts as taken. A buffer that is allocated inside of a loop
+    is the same memory in every round. Refused are sizes known at run time only,
+    layouts other than the identity, and buffers that a loop carries into its
+    next round or that the function returns.
+
+    ```mlir
+    %0 = memref.alloc() : memref<4x8xf32>
+    // becomes
+    %1 = boo.arg %args workspace 64 : memref<?xf32>
+    %0 = memref.reinterpret_cast %1 to offset: [0], sizes: [4, 8], strides: [8, 1]
+        : memref<?xf32> to memref<4x8xf32>
+    ```
+  }];
+  let dependentDialects = ["boo::compiler::BooDialect",
+                           "mlir::memref::MemRefDialect"];
 }
 
 #endif // BOO_PASSES_TD

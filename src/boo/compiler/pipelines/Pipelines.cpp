@@ -20,7 +20,6 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Arith/Transforms/Passes.h"
 #include "mlir/Dialect/ControlFlow/IR/ControlFlow.h"
-#include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -51,15 +50,10 @@ void boo::compiler::registerDialects(DialectRegistry &registry) {
   registerLLVMDialectTranslation(registry);
 }
 
-void boo::compiler::registerTensorDialects(DialectRegistry &registry) {
-  registry.insert<linalg::LinalgDialect>();
-}
-
 void boo::compiler::buildLoweringPipeline(OpPassManager &pm,
                                           const LoweringOptions &options) {
   if (options.linalg)
-    pm.addNestedPass<func::FuncOp>(
-        createLowerElementwise({options.vectorBits}));
+    buildLinalgLowering(pm, options);
   LowerBrgemmOptions brgemm;
   brgemm.vectorBits = options.vectorBits;
   brgemm.fma = options.fma;
@@ -86,4 +80,5 @@ void boo::compiler::registerPasses() {
   boo::compiler::registerIntegerHalves();
   boo::compiler::registerLowerBrgemm();
   boo::compiler::registerLowerElementwise();
+  boo::compiler::registerPlaceAllocations();
 }

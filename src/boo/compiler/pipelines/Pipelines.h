@@ -14,11 +14,20 @@ struct LoweringOptions {
   bool fma = true;
   /// The module holds linalg ops on memrefs, as groups without an anchor do.
   bool linalg = false;
+  /// And views and reductions, as what comes out of buildImportPipeline.
+  bool imported = false;
   /// The ISA converts f16 in hardware (F16C, AVX-512).
   bool hardwareF16 = true;
 };
 void buildLoweringPipeline(mlir::OpPassManager &pm,
                            const LoweringOptions &options);
+
+/// The part of it that makes loops of linalg ops.
+void buildLinalgLowering(mlir::OpPassManager &pm,
+                         const LoweringOptions &options);
+/// From functions on tensors, one of them public, to that function alone, on
+/// memrefs: without calls, and without arithmetic on floats of 16 bits.
+void buildImportPipeline(mlir::OpPassManager &pm);
 
 /// Every dialect and interface that the kernels of an anchor need.
 void registerDialects(mlir::DialectRegistry &registry);
