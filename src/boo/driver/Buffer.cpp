@@ -56,13 +56,15 @@ StatusOr<GuardedBuffer> GuardedBuffer::create(int64_t bytes) {
 
 void GuardedBuffer::poison() { std::memset(Data, 0xff, size_t(Size)); }
 
-bool GuardedBuffer::intact() const {
-  const char *end = Map + MapSize - Page;
-  for (const char *p = Map + Page; p != Data; ++p)
-    if (static_cast<unsigned char>(*p) != Pattern)
-      return false;
-  for (const char *p = Data + Size; p != end; ++p)
-    if (static_cast<unsigned char>(*p) != Pattern)
-      return false;
-  return true;
+int64_t GuardedBuffer::strayByte() const {
+  auto written = [](const char *p) {
+    return static_cast<unsigned char>(*p) != Pattern;
+  };
+  for (const char *p = Data + Size, *end = Map + MapSize - Page; p != end; ++p)
+    if (written(p))
+      return p - Data;
+  for (const char *p = Data; p-- != Map + Page;)
+    if (written(p))
+      return p - Data;
+  return kNone;
 }

@@ -25,7 +25,11 @@ public:
   /// Sets every byte of the data to 0xff.
   void poison();
   /// True when nothing was written beside the data.
-  bool intact() const;
+  bool intact() const { return strayByte() == kNone; }
+  /// Offset from the data's begin of a byte beside it that was written: that
+  /// nearest to the data, or kNone.
+  int64_t strayByte() const;
+  static constexpr int64_t kNone = INT64_MIN;
 
 private:
   char *Map = nullptr, *Data = nullptr;

@@ -68,14 +68,24 @@ void Operands::evict() const {
     evictFromCaches(buffer.data(), buffer.size());
 }
 
+static Status checkBuffer(const GuardedBuffer &buffer, const char *what,
+                          size_t index) {
+  int64_t at = buffer.strayByte();
+  if (at == GuardedBuffer::kNone)
+    return Status::ok();
+  return Status(StatusCode::KernelError,
+                "the kernel wrote beside " + std::string(what) + " " +
+                    std::to_string(index) + ": " +
+                    (at < 0 ? std::to_string(-at) + " bytes before its begin"
+                            : std::to_string(at - buffer.size()) +
+                                  " bytes behind its end") +
+                    " (it has " + std::to_string(buffer.size()) + ")");
+}
+
 Status Operands::checkIntact() const {
   for (size_t i = 0; i != Arguments.size(); ++i)
-    if (!Arguments[i].intact())
-      return Status(StatusCode::KernelError,
-                    "the kernel wrote beside argument " + std::to_string(i));
+    BOO_RETURN_IF_ERROR(checkBuffer(Arguments[i], "argument", i));
   for (size_t i = 0; i != Outputs.size(); ++i)
-    if (!Outputs[i].intact())
-      return Status(StatusCode::KernelError,
-                    "the kernel wrote beside output " + std::to_string(i));
+    BOO_RETURN_IF_ERROR(checkBuffer(Outputs[i], "output", i));
   return Status::ok();
 }
