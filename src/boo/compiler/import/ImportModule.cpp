@@ -5,7 +5,7 @@
 #include "boo/compiler/pipelines/Pipelines.h"
 #include "boo/graph/Attributes.h"
 
-#include "mlir/Dialect/Bufferization/IR/BufferizableOpInterface.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Bufferization/IR/Bufferization.h"
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/Parser/Parser.h"
@@ -150,6 +150,17 @@ static Status checkSignature(func::FuncOp entry, const Graph &graph,
   return Status::ok();
 }
 
+/// The emulation of arithmetic on short floats lets a conversion and its
+/// inverse cancel; here each op rounds, as it is written.
+static void keepRoundings(ModuleOp module) {
+  module.walk([](Operation *op) {
+    if (auto extend = dyn_cast<arith::ExtFOp>(op))
+      extend.setFastmathAttr(nullptr);
+    else if (auto truncate = dyn_cast<arith::TruncFOp>(op))
+      truncate.setFastmathAttr(nullptr);
+  });
+}
+
 /// What bufferization promises and the emitter relies on.
 static Status checkBufferized(ModuleOp module, func::FuncOp entry) {
   for (auto function : module.getOps<func::FuncOp>())
@@ -188,5 +199,6 @@ StatusOr<ImportedModule> boo::compiler::importModule(MLIRContext &context,
         "mlir node: " + (failedPass->empty() ? "the verifier" : *failedPass) +
             ": " + messages.text());
   BOO_RETURN_IF_ERROR(checkBufferized(*result.module, result.entry));
+  keepRoundings(*result.module);
   return result;
 }
