@@ -16,7 +16,6 @@
 
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/InitLLVM.h"
-#include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/ToolOutputFile.h"
 
 using namespace boo;
@@ -29,7 +28,8 @@ llvm::cl::opt<bool> emitOption(
     llvm::cl::desc("read a Graph text and write its kernel before any pass"));
 llvm::cl::opt<bool> compileOption(
     "boo-compile", llvm::cl::init(false),
-    llvm::cl::desc("read a Graph text and write its artifact, unsealed, to -o"));
+    llvm::cl::desc(
+        "read a Graph text and write its artifact, unsealed, to -o"));
 llvm::cl::opt<bool> decideOption(
     "boo-decide", llvm::cl::init(false),
     llvm::cl::desc("read a Graph text and write its Schedule and the reasons"));
@@ -106,10 +106,9 @@ Status compileRequest(const Request &request, const std::string &output) {
 }
 
 int report(const Status &status) {
-  if (status.isOk())
-    return 0;
-  llvm::errs() << "boo-opt: error: " << status.message() << "\n";
-  return 1;
+  if (!status.isOk())
+    llvm::errs() << "boo-opt: error: " << status.message() << "\n";
+  return !status.isOk();
 }
 
 int emit(llvm::StringRef inputFile, llvm::StringRef outputFile,

@@ -7,10 +7,33 @@
 
 #include <cstdlib>
 #include <cstring>
+#include <mutex>
 
 using namespace boo;
 
 #define BOO_EXPORT extern "C" __attribute__((visibility("default")))
+
+namespace {
+/// LLVM's crash handlers, in place while some thread compiles: the program's
+/// own must be back afterwards.
+class CrashHandlers {
+public:
+  CrashHandlers() {
+    std::lock_guard<std::mutex> lock(Mutex);
+    if (Users++ == 0)
+      llvm::CrashRecoveryContext::Enable();
+  }
+  ~CrashHandlers() {
+    std::lock_guard<std::mutex> lock(Mutex);
+    if (--Users == 0)
+      llvm::CrashRecoveryContext::Disable();
+  }
+
+private:
+  static inline std::mutex Mutex;
+  static inline int Users = 0;
+};
+} // namespace
 
 BOO_EXPORT uint32_t boo_compiler_abi_version(void) {
   return BOO_COMPILER_ABI_VERSION;
@@ -23,7 +46,7 @@ BOO_EXPORT int32_t boo_compiler_compile(const boo_compile_request *request,
     status = internalError("the compiler plugin and its caller disagree about "
                            "the compile request; rebuild both");
   } else {
-    llvm::CrashRecoveryContext::Enable();
+    CrashHandlers handlers;
     llvm::CrashRecoveryContext recovery;
     if (!recovery.RunSafely([&] { status = compiler::compileGroup(*request); }))
       status = Status(StatusCode::CompileError,

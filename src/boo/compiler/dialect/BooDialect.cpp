@@ -45,9 +45,19 @@ LogicalResult BrgemmOp::verify() {
     return emitOpError("requires an n stride of A of 0 or 1");
   if (getBStrides()[0] != 1)
     return emitOpError("requires an n stride of B of 1");
-  Type acc = getA().getType().getElementType();
-  if (getB().getType().getElementType() != acc)
-    return emitOpError("requires A and B of the type that is accumulated");
+  Type stored = getA().getType().getElementType();
+  if (getB().getType().getElementType() != stored)
+    return emitOpError("requires A and B of one type");
+  Type acc = stored;
+  if (getStaging()) {
+    acc = getStaging().getType().getElementType();
+    if (!stored.isBF16() || !acc.isF32())
+      return emitOpError("requires A and B of bf16 and staging of f32 for a "
+                         "matrix unit");
+    if (getK() % 32 != 0 || getAStrides()[1] != 0 || getAStrides()[2] != 1)
+      return emitOpError("requires a dense A with k contiguous and a multiple "
+                         "of 32 for a matrix unit");
+  }
   Block &body = getBody().front();
   if (body.getNumArguments() != 1 + getTail().size())
     return emitOpError("requires a block argument for the sum and one for each "
@@ -77,6 +87,10 @@ void BrgemmOp::getEffects(
   effects.emplace_back(MemoryEffects::Read::get(), &getAMutable());
   effects.emplace_back(MemoryEffects::Read::get(), &getBMutable());
   effects.emplace_back(MemoryEffects::Write::get(), &getCMutable());
+  for (OpOperand &operand : getStagingMutable()) {
+    effects.emplace_back(MemoryEffects::Read::get(), &operand);
+    effects.emplace_back(MemoryEffects::Write::get(), &operand);
+  }
   for (OpOperand &operand : getTailMutable())
     effects.emplace_back(MemoryEffects::Read::get(), &operand);
 }

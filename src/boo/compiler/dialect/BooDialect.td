@@ -90,6 +90,11 @@ def BrgemmOp : BooOp<"brgemm", [IsolatedFromAbove, AttrSizedOperandSegments,
     operands may have any float type: the region converts. It computes on
     scalars and is vectorised by cloning, so all its ops are elementwise.
 
+    A and B of bf16 with sums in f32 are for matrix units. B then holds pairs of
+    k side by side, B[b_offset + (k/2)*bk + 2*n + k%2], k is a multiple of 32
+    and ak is 1; A may be read up to the next multiple of 16 in m, and `staging`
+    is f32 memory for the sums of all those rows and columns.
+
     ```mlir
     boo.brgemm a(%x[%0]) b(%w[%1]) c(%y[%2]) batch(%rows) tail(%bias[%3])
         {m = 14, n = 32, k = 192, a_strides = [64, 0, 1, 3584], …}
@@ -106,6 +111,7 @@ def BrgemmOp : BooOp<"brgemm", [IsolatedFromAbove, AttrSizedOperandSegments,
                        Variadic<Index>:$batch_counts,
                        Variadic<FlatFloatMemRef>:$tail,
                        Variadic<Index>:$tail_offsets,
+                       Optional<FlatFloatMemRef>:$staging,
                        I64Attr:$m, I64Attr:$n, I64Attr:$k,
                        DenseI64ArrayAttr:$a_strides,
                        DenseI64ArrayAttr:$b_strides,
@@ -119,6 +125,7 @@ def BrgemmOp : BooOp<"brgemm", [IsolatedFromAbove, AttrSizedOperandSegments,
     `c` `(` $c `[` $c_offset `]` `)`
     (`batch` `(` $batch_counts^ `)`)?
     (`tail` `(` $tail^ `[` $tail_offsets `]` `)`)?
+    (`staging` `(` $staging^ `:` type($staging) `)`)?
     attr-dict `:` type($a) `,` type($b) `,` type($c)
     (`(` type($tail)^ `)`)? $body
   }];

@@ -16,11 +16,13 @@ ConvEmitter::ConvEmitter(MLIRContext &context, const Graph &group,
     : Group(group), S(schedule), Options(options), Nest(makeConvNest(group)),
       P(Nest.problem), Module(ModuleOp::create(UnknownLoc::get(&context))),
       K(*Module), Compute(K.type(Nest.computeType())),
+      Factor(S.amx ? K.type(DType::BF16) : Compute),
       Lanes(S.vectorBits / Compute.getIntOrFloatBitWidth()),
       BlockChannels(S.nVectors * Lanes),
       PackedField(options.constantsPacked ? ArgField::Constants
                                           : ArgField::Workspace) {
-  S.mTile = std::min(S.mTile, P.out[2]);
+  if (!S.amx)
+    S.mTile = std::min(S.mTile, P.out[2]);
 }
 
 int64_t ConvEmitter::argument(ValueId id) const {
@@ -31,12 +33,18 @@ int64_t ConvEmitter::blocks() const {
   return ceilDivide(Nest.nExtent(), BlockChannels);
 }
 int64_t ConvEmitter::blockElements() const {
-  return P.filter[0] * P.filter[1] * P.filter[2] * Nest.kChannels() *
-         BlockChannels;
+  return P.filter[0] * P.filter[1] * P.filter[2] * kPadded() * BlockChannels;
+}
+int64_t ConvEmitter::kPadded() const {
+  // A matrix unit takes 32 steps at a time.
+  return S.amx ? ceilDivide(Nest.kChannels(), 32) * 32 : Nest.kChannels();
 }
 int64_t ConvEmitter::rowTiles() const { return ceilDivide(P.out[2], S.mTile); }
 int64_t ConvEmitter::scratchColumns() const {
-  int64_t pixels = std::min(S.wChunk * S.mTile, P.out[2]);
+  // A matrix unit reads whole tiles: columns past the last pixel have memory.
+  int64_t pixels = S.wChunk * S.mTile;
+  if (!S.amx)
+    pixels = std::min(pixels, P.out[2]);
   return (pixels - 1) * P.stride[2] + (P.filter[2] - 1) * P.dilation[2] + 1;
 }
 int64_t ConvEmitter::scratchChannels() const {
@@ -47,24 +55,31 @@ int64_t ConvEmitter::scratchChannels() const {
 int64_t ConvEmitter::scratchPitch() const {
   // Columns a page apart fall into one set of the L1 cache: a few elements of
   // slack spread them.
-  int64_t channels = scratchChannels();
-  int64_t bytes = dtypeBytes(Nest.computeType());
+  int64_t channels = Nest.depthwise ? scratchChannels() : kPadded();
+  int64_t bytes = Factor.getIntOrFloatBitWidth() / 8;
   bool aliases = channels * P.stride[2] * bytes % 4096 == 0;
   return channels + (aliases ? 64 / bytes : 0);
 }
 
+int64_t ConvEmitter::scratchInputBytes() const {
+  int64_t elements =
+      P.filter[0] * P.filter[1] * scratchColumns() * scratchPitch();
+  int64_t bytes = elements * Factor.getIntOrFloatBitWidth() / 8;
+  return ceilDivide(bytes, 64) * 64;
+}
+
 KernelModule ConvEmitter::emit() {
   KernelModule kernel;
-  int64_t computeBytes = dtypeBytes(Nest.computeType());
-  int64_t packedBytes =
-      Nest.groupLoops() * blocks() * blockElements() * computeBytes;
+  int64_t packedBytes = Nest.groupLoops() * blocks() * blockElements() *
+                        Factor.getIntOrFloatBitWidth() / 8;
   emitPack();
   emitConv();
   (Options.constantsPacked ? kernel.constantsBytes : kernel.workspaceBytes) =
       packedBytes;
   if (S.scratchInput)
-    kernel.scratchBytes = P.filter[0] * P.filter[1] * scratchColumns() *
-                          scratchPitch() * computeBytes;
+    kernel.scratchBytes = scratchInputBytes();
+  if (S.amx)
+    kernel.scratchBytes += S.mTile * BlockChannels * 4;
   Dispatch pack{"boo_dispatch_0", "pack_filter",
                 Nest.groupLoops() * blocks() * packPieces()};
   (Options.constantsPacked ? kernel.prepare : kernel.run).push_back(pack);
@@ -131,7 +146,7 @@ Value ConvEmitter::inputRow(const Place &at) {
 ConvEmitter::InputView ConvEmitter::viewInput(const Place &at) {
   Value column = K.add(K.mul(at.firstTile, S.mTile * P.stride[2]), -P.padLo[2]);
   InputView view;
-  view.buffer = K.buffer(ArgField::In, argument(Nest.input), Compute);
+  view.buffer = K.buffer(ArgField::In, argument(Nest.input), Factor);
   view.base = K.add(inputRow(at), K.mul(column, P.inStrides.spatial[2]));
   if (Nest.depthwise)
     view.base = K.add(
@@ -156,14 +171,14 @@ void ConvEmitter::emitConv() {
         // Four bodies at most: whole and remaining pixels and channels.
         auto withN = [&](int64_t n) {
           auto withM = [&](int64_t m) { emitTile(at, input, block, j, m, n); };
-          if (mRest == S.mTile)
-            return withM(S.mTile);
+          if (rowTiles() == 1 || mRest == S.mTile)
+            return withM(mRest);
           K.ifThen(
               K.equal(index, rowTiles() - 1), [&] { withM(mRest); },
               [&] { withM(S.mTile); });
         };
-        if (nRest == BlockChannels)
-          return withN(BlockChannels);
+        if (blocks() == 1 || nRest == BlockChannels)
+          return withN(nRest);
         K.ifThen(
             K.equal(block, blocks() - 1), [&] { withN(nRest); },
             [&] { withN(BlockChannels); });
@@ -176,7 +191,7 @@ void ConvEmitter::emitTile(const Place &at, const InputView &input, Value block,
                            Value tile, int64_t m, int64_t n) {
   // Batches: taps in depth and height, and in width unless a row's taps and
   // channels are one contiguous run.
-  int64_t channels = Nest.kChannels(), taps = P.filter[2];
+  int64_t channels = kPadded(), taps = P.filter[2];
   int64_t tapColumn = P.dilation[2] * input.column;
   SmallVector<Value> counts;
   SmallVector<int64_t> aBatch, bBatch;
@@ -210,7 +225,8 @@ void ConvEmitter::emitTile(const Place &at, const InputView &input, Value block,
                                BlockChannels * input.channel));
   SmallVector<int64_t> aStrides{mStride, Nest.depthwise ? 1 : 0, kStride};
   aStrides.append(aBatch);
-  SmallVector<int64_t> bStrides{1, BlockChannels};
+  // One step of k, or for pairs of k side by side the next pair.
+  SmallVector<int64_t> bStrides{1, BlockChannels * (S.amx ? 2 : 1)};
   bStrides.append(bBatch);
 
   Value pixel = K.mul(K.add(at.firstTile, tile), S.mTile);
@@ -234,11 +250,14 @@ void ConvEmitter::emitTile(const Place &at, const InputView &input, Value block,
     tailStrides.append({operand.spatial[2], operand.channel});
   }
   Value out = K.buffer(ArgField::Out, 0, K.type(Nest.outType));
-  Value packed = K.buffer(PackedField, 0, Compute);
+  Value packed = K.buffer(PackedField, 0, Factor);
+  Value staging;
+  if (S.amx)
+    staging = K.buffer(ArgField::Scratch, scratchInputBytes(), Compute);
   auto op = BrgemmOp::create(
       K.builder(), K.loc(), input.buffer, aBase, packed, bBase, out,
       address(P.outStrides.outer, P.outStrides.channel, P.outStrides.spatial),
-      counts, tail, tailOffsets, uint64_t(m), uint64_t(n), uint64_t(k),
+      counts, tail, tailOffsets, staging, uint64_t(m), uint64_t(n), uint64_t(k),
       aStrides, bStrides,
       ArrayRef<int64_t>{P.outStrides.spatial[2], P.outStrides.channel},
       tailStrides, uint64_t(S.kUnroll), uint64_t(S.prefetch));

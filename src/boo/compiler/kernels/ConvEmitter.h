@@ -43,6 +43,7 @@ private:
   };
 
   void emitPack();
+  void emitPackPairs();
   void emitConv();
   Place place(Value tile);
   /// Input address of the row that tap `low` reads, at column 0.
@@ -55,6 +56,8 @@ private:
   /// Lanes x lanes elements, transposed: channels become contiguous.
   void copySquare(Value in, Value source, int64_t channel, Value out,
                   Value target);
+  /// Zeros behind the channels of the columns [from, to).
+  void zeroPadding(Value target, Value from, Value to);
   void zeroColumns(Value target, Value from, Value to, Value channels);
   void emitTile(const Place &at, const InputView &input, Value block,
                 Value tile, int64_t m, int64_t n);
@@ -68,8 +71,10 @@ private:
   int64_t blockElements() const; ///< packed filter of one block
   int64_t packPieces() const;    ///< grid tiles that pack one block
   int64_t rowTiles() const;      ///< register tiles of a row
+  int64_t kPadded() const;       ///< reduction channels, zeros included
   int64_t scratchColumns() const, scratchChannels() const;
   int64_t scratchPitch() const; ///< elements from a column to the next
+  int64_t scratchInputBytes() const;
 
   const Graph &Group;
   Schedule S;
@@ -79,6 +84,7 @@ private:
   mlir::OwningOpRef<mlir::ModuleOp> Module;
   KernelBuilder K;
   mlir::Type Compute;
+  mlir::Type Factor; ///< of A and B: the computed type, bf16 for a matrix unit
   int64_t Lanes, BlockChannels;
   ArgField PackedField;
 };

@@ -21,7 +21,7 @@ ConvEmitter::InputView ConvEmitter::fillScratch(const Place &at) {
     source = K.add(source,
                    K.mul(at.firstBlock, BlockChannels * P.inStrides.channel));
   InputView view;
-  view.buffer = K.buffer(ArgField::Scratch, 0, Compute);
+  view.buffer = K.buffer(ArgField::Scratch, 0, Factor);
   view.base = K.index(0);
   view.tap = {P.filter[1] * columns * pitch, columns * pitch};
   view.column = pitch;
@@ -58,6 +58,19 @@ void ConvEmitter::fillRow(const Place &at, Value source, Value target) {
   copyColumns(K.add(source, K.mul(first, P.inStrides.spatial[2])), target, low,
               high, channels);
   zeroColumns(target, high, width, channels);
+  if (!Nest.depthwise && kPadded() != Nest.kChannels())
+    zeroPadding(target, low, high);
+}
+
+void ConvEmitter::zeroPadding(Value target, Value from, Value to) {
+  Value out = K.buffer(ArgField::Scratch, 0, Factor);
+  Value zero = arith::ConstantOp::create(K.builder(), K.loc(),
+                                         K.builder().getZeroAttr(Factor));
+  K.loop(from, to, 1, [&](Value x) {
+    Value column = K.add(target, K.mul(x, scratchPitch()));
+    K.loop(K.index(Nest.kChannels()), K.index(kPadded()), 1,
+           [&](Value c) { K.store(zero, out, K.add(column, c)); });
+  });
 }
 
 void ConvEmitter::copyColumns(Value source, Value target, Value from, Value to,
@@ -65,13 +78,13 @@ void ConvEmitter::copyColumns(Value source, Value target, Value from, Value to,
   int64_t pitch = scratchPitch();
   Type stored = K.type(P.dtype);
   Value in = K.buffer(ArgField::In, argument(Nest.input), stored);
-  Value out = K.buffer(ArgField::Scratch, 0, Compute);
+  Value out = K.buffer(ArgField::Scratch, 0, Factor);
   int64_t column = P.inStrides.spatial[2], channel = P.inStrides.channel;
   OpBuilder &b = K.builder();
   Location loc = K.loc();
   auto element = [&](Value x, Value c) {
     Value at = K.add(source, K.add(K.mul(x, column), K.mul(c, channel)));
-    K.store(K.convert(K.load(in, at), Compute), out,
+    K.store(K.convert(K.load(in, at), Factor), out,
             K.add(target, K.add(K.mul(x, pitch), c)));
   };
   if (channel != 1) {
@@ -108,7 +121,7 @@ void ConvEmitter::copyColumns(Value source, Value target, Value from, Value to,
     K.loop(K.index(0), whole, Lanes, [&](Value i) {
       Value value =
           vector::LoadOp::create(b, loc, loadType, in, K.add(source, i));
-      vector::StoreOp::create(b, loc, K.convert(value, Compute), out,
+      vector::StoreOp::create(b, loc, K.convert(value, Factor), out,
                               K.add(target, i));
     });
     K.loop(whole, length, 1, single);
@@ -118,7 +131,7 @@ void ConvEmitter::copyColumns(Value source, Value target, Value from, Value to,
     Value start = K.add(source, K.mul(from, column));
     Value to0 = K.add(target, K.mul(from, pitch));
     run(start, to0, K.mul(K.sub(to, from), pitch), [&](Value i) {
-      K.store(K.convert(K.load(in, K.add(start, i)), Compute), out,
+      K.store(K.convert(K.load(in, K.add(start, i)), Factor), out,
               K.add(to0, i));
     });
     return;
@@ -138,7 +151,7 @@ void ConvEmitter::copySquare(Value in, Value source, int64_t channel, Value out,
   for (int64_t i = 0; i != Lanes; ++i)
     rows.push_back(K.convert(vector::LoadOp::create(b, K.loc(), type, in,
                                                     K.add(source, i * channel)),
-                             Compute));
+                             Factor));
   SmallVector<Value> columns = transposeSquare(b, K.loc(), rows);
   for (int64_t i = 0; i != Lanes; ++i)
     vector::StoreOp::create(b, K.loc(), columns[size_t(i)], out,
@@ -150,10 +163,10 @@ void ConvEmitter::zeroColumns(Value target, Value from, Value to,
   int64_t pitch = scratchPitch();
   OpBuilder &b = K.builder();
   Location loc = K.loc();
-  Value out = K.buffer(ArgField::Scratch, 0, Compute);
-  auto vectorType = VectorType::get({Lanes}, Compute);
+  Value out = K.buffer(ArgField::Scratch, 0, Factor);
+  auto vectorType = VectorType::get({Lanes}, Factor);
   Value zeros = arith::ConstantOp::create(b, loc, b.getZeroAttr(vectorType));
-  Value zero = arith::ConstantOp::create(b, loc, b.getZeroAttr(Compute));
+  Value zero = arith::ConstantOp::create(b, loc, b.getZeroAttr(Factor));
   // Whole pitches are zeroed: what stands past `channels` is never used.
   Value start = K.add(target, K.mul(from, pitch));
   Value length = K.mul(K.sub(to, from), pitch);

@@ -108,6 +108,19 @@ def LowerBrgemm : Pass<"boo-lower-brgemm", "mlir::func::FuncOp"> {
                            "mlir::vector::VectorDialect"];
 }
 
+def LowerBrgemmToAmx : Pass<"boo-lower-brgemm-to-amx", "mlir::func::FuncOp"> {
+  let summary = "Turn bf16 register tiles into AMX code";
+  let description = [{
+    Each boo.brgemm with staging memory becomes its batch and k loops round
+    amx.tile_mulf, with ceil(m / 16) x ceil(n / 16) tiles of sums carried by them.
+    The sums go through the staging memory into the vector copy of the tail.
+    Sums, A and B take eight tiles at most. Other tiles stay as they are.
+  }];
+  let dependentDialects = ["mlir::amx::AMXDialect", "mlir::arith::ArithDialect",
+                           "mlir::scf::SCFDialect",
+                           "mlir::vector::VectorDialect"];
+}
+
 def LowerElementwise : Pass<"boo-lower-elementwise", "mlir::func::FuncOp"> {
   let summary = "Turn elementwise linalg ops on memrefs into vector loops";
   let description = [{

@@ -32,10 +32,10 @@ using namespace mlir;
 using namespace boo::compiler;
 
 void boo::compiler::registerDialects(DialectRegistry &registry) {
-  registry
-      .insert<BooDialect, arith::ArithDialect, cf::ControlFlowDialect,
-              func::FuncDialect, LLVM::LLVMDialect, math::MathDialect,
-              memref::MemRefDialect, scf::SCFDialect, vector::VectorDialect>();
+  registry.insert<BooDialect, amx::AMXDialect, arith::ArithDialect,
+                  cf::ControlFlowDialect, func::FuncDialect, LLVM::LLVMDialect,
+                  math::MathDialect, memref::MemRefDialect, scf::SCFDialect,
+                  vector::VectorDialect>();
   registerConvertBooToLLVMInterface(registry);
   registerConvertAMXToLLVMInterface(registry);
   arith::registerConvertArithToLLVMInterface(registry);
@@ -54,6 +54,8 @@ void boo::compiler::buildLoweringPipeline(OpPassManager &pm,
                                           const LoweringOptions &options) {
   if (options.linalg)
     buildLinalgLowering(pm, options);
+  // Tiles for a matrix unit first: what stays is for vectors.
+  pm.addNestedPass<func::FuncOp>(createLowerBrgemmToAmx());
   LowerBrgemmOptions brgemm;
   brgemm.vectorBits = options.vectorBits;
   brgemm.fma = options.fma;
@@ -79,6 +81,7 @@ void boo::compiler::registerPasses() {
   boo::compiler::registerExpandMath();
   boo::compiler::registerIntegerHalves();
   boo::compiler::registerLowerBrgemm();
+  boo::compiler::registerLowerBrgemmToAmx();
   boo::compiler::registerLowerElementwise();
   boo::compiler::registerPlaceAllocations();
 }

@@ -48,13 +48,45 @@ public:
             ? "depthwise: one channel a group, so lanes run over channels"
             : "direct: products of " + std::to_string(Nest.kChannels()) +
                   " channels for each tap");
-    chooseTile();
+    if (wantsAmx())
+      chooseAmxTile();
+    else
+      chooseTile();
     chooseInput();
     chooseChunks();
     return Result;
   }
 
 private:
+  /// Whether a matrix unit serves this group: it multiplies bf16, 32 channels
+  /// at a time, so few channels would be mostly zeros.
+  bool wantsAmx() {
+    if (T.isa != Isa::Amx || P.dtype != DType::BF16 || Nest.depthwise)
+      return false;
+    bool fits = 2 * Nest.kChannels() >= ceilDiv(Nest.kChannels(), 32) * 32;
+    Result.why.push_back(
+        fits ? "amx: bf16 products by matrix unit"
+             : "no amx: " + std::to_string(Nest.kChannels()) +
+                   " channels would fill less than half of its tiles");
+    return fits;
+  }
+
+  /// Sums, A and B in eight tiles: 2 x 2, or 1 x 3 for short rows.
+  void chooseAmxTile() {
+    Schedule &s = Result.schedule;
+    s.amx = true;
+    s.vectorBits = 512;
+    Lanes = 16;
+    ElementBytes = 2;
+    bool shortRow = P.out[2] <= 16;
+    s.mTile = shortRow ? 16 : 32;
+    s.nVectors =
+        std::min<int64_t>(shortRow ? 3 : 2, ceilDiv(Nest.nExtent(), Lanes));
+    Result.why.push_back("tile " + std::to_string(s.mTile) + " pixels x " +
+                         std::to_string(s.nVectors * Lanes) +
+                         " channels: sums, A and B fill the eight tiles");
+  }
+
   void chooseTile() {
     TileChoice best, widest;
     // Few channels fill short vectors better; those exist on every ISA.
@@ -124,7 +156,9 @@ private:
 
   void chooseInput() {
     std::string reason = Nest.needsScratch();
-    if (!reason.empty())
+    if (Result.schedule.amx)
+      scratch("the matrix unit reads whole tiles, zeros included");
+    else if (!reason.empty())
       scratch(reason);
     else if (!Nest.depthwise && P.inStrides.channel != 1 &&
              Nest.nExtent() > 4 * Lanes)
@@ -224,6 +258,17 @@ Status boo::compiler::checkConvSchedule(const Graph &group,
   if (schedule.fma && !registerFile(target.isa).fma)
     return refuse("fma=1 needs a target with fused multiply-add, not " +
                   std::string(isaName(target.isa)));
+  if (schedule.amx) {
+    int64_t rows = ceilDiv(schedule.mTile, 16), columns = schedule.nVectors;
+    if (target.isa != Isa::Amx || nest.problem.dtype != DType::BF16 ||
+        nest.depthwise)
+      return refuse("amx=1 needs a dense bf16 convolution and the target amx");
+    if (!schedule.scratchInput || vector != 512 || schedule.mTile % 16 != 0 ||
+        rows * columns + rows + columns > 8)
+      return refuse(
+          "amx=1 needs scratch_input=1, vector_bits=512 and an m_tile "
+          "of 16 or 32 whose sums, A and B fit eight tiles");
+  }
   if (std::string reason = nest.needsScratch();
       !reason.empty() && !schedule.scratchInput)
     return refuse("scratch_input=0 cannot serve this input: " + reason);
