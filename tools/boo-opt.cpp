@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "boo/compiler/Compiler.h"
+#include "boo/compiler/Request.h"
 #include "boo/compiler/pipelines/Pipelines.h"
 
 #include "mlir/IR/MLIRContext.h"
@@ -16,6 +17,7 @@
 
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/InitLLVM.h"
+#include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/ToolOutputFile.h"
 
 using namespace boo;
@@ -34,39 +36,6 @@ llvm::cl::opt<bool> decideOption(
     "boo-decide", llvm::cl::init(false),
     llvm::cl::desc("read a Graph text and write its Schedule and the reasons"));
 
-/// A Graph text and the lines about it.
-struct Request {
-  std::string graph, schedule, target = printTarget(Target{.isa = Isa::Avx512}),
-                               constants;
-};
-
-/// A bare ISA name stands for that ISA with the default caches.
-std::string completeTarget(llvm::StringRef text) {
-  auto isa = parseIsa(std::string_view(text));
-  return isa.isOk() ? printTarget(Target{.isa = *isa}) : text.str();
-}
-
-Request parseRequest(llvm::StringRef text) {
-  Request request;
-  llvm::SmallVector<llvm::StringRef> lines;
-  text.split(lines, '\n');
-  for (llvm::StringRef line : lines) {
-    llvm::StringRef comment = line.ltrim();
-    if (!comment.consume_front("//")) {
-      request.graph += line.str() + "\n";
-      continue;
-    }
-    comment = comment.trim();
-    if (comment.consume_front("schedule:"))
-      request.schedule = comment.trim().str();
-    else if (comment.consume_front("target:"))
-      request.target = completeTarget(comment.trim());
-    else if (comment.consume_front("constants:"))
-      request.constants = comment.trim().str();
-  }
-  return request;
-}
-
 Status runRequest(const Request &request, mlir::MLIRContext &context,
                   llvm::raw_ostream &out) {
   BOO_ASSIGN_OR_RETURN(Graph graph, parseGraph(request.graph));
@@ -81,7 +50,7 @@ Status runRequest(const Request &request, mlir::MLIRContext &context,
     return Status::ok();
   }
   EmitOptions options;
-  options.constantsPacked = request.constants == "packed";
+  options.constantsPacked = request.constantsPacked;
   BOO_ASSIGN_OR_RETURN(KernelModule kernel,
                        emitKernel(context, graph, decision.schedule, options));
   kernel.module->print(out);
@@ -100,7 +69,7 @@ Status compileRequest(const Request &request, const std::string &output) {
   compile.tuning_entry = request.schedule.c_str();
   compile.key = compile.builds = compile.dump_dir = compile.mlir_path = "";
   compile.name = "kernel";
-  compile.constants_packed = request.constants == "packed";
+  compile.constants_packed = request.constantsPacked;
   compile.output_path = output.c_str();
   return compileGroup(compile);
 }
