@@ -95,7 +95,8 @@ def LowerBrgemm : Pass<"boo-lower-brgemm", "mlir::func::FuncOp"> {
   let summary = "Turn register tiles into vector code";
   let description = [{
     Each boo.brgemm becomes its batch and k loops, with m x ceil(n / lanes)
-    vectors of accumulators carried by them, and a vector copy of its tail. The
+    vectors of accumulators carried by them, and vector copies of its tail, or,
+    when that is long, a loop round one copy, through buffers on the stack. The
     last vector of n is masked where it reads or writes an operand that is not
     padded. `vector-bits` is the width of a register; without `fma`, products
     and sums are separate instructions.

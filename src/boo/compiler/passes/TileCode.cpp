@@ -1,13 +1,12 @@
 //===- TileCode.cpp - What lowerings of the register tile share -----------===//
 
 #include "boo/compiler/passes/TileCode.h"
-#include "boo/compiler/dialect/CloneAsVector.h"
 #include "boo/compiler/dialect/VectorTranspose.h"
+#include "boo/compiler/passes/TileTail.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
-#include "mlir/IR/IRMapping.h"
 
 using namespace mlir;
 
@@ -108,36 +107,51 @@ SmallVector<Value> TileCode::loadColumns(Value buffer, Value at, int64_t stride,
     columns.push_back(lane < lanesOf(v)
                           ? loadLanes(buffer, offset(at, lane * stride), rows)
                           : columns.front());
-  return transposeSquare(Builder, Loc, columns);
+  SmallVector<Value> square = transposeSquare(Builder, Loc, columns);
+  square.resize(size_t(rows));
+  return square;
+}
+
+void TileCode::forEachBlock(
+    llvm::function_ref<void(int64_t, int64_t, int64_t)> block) {
+  for (int64_t v = 0; v != Vectors; ++v)
+    for (int64_t m = 0; m < M; m += Lanes)
+      block(m, std::min(Lanes, M - m), v);
 }
 
 void TileCode::storeTile(llvm::function_ref<Value(int64_t, int64_t)> sum) {
-  for (int64_t v = 0; v != Vectors; ++v)
-    for (int64_t m = 0; m < M; m += Lanes) {
-      SmallVector<Value> sums;
-      for (int64_t row = m; row != std::min(M, m + Lanes); ++row)
-        sums.push_back(sum(row, v));
-      storeBlock(sums, m, v);
-    }
+  Block &body = Op.getBody().front();
+  auto addArguments = [&](int64_t m, int64_t rows, int64_t v,
+                          TailArguments &arguments) {
+    for (int64_t row = m; row != m + rows; ++row)
+      arguments[0].push_back(sum(row, v));
+    for (size_t i = 0; i != Op.getTail().size(); ++i)
+      llvm::append_range(arguments[1 + i], loadTail(i, m, rows, v));
+  };
+  if (M * Vectors <= 2 || !isLongTail(body)) {
+    forEachBlock([&](int64_t m, int64_t rows, int64_t v) {
+      TailArguments arguments(body.getNumArguments());
+      addArguments(m, rows, v, arguments);
+      storeBlock(unrollTail(Builder, Loc, body, Lanes, arguments), m, v);
+    });
+    return;
+  }
+  // One loop for the whole tile, between the loads and the stores of all
+  // blocks.
+  TailArguments arguments(body.getNumArguments());
+  forEachBlock([&](int64_t m, int64_t rows, int64_t v) {
+    addArguments(m, rows, v, arguments);
+  });
+  SmallVector<Value> all = loopTail(Builder, Loc, body, Lanes, arguments);
+  ArrayRef<Value> rest = all;
+  forEachBlock([&](int64_t m, int64_t rows, int64_t v) {
+    storeBlock(SmallVector<Value>(rest.take_front(size_t(rows))), m, v);
+    rest = rest.drop_front(size_t(rows));
+  });
 }
 
-void TileCode::storeBlock(ArrayRef<Value> sums, int64_t m, int64_t v) {
-  int64_t rows = int64_t(sums.size());
-  Block &body = Op.getBody().front();
-  SmallVector<SmallVector<Value>> tails;
-  for (size_t i = 0; i != Op.getTail().size(); ++i)
-    tails.push_back(loadTail(i, m, rows, v));
-  SmallVector<Value> results;
-  for (int64_t row = 0; row != rows; ++row) {
-    IRMapping map;
-    map.map(body.getArgument(0), sums[size_t(row)]);
-    for (size_t i = 0; i != tails.size(); ++i)
-      map.map(body.getArgument(unsigned(1 + i)), tails[i][size_t(row)]);
-    for (Operation &op : body.without_terminator())
-      cloneAsVector(Builder, Loc, op, Lanes, map);
-    results.push_back(
-        map.lookup(cast<YieldOp>(body.getTerminator()).getValue()));
-  }
+void TileCode::storeBlock(SmallVector<Value> results, int64_t m, int64_t v) {
+  int64_t rows = int64_t(results.size());
   ArrayRef<int64_t> strides = Op.getCStrides();
   Value at = offset(Op.getCOffset(), m * strides[0] + v * Lanes * strides[1]);
   if (strides[1] == 1 || N == 1) {

@@ -26,9 +26,10 @@ protected:
   /// `count` contiguous elements, zeros in the lanes after them.
   Value loadLanes(Value buffer, Value at, int64_t count);
 
-  /// Runs the tail on every vector of sums (`sum(m, v)`) and stores it. Works
-  /// in blocks of as many rows as a vector has lanes, so that a block can be
-  /// transposed when memory runs along the rows.
+  /// Runs the tail on every vector of sums (`sum(m, v)`) and stores it: copies
+  /// of a short tail, a loop round a long one. Works in blocks of as many rows
+  /// as a vector has lanes, so that a block can be transposed when memory runs
+  /// along the rows.
   void storeTile(llvm::function_ref<Value(int64_t, int64_t)> sum);
 
   BrgemmOp Op;
@@ -44,7 +45,9 @@ private:
   Value gather(Value buffer, Value at, int64_t stride, int64_t v);
   llvm::SmallVector<Value> loadColumns(Value buffer, Value at, int64_t stride,
                                        int64_t rows, int64_t v);
-  void storeBlock(llvm::ArrayRef<Value> sums, int64_t m, int64_t v);
+  /// Calls with the first row, the number of rows and the vector.
+  void forEachBlock(llvm::function_ref<void(int64_t, int64_t, int64_t)> block);
+  void storeBlock(llvm::SmallVector<Value> results, int64_t m, int64_t v);
   void storeLanes(Value lanes, Value at, int64_t count);
 };
 

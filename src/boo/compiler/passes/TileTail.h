@@ -1,0 +1,29 @@
+//===- TileTail.h - The tail over all vectors of a tile ---------*- C++ -*-===//
+#pragma once
+
+#include "mlir/IR/Builders.h"
+
+namespace boo::compiler {
+
+/// For each argument of a tail's body the vectors that it takes, one a result.
+using TailArguments = llvm::SmallVector<llvm::SmallVector<mlir::Value>>;
+
+/// True for a body too long to be copied for every vector of a tile: it would
+/// be most of the code and of the time to compile it.
+bool isLongTail(mlir::Block &body);
+
+/// The results of the scalar `body` of a boo.brgemm on vectors of `lanes`, as a
+/// copy of the body for each of them.
+llvm::SmallVector<mlir::Value> unrollTail(mlir::OpBuilder &builder,
+                                          mlir::Location loc, mlir::Block &body,
+                                          int64_t lanes,
+                                          const TailArguments &arguments);
+
+/// The same as a loop, through buffers on the stack that all tiles of the
+/// function share.
+llvm::SmallVector<mlir::Value> loopTail(mlir::OpBuilder &builder,
+                                        mlir::Location loc, mlir::Block &body,
+                                        int64_t lanes,
+                                        const TailArguments &arguments);
+
+} // namespace boo::compiler
