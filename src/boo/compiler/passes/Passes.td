@@ -4,6 +4,24 @@
 
 include "mlir/Pass/PassBase.td"
 
+def CarryInPlace : Pass<"boo-carry-in-place", "mlir::func::FuncOp"> {
+  let summary = "Have each round of a loop write into the buffer it was given";
+  let description = [{
+    One-shot bufferization refuses a loop that yields another buffer than the
+    one it carries. This pass, ahead of it, materializes each yielded tensor of
+    an scf.for in the carried one; bufferization then computes it there or adds
+    a copy. Limits: scf.while stays as it is.
+
+    ```mlir
+    scf.yield %0 : tensor<4xf32>
+    // becomes, where %x is what the loop carries
+    %1 = bufferization.materialize_in_destination %0 in %x
+    scf.yield %1 : tensor<4xf32>
+    ```
+  }];
+  let dependentDialects = ["mlir::bufferization::BufferizationDialect"];
+}
+
 def CheckLowered : Pass<"boo-check-lowered", "mlir::ModuleOp"> {
   let summary = "Name every op that did not reach the LLVM dialect";
   let description = [{
@@ -70,6 +88,24 @@ def ExpandMath : Pass<"boo-expand-math", "mlir::func::FuncOp"> {
     Option<"fma", "fma", "bool", "true", "Use fused multiply-add">];
   let dependentDialects = ["mlir::arith::ArithDialect",
                            "mlir::math::MathDialect"];
+}
+
+def FuseElementwise : Pass<"boo-fuse-elementwise", "mlir::func::FuncOp"> {
+  let summary = "Fuse elementwise linalg ops on tensors where it saves work";
+  let description = [{
+    A linalg.generic that computes elements is fused into its only user if that
+    is elementwise over the same loops; one that only moves elements (a
+    broadcast, a transpose, a fill) into every user. Not fused: what would be
+    computed again for each step of a reduction or a broadcast.
+
+    ```mlir
+    %0 = linalg.generic … { arith.addf }
+    %1 = linalg.generic ins(%0) … { arith.negf }
+    // becomes
+    %1 = linalg.generic … { arith.addf, arith.negf }
+    ```
+  }];
+  let dependentDialects = ["mlir::linalg::LinalgDialect"];
 }
 
 def IntegerHalves : Pass<"boo-integer-halves", "mlir::ModuleOp"> {

@@ -48,9 +48,10 @@ void boo::compiler::buildImportPipeline(OpPassManager &pm) {
     OpPassManager &func = pm.nest<func::FuncOp>();
     func.addPass(createConvertElementwiseToLinalgPass());
     func.addPass(createLinalgGeneralizeNamedOpsPass());
-    func.addPass(createLinalgElementwiseOpFusionPass());
+    func.addPass(createFuseElementwise());
     func.addPass(createCanonicalizerPass());
     func.addPass(createCSEPass());
+    func.addPass(createCarryInPlace());
     func.addPass(bufferization::createEmptyTensorEliminationPass());
     func.addPass(bufferization::createEmptyTensorToAllocTensorPass());
   }

@@ -76,9 +76,11 @@ void boo::compiler::buildLoweringPipeline(OpPassManager &pm,
 }
 
 void boo::compiler::registerPasses() {
+  boo::compiler::registerCarryInPlace();
   boo::compiler::registerCheckLowered();
   boo::compiler::registerExpandFloatConversions();
   boo::compiler::registerExpandMath();
+  boo::compiler::registerFuseElementwise();
   boo::compiler::registerIntegerHalves();
   boo::compiler::registerLowerBrgemm();
   boo::compiler::registerLowerBrgemmToAmx();
