@@ -16,8 +16,9 @@ using namespace mlir;
 namespace boo::compiler {
 
 bool isLongTail(Block &body) {
-  // Measured on 14x32 tiles: eight ops a vector cost about as much to compile
-  // as the rest of the tile. Elementary functions become some dozens.
+  // About where the loop is the shorter code: in a 14x32 tile of AVX-512 an op
+  // takes 130 bytes, the loop's loads and stores 800. Elementary functions
+  // become some dozens of ops.
   const int limit = 8;
   int length = 0;
   for (Operation &op : body.without_terminator()) {
