@@ -7,6 +7,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "boo/compiler/dialect/PrefixAccess.h"
 #include "boo/compiler/dialect/VectorTranspose.h"
 #include "boo/compiler/kernels/ConvEmitter.h"
 
@@ -162,18 +163,7 @@ private:
   }
 
   Value loadRow(Value at, int64_t count) {
-    OpBuilder &b = K.builder();
-    auto type = VectorType::get({Lanes}, Stored);
-    if (count == Lanes)
-      return K.convert(vector::LoadOp::create(b, K.loc(), type, Source, at),
-                       Compute);
-    SmallVector<bool> bits(size_t(Lanes), false);
-    std::fill_n(bits.begin(), count, true);
-    auto maskType = VectorType::get({Lanes}, b.getI1Type());
-    Value mask = arith::ConstantOp::create(
-        b, K.loc(), maskType, DenseElementsAttr::get(maskType, ArrayRef(bits)));
-    return K.convert(vector::MaskedLoadOp::create(b, K.loc(), type, Source, at,
-                                                  mask, zero(type)),
+    return K.convert(loadPrefix(K.builder(), K.loc(), Source, at, Lanes, count),
                      Compute);
   }
 

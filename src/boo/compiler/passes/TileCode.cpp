@@ -1,6 +1,7 @@
 //===- TileCode.cpp - What lowerings of the register tile share -----------===//
 
 #include "boo/compiler/passes/TileCode.h"
+#include "boo/compiler/dialect/PrefixAccess.h"
 #include "boo/compiler/dialect/VectorTranspose.h"
 #include "boo/compiler/passes/TileTail.h"
 
@@ -39,23 +40,8 @@ Value TileCode::offset(Value base, int64_t distance) {
                                arith::IntegerOverflowFlags::nsw);
 }
 
-Value TileCode::mask(int64_t count) {
-  SmallVector<bool> mask(size_t(Lanes), false);
-  std::fill_n(mask.begin(), count, true);
-  auto type = VectorType::get({Lanes}, Builder.getI1Type());
-  return arith::ConstantOp::create(
-      Builder, Loc, type, DenseElementsAttr::get(type, ArrayRef(mask)));
-}
-
 Value TileCode::loadLanes(Value buffer, Value at, int64_t count) {
-  auto type = VectorType::get(
-      {Lanes}, cast<MemRefType>(buffer.getType()).getElementType());
-  if (count == Lanes)
-    return vector::LoadOp::create(Builder, Loc, type, buffer, at);
-  Value zero =
-      arith::ConstantOp::create(Builder, Loc, type, Builder.getZeroAttr(type));
-  return vector::MaskedLoadOp::create(Builder, Loc, type, buffer, at,
-                                      mask(count), zero);
+  return loadPrefix(Builder, Loc, buffer, at, Lanes, count);
 }
 
 /// Elements of a tail operand that meet vector `v` of the rows [m, m + rows).
@@ -174,11 +160,7 @@ void TileCode::storeBlock(SmallVector<Value> results, int64_t m, int64_t v) {
 }
 
 void TileCode::storeLanes(Value lanes, Value at, int64_t count) {
-  if (count == Lanes)
-    vector::StoreOp::create(Builder, Loc, lanes, Op.getC(), at);
-  else
-    vector::MaskedStoreOp::create(Builder, Loc, Op.getC(), at, mask(count),
-                                  lanes);
+  storePrefix(Builder, Loc, lanes, Op.getC(), at, count);
 }
 
 } // namespace boo::compiler

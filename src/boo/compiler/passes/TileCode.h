@@ -39,7 +39,6 @@ protected:
   mlir::VectorType AccVector;
 
 private:
-  Value mask(int64_t count);
   llvm::SmallVector<Value> loadTail(size_t operand, int64_t m, int64_t rows,
                                     int64_t v);
   Value gather(Value buffer, Value at, int64_t stride, int64_t v);
