@@ -3,17 +3,12 @@
 #include "boo/compiler/import/ElementGrid.h"
 
 #include <algorithm>
+#include <cmath>
+#include <optional>
+#include <set>
 
 using namespace boo;
 using namespace boo::compiler;
-
-std::vector<int64_t> ElementGrid::gridSizes() const {
-  std::vector<int64_t> sizes;
-  for (size_t i = 0; i != split; ++i)
-    sizes.push_back(axes[i].size);
-  sizes.push_back((axes[split].size + piece - 1) / piece);
-  return sizes;
-}
 
 /// Stride of `type` along dimension `dim` of the output: shapes are aligned at
 /// their ends, and what has size 1 repeats.
@@ -52,22 +47,47 @@ static bool isOneAxis(const ElementAxis &outer, const ElementAxis &inner) {
   return same;
 }
 
-ElementGrid boo::compiler::makeElementGrid(const Graph &group,
-                                           int64_t tileElements) {
-  ElementGrid grid;
+/// The axes along which the output or an argument is contiguous, or next to it.
+static std::set<size_t> fastAxes(const std::vector<ElementAxis> &axes) {
+  std::set<size_t> fast{axes.size() - 1};
+  for (size_t i = 0; i != axes.front().in.size(); ++i) {
+    std::optional<size_t> best;
+    for (size_t a = 0; a != axes.size(); ++a)
+      if (int64_t stride = axes[a].in[i])
+        if (!best || stride <= axes[*best].in[i])
+          best = a;
+    if (best)
+      fast.insert(*best);
+  }
+  return fast;
+}
+
+static void choosePieces(std::vector<ElementAxis> &axes, int64_t room) {
+  auto take = [&](ElementAxis &axis, int64_t most) {
+    axis.piece = std::max<int64_t>(1, std::min({axis.size, most, room}));
+    room /= axis.piece;
+    return axis.piece == axis.size;
+  };
+  // A cache line that a tile touches should be used up by it.
+  std::set<size_t> fast = fastAxes(axes);
+  auto share = int64_t(std::pow(double(room), 1 / double(fast.size())) + 0.001);
+  for (size_t a : fast)
+    take(axes[a], fast.size() == 1 ? room : share);
+  for (size_t a = axes.size(); a-- != 0;)
+    if (!fast.count(a) && !take(axes[a], room))
+      return;
+}
+
+std::vector<ElementAxis> boo::compiler::makeElementGrid(const Graph &group,
+                                                        int64_t tileElements) {
+  std::vector<ElementAxis> axes;
   for (ElementAxis &axis : outputAxes(group)) {
-    if (!grid.axes.empty() && isOneAxis(grid.axes.back(), axis)) {
-      axis.size *= grid.axes.back().size;
-      grid.axes.pop_back();
+    if (!axes.empty() && isOneAxis(axes.back(), axis)) {
+      axis.size *= axes.back().size;
+      axes.pop_back();
     }
-    grid.axes.push_back(std::move(axis));
+    axes.push_back(std::move(axis));
   }
-  int64_t room = std::max<int64_t>(tileElements, 1);
-  grid.split = grid.axes.size() - 1;
-  while (grid.split > 0 && grid.axes[grid.split].size <= room / 2) {
-    room /= grid.axes[grid.split].size;
-    --grid.split;
-  }
-  grid.piece = std::min(room, grid.axes[grid.split].size);
-  return grid;
+  choosePieces(axes, std::max<int64_t>(tileElements, 1));
+  return axes;
 }

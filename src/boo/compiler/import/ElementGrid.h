@@ -15,23 +15,20 @@ struct ElementAxis {
   int64_t size;
   int64_t out;
   std::vector<int64_t> in;
+  int64_t piece = 1; ///< of the axis, in one grid tile
+
+  int64_t pieces() const { return (size + piece - 1) / piece; }
 };
 
-/// Axes outermost first, by falling output stride. Those before `split` belong
-/// to the grid alone; axis `split` is cut into pieces of `piece`; it and those
-/// behind it are the loops of one grid tile.
-struct ElementGrid {
-  std::vector<ElementAxis> axes; ///< at least one
-  size_t split = 0;
-  int64_t piece = 1;
-
-  /// Sizes of the grid: the outer axes', then the number of pieces.
-  std::vector<int64_t> gridSizes() const;
-};
-
+/// The output as axes, outermost first, by falling output stride; at least one.
+/// Dimensions that all operands cross in one stride are one axis. A grid tile
+/// is a piece of each axis, together at most `tileElements` elements: long
+/// along the output's innermost axis, and where another operand is contiguous
+/// along another axis, as long along that one.
+///
 /// `group` is static and has one output, which is not empty; all its values
-/// broadcast to that output. A grid tile covers at most `tileElements`
-/// elements. Dimensions that all operands cross in one stride become one axis.
-ElementGrid makeElementGrid(const Graph &group, int64_t tileElements);
+/// broadcast to that output.
+std::vector<ElementAxis> makeElementGrid(const Graph &group,
+                                         int64_t tileElements);
 
 } // namespace boo::compiler

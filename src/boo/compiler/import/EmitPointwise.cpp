@@ -25,14 +25,18 @@ public:
   PointwiseEmitter(MLIRContext &context, const Graph &group, DType compute,
                    int64_t tileElements)
       : Group(group), Compute(compute),
-        Grid(makeElementGrid(group, tileElements)),
-        Module(ModuleOp::create(UnknownLoc::get(&context))), K(*Module) {}
+        Axes(makeElementGrid(group, tileElements)),
+        Module(ModuleOp::create(UnknownLoc::get(&context))), K(*Module) {
+    for (size_t i = 0; i != Axes.size(); ++i)
+      if (Axes[i].piece > 1)
+        Loops.push_back(i);
+  }
 
   KernelModule emit() {
     K.dispatch(0, [&](Value tile) { emitTile(tile); });
     int64_t tiles = 1;
-    for (int64_t size : Grid.gridSizes())
-      tiles *= size;
+    for (const ElementAxis &axis : Axes)
+      tiles *= axis.pieces();
     KernelModule kernel;
     kernel.run.push_back({"boo_dispatch_0", "pointwise", tiles});
     kernel.module = std::move(Module);
@@ -45,32 +49,48 @@ private:
     Value memref;
     AffineMap map;
   };
+  /// A grid tile: along each axis, where it begins and how long it is.
+  struct Tile {
+    std::vector<Value> begin;
+    std::vector<OpFoldResult> size;
+  };
 
   const TensorType &output() const {
     return Group.value(Group.outputs().front().value).type;
   }
 
-  void emitTile(Value tile) {
-    std::vector<Value> at = K.delinearize(tile, Grid.gridSizes());
-    int64_t size = Grid.axes[Grid.split].size;
-    at.back() = K.mul(at.back(), Grid.piece);
-    OpFoldResult piece = K.builder().getIndexAttr(Grid.piece);
-    if (size % Grid.piece != 0)
-      piece = K.min(K.index(Grid.piece), K.sub(K.index(size), at.back()));
+  Tile locate(Value tile) {
+    std::vector<int64_t> pieces;
+    for (const ElementAxis &axis : Axes)
+      pieces.push_back(axis.pieces());
+    Tile at;
+    at.begin = K.delinearize(tile, pieces);
+    for (size_t i = 0; i != Axes.size(); ++i) {
+      const ElementAxis &axis = Axes[i];
+      at.begin[i] = K.mul(at.begin[i], axis.piece);
+      at.size.push_back(K.builder().getIndexAttr(axis.piece));
+      if (axis.size % axis.piece != 0)
+        at.size[i] =
+            K.min(K.index(axis.piece), K.sub(K.index(axis.size), at.begin[i]));
+    }
+    return at;
+  }
 
+  void emitTile(Value tile) {
+    Tile at = locate(tile);
     SmallVector<Value> inputs;
     SmallVector<AffineMap> maps;
     for (size_t i = 0; i != Group.arguments().size(); ++i) {
       const TensorType &type = Group.value(Group.arguments()[i]).type;
-      View v = view(ArgField::In, int64_t(i), type.dtype, at, piece,
+      View v = view(ArgField::In, int64_t(i), type.dtype, at,
                     [i](const ElementAxis &axis) { return axis.in[i]; });
       inputs.push_back(v.memref);
       maps.push_back(v.map);
     }
-    View out = view(ArgField::Out, 0, output().dtype, at, piece,
+    View out = view(ArgField::Out, 0, output().dtype, at,
                     [](const ElementAxis &axis) { return axis.out; });
     maps.push_back(out.map);
-    SmallVector<utils::IteratorType> loops(Grid.axes.size() - Grid.split,
+    SmallVector<utils::IteratorType> loops(Loops.size(),
                                            utils::IteratorType::parallel);
     linalg::GenericOp::create(
         K.builder(), K.loc(), inputs, ValueRange(out.memref), maps, loops,
@@ -85,29 +105,25 @@ private:
         });
   }
 
-  View view(ArgField field, int64_t slot, DType dtype,
-            const std::vector<Value> &at, OpFoldResult piece,
+  View view(ArgField field, int64_t slot, DType dtype, const Tile &at,
             const std::function<int64_t(const ElementAxis &)> &strideOf) {
     OpBuilder &builder = K.builder();
     Value offset = K.index(0);
+    for (size_t i = 0; i != Axes.size(); ++i)
+      offset = K.add(offset, K.mul(at.begin[i], strideOf(Axes[i])));
     SmallVector<OpFoldResult> sizes, strides;
     SmallVector<int64_t> staticSizes, staticStrides;
     SmallVector<AffineExpr> loops;
-    for (size_t i = 0; i != Grid.axes.size(); ++i) {
-      int64_t stride = strideOf(Grid.axes[i]);
+    for (auto [loop, axis] : llvm::enumerate(Loops)) {
+      int64_t stride = strideOf(Axes[axis]);
       if (stride == 0)
         continue;
-      if (i <= Grid.split)
-        offset = K.add(offset, K.mul(at[i], stride));
-      if (i < Grid.split)
-        continue;
-      sizes.push_back(
-          i == Grid.split ? piece : builder.getIndexAttr(Grid.axes[i].size));
+      sizes.push_back(at.size[axis]);
       strides.push_back(builder.getIndexAttr(stride));
       staticSizes.push_back(
           getConstantIntValue(sizes.back()).value_or(ShapedType::kDynamic));
       staticStrides.push_back(stride);
-      loops.push_back(builder.getAffineDimExpr(unsigned(i - Grid.split)));
+      loops.push_back(builder.getAffineDimExpr(unsigned(loop)));
     }
     Type element = K.type(dtype);
     auto type = MemRefType::get(staticSizes, element,
@@ -117,13 +133,14 @@ private:
     Value memref = memref::ReinterpretCastOp::create(
         builder, K.loc(), type, K.buffer(field, slot, element),
         OpFoldResult(offset), sizes, strides);
-    return {memref, AffineMap::get(unsigned(Grid.axes.size() - Grid.split), 0,
-                                   loops, builder.getContext())};
+    return {memref, AffineMap::get(unsigned(Loops.size()), 0, loops,
+                                   builder.getContext())};
   }
 
   const Graph &Group;
   DType Compute;
-  ElementGrid Grid;
+  std::vector<ElementAxis> Axes;
+  std::vector<size_t> Loops; ///< axes of which a tile has more than one step
   OwningOpRef<ModuleOp> Module;
   KernelBuilder K;
 };
