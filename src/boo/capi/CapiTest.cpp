@@ -114,9 +114,9 @@ TEST_F(CapiTest, OlderAndBrokenOptions) {
   // A program that knew all fields but the last: what lies there is not one.
   Options.struct_size = offsetof(boo_options, pack_constants);
   Options.pack_constants = 77;
-  ASSERT_EQ(boo_create_from_graph(graphOf("relu").c_str(), nullptr, &Options,
-                                  &Op),
-            BOO_OK)
+  ASSERT_EQ(
+      boo_create_from_graph(graphOf("relu").c_str(), nullptr, &Options, &Op),
+      BOO_OK)
       << boo_last_error();
   std::vector<float> x(4096), y(4096);
   const void *in[] = {x.data()};

@@ -26,7 +26,8 @@ struct RegisterFile {
 };
 RegisterFile registerFile(Isa isa);
 
-/// Whether the emitter can obey `schedule`, and if not, which field is at fault.
+/// Whether the emitter can obey `schedule`, and if not, which field is at
+/// fault.
 Status checkConvSchedule(const Graph &group, const Target &target,
                          const Schedule &schedule);
 

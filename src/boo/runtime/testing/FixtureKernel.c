@@ -38,6 +38,9 @@ const char boo_manifest[] = "checksum 00000000000000000000000000000000\n"
                             "run boo_dispatch_1 64 turn back\n"
                             "error a value is NaN\n";
 
+/* As large as a real kernel, so that a small disk can be too small for it. */
+EXPORT const char boo_fixture_padding[16 << 10] = {1};
+
 #ifdef FIXTURE_EMPTY
 EXPORT int32_t boo_dispatch_0(const boo_args *args, const boo_tile *tile) {
   return args->in[0] == 0 || tile->scratch == 0;
