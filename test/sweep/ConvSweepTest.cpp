@@ -26,7 +26,7 @@ using namespace boo::testing;
 
 namespace {
 
-enum class Fill { Random, Integers };
+enum class Fill { Random, Integers, Special };
 
 /// What a seed is run on: operands, and what must come out.
 struct Case {
@@ -35,6 +35,27 @@ struct Case {
   std::vector<const void *> pointers;
   ReferenceOutput expected;
 };
+
+double fillValue(std::mt19937_64 &random, Fill fill, DType dtype) {
+  switch (fill) {
+  case Fill::Integers:
+    return double(pick(random, -3, 3));
+  case Fill::Random:
+    return double(pick(random, -(1 << 20), 1 << 20)) / (1 << 20);
+  case Fill::Special:
+    // Mostly subnormal numbers, whole multiples of the smallest; now and then
+    // an infinity or a NaN.
+    int64_t kind = pick(random, 0, 400);
+    if (kind < 2)
+      return kind == 0 ? INFINITY : NAN;
+    double smallest = dtype == DType::F16    ? 0x1p-24
+                      : dtype == DType::BF16 ? 0x1p-133
+                      : dtype == DType::F32  ? 0x1p-149
+                                             : 0x1p-1074;
+    return double(pick(random, -9, 9)) * smallest;
+  }
+  return 0;
+}
 
 void fillOperands(Case &c, uint64_t seed, Fill fill,
                   GuardedBuffer::Guard guard) {
@@ -45,10 +66,7 @@ void fillOperands(Case &c, uint64_t seed, Fill fill,
     void *data = c.arguments.back().data();
     int64_t elements = type.spanBytes() / dtypeBytes(type.dtype);
     for (int64_t i = 0; i != elements; ++i)
-      storeElement(data, type.dtype, i,
-                   fill == Fill::Integers
-                       ? double(pick(random, -3, 3))
-                       : double(pick(random, -(1 << 20), 1 << 20)) / (1 << 20));
+      storeElement(data, type.dtype, i, fillValue(random, fill, type.dtype));
     c.pointers.push_back(data);
   }
 }
@@ -106,6 +124,11 @@ protected:
         seed % 2 ? GuardedBuffer::Guard::After : GuardedBuffer::Guard::Before;
     bool exact = seed % 3 == 0 && isExact(c.graph);
     fillOperands(c, seed, exact ? Fill::Integers : Fill::Random, guard);
+    checkCase(c, exact, guard);
+  }
+
+  /// Compares with the reference, bit by bit if the case is `exact`.
+  void checkCase(Case &c, bool exact, GuardedBuffer::Guard guard) {
     auto expected = evaluateReference(c.graph, c.pointers, "direct", 2);
     ASSERT_TRUE(expected.isOk()) << expected.status().message();
     c.expected = std::move(expected->front());
@@ -167,7 +190,8 @@ private:
         want = loadElement(rounded, type.dtype, 0);
         bound = 0;
       }
-      if (std::isinf(bound) || std::abs(got - want) <= bound)
+      if (std::isinf(bound) || std::abs(got - want) <= bound || got == want ||
+          (std::isnan(got) && std::isnan(want)))
         continue;
       FAIL() << "element " << i << " of " << at.size() << ": got " << got
              << ", expected " << want << " within " << bound << "\n"
@@ -200,6 +224,36 @@ TEST_F(ConvSweep, RandomGroups) {
   }
   std::printf("[   info   ] %lld groups on %zu targets\n",
               static_cast<long long>(done + 1), targets().size());
+}
+
+// The filter is ones, so a sum of subnormal numbers is exact: a flush to zero
+// shows, and so does a NaN or an infinity in the wrong place.
+TEST_F(ConvSweep, SubnormalsInfinitiesAndNaNs) {
+  for (DType dtype : {DType::F32, DType::BF16, DType::F16, DType::F64})
+    for (int64_t pad : {0, 1}) {
+      Case c;
+      using List = std::vector<int64_t>;
+      ValueId x = c.graph.addArgument(
+          TensorType::permuted(dtype, {2, 5, 9, 17}, {0, 2, 3, 1}));
+      ValueId w =
+          c.graph.addArgument(TensorType::contiguous(dtype, {19, 5, 3, 3}));
+      int64_t shrink = 2 - 2 * pad;
+      AttributeMap attributes{
+          {"stride", List{1, 1}},
+          {"dilation", List{1, 1}},
+          {"pad_lo", List{pad, pad}},
+          {"pad_hi", List{pad, pad}},
+          {"groups", int64_t(1)},
+          {"acc", dtype == DType::F64 ? DType::F64 : DType::F32}};
+      c.graph.addOutput(c.graph.addNode(
+          Op::Conv, {x, w}, attributes,
+          {TensorType::permuted(dtype, {2, 19, 9 - shrink, 17 - shrink},
+                                {0, 2, 3, 1})})[0]);
+      fillOperands(c, 7, Fill::Special, GuardedBuffer::Guard::After);
+      for (int64_t i = 0; i != 19 * 5 * 9; ++i)
+        storeElement(c.arguments[1].data(), dtype, i, 1.0);
+      checkCase(c, true, GuardedBuffer::Guard::After);
+    }
 }
 
 // LLVM 22 stores 32 bits for a single masked lane of 16 in a short vector.

@@ -48,6 +48,11 @@ public:
             ? "depthwise: one channel a group, so lanes run over channels"
             : "direct: products of " + std::to_string(Nest.kChannels()) +
                   " channels for each tap");
+    if (!Nest.depthwise)
+      Result.why.push_back(
+          "not depthwise: a group has " + std::to_string(P.inPerGroup()) +
+          " input and " + std::to_string(P.outPerGroup()) +
+          " output channels, and lanes run over channels only for one and one");
     if (wantsAmx())
       chooseAmxTile();
     else
@@ -61,8 +66,13 @@ private:
   /// Whether a matrix unit serves this group: it multiplies bf16, 32 channels
   /// at a time, so few channels would be mostly zeros.
   bool wantsAmx() {
-    if (T.isa != Isa::Amx || P.dtype != DType::BF16 || Nest.depthwise)
+    if (P.dtype != DType::BF16 || Nest.depthwise)
       return false;
+    if (T.isa != Isa::Amx) {
+      Result.why.push_back("no amx: the target is " +
+                           std::string(isaName(T.isa)));
+      return false;
+    }
     bool fits = 2 * Nest.kChannels() >= ceilDiv(Nest.kChannels(), 32) * 32;
     Result.why.push_back(
         fits ? "amx: bf16 products by matrix unit"
