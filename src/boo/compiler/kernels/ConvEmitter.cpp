@@ -80,15 +80,26 @@ KernelModule ConvEmitter::emit() {
     kernel.scratchBytes = scratchInputBytes();
   if (S.amx)
     kernel.scratchBytes += S.mTile * BlockChannels * 4;
-  Dispatch pack{"boo_dispatch_0", "pack_filter",
-                Nest.groupLoops() * blocks() * packPieces()};
+  Dispatch pack{"boo_dispatch_0", "pack_filter", S.serial ? 1 : packTiles()};
   (Options.constantsPacked ? kernel.prepare : kernel.run).push_back(pack);
-  int64_t grid = 1;
-  for (int64_t size : gridSizes())
-    grid *= size;
-  kernel.run.push_back({"boo_dispatch_1", "conv", grid});
+  kernel.run.push_back({"boo_dispatch_1", "conv", S.serial ? 1 : convTiles()});
   kernel.module = std::move(Module);
   return kernel;
+}
+
+int64_t ConvEmitter::packTiles() const {
+  return Nest.groupLoops() * blocks() * packPieces();
+}
+
+int64_t ConvEmitter::convTiles() const {
+  int64_t tiles = 1;
+  for (int64_t size : gridSizes())
+    tiles *= size;
+  return tiles;
+}
+
+std::optional<int64_t> ConvEmitter::serialTiles(int64_t tiles) const {
+  return S.serial ? std::optional(tiles) : std::nullopt;
 }
 
 std::vector<int64_t> ConvEmitter::gridSizes() const {
@@ -159,32 +170,37 @@ ConvEmitter::InputView ConvEmitter::viewInput(const Place &at) {
 }
 
 void ConvEmitter::emitConv() {
-  K.dispatch(1, [&](Value tile) {
-    Place at = place(tile);
-    InputView input = S.scratchInput ? fillScratch(at) : viewInput(at);
-    int64_t mRest = P.out[2] - (rowTiles() - 1) * S.mTile;
-    int64_t nRest = Nest.nExtent() - (blocks() - 1) * BlockChannels;
-    K.loop(K.index(0), at.blocks, 1, [&](Value i) {
-      Value block = K.add(at.firstBlock, i);
-      K.loop(K.index(0), at.tiles, 1, [&](Value j) {
-        Value index = K.add(at.firstTile, j);
-        // Four bodies at most: whole and remaining pixels and channels.
-        auto withN = [&](int64_t n) {
-          auto withM = [&](int64_t m) { emitTile(at, input, block, j, m, n); };
-          if (rowTiles() == 1 || mRest == S.mTile)
-            return withM(mRest);
-          K.ifThen(
-              K.equal(index, rowTiles() - 1), [&] { withM(mRest); },
-              [&] { withM(S.mTile); });
-        };
-        if (blocks() == 1 || nRest == BlockChannels)
-          return withN(nRest);
-        K.ifThen(
-            K.equal(block, blocks() - 1), [&] { withN(nRest); },
-            [&] { withN(BlockChannels); });
-      });
-    });
-  });
+  K.dispatch(
+      1,
+      [&](Value tile) {
+        Place at = place(tile);
+        InputView input = S.scratchInput ? fillScratch(at) : viewInput(at);
+        int64_t mRest = P.out[2] - (rowTiles() - 1) * S.mTile;
+        int64_t nRest = Nest.nExtent() - (blocks() - 1) * BlockChannels;
+        K.loop(K.index(0), at.blocks, 1, [&](Value i) {
+          Value block = K.add(at.firstBlock, i);
+          K.loop(K.index(0), at.tiles, 1, [&](Value j) {
+            Value index = K.add(at.firstTile, j);
+            // Four bodies at most: whole and remaining pixels and channels.
+            auto withN = [&](int64_t n) {
+              auto withM = [&](int64_t m) {
+                emitTile(at, input, block, j, m, n);
+              };
+              if (rowTiles() == 1 || mRest == S.mTile)
+                return withM(mRest);
+              K.ifThen(
+                  K.equal(index, rowTiles() - 1), [&] { withM(mRest); },
+                  [&] { withM(S.mTile); });
+            };
+            if (blocks() == 1 || nRest == BlockChannels)
+              return withN(nRest);
+            K.ifThen(
+                K.equal(block, blocks() - 1), [&] { withN(nRest); },
+                [&] { withN(BlockChannels); });
+          });
+        });
+      },
+      serialTiles(convTiles()));
 }
 
 void ConvEmitter::emitTile(const Place &at, const InputView &input, Value block,

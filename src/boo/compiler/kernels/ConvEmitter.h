@@ -63,6 +63,9 @@ private:
                 Value tile, int64_t m, int64_t n);
   void tailRegion(BrgemmOp op);
   std::vector<int64_t> gridSizes() const;
+  int64_t packTiles() const, convTiles() const;
+  /// The tiles that one call walks through by itself, if the Schedule says so.
+  std::optional<int64_t> serialTiles(int64_t tiles) const;
 
   /// Position of an argument of the group: its slot at launch.
   int64_t argument(ValueId id) const;

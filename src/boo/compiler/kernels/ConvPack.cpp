@@ -198,41 +198,44 @@ void ConvEmitter::emitPackPairs() {
   const ConvProblem::Strides &f = P.filterStrides;
   std::vector<int64_t> grid{Nest.groupLoops(), blocks(), P.filter[0],
                             P.filter[1], P.filter[2]};
-  K.dispatch(0, [&](Value tile) {
-    std::vector<Value> c = K.delinearize(tile, grid);
-    Value source = K.buffer(ArgField::In, argument(Nest.filter), Factor);
-    Value target = K.buffer(PackedField, 0, Factor);
-    Value zero = arith::ConstantOp::create(K.builder(), K.loc(),
-                                           K.builder().getZeroAttr(Factor));
-    Value first = K.mul(c[1], BlockChannels);
-    Value valid =
-        K.min(K.index(BlockChannels), K.sub(K.index(Nest.nExtent()), first));
-    Value from = K.mul(K.add(K.mul(c[0], P.outPerGroup()), first), f.outer);
-    for (size_t d = 0; d != 3; ++d)
-      from = K.add(from, K.mul(c[2 + d], f.spatial[d]));
-    Value to = K.mul(tile, kPadded() * BlockChannels);
-    auto place = [&](Value lane, Value k) {
-      Value pair =
-          K.builder().createOrFold<arith::DivUIOp>(K.loc(), k, K.index(2));
-      Value at = K.add(to, K.mul(pair, 2 * BlockChannels - 2));
-      return K.add(K.add(at, K.mul(lane, 2)), k);
-    };
-    auto each = [&](Value lowLane, Value highLane, int64_t lowK, int64_t highK,
-                    bool copy) {
-      K.loop(lowLane, highLane, 1, [&](Value lane) {
-        K.loop(K.index(lowK), K.index(highK), 1, [&](Value k) {
-          Value value = zero;
-          if (copy)
-            value = K.load(source, K.add(from, K.add(K.mul(lane, f.outer),
-                                                     K.mul(k, f.channel))));
-          K.store(value, target, place(lane, k));
-        });
-      });
-    };
-    each(K.index(0), valid, 0, Nest.kChannels(), true);
-    each(K.index(0), valid, Nest.kChannels(), kPadded(), false);
-    each(valid, K.index(BlockChannels), 0, kPadded(), false);
-  });
+  K.dispatch(
+      0,
+      [&](Value tile) {
+        std::vector<Value> c = K.delinearize(tile, grid);
+        Value source = K.buffer(ArgField::In, argument(Nest.filter), Factor);
+        Value target = K.buffer(PackedField, 0, Factor);
+        Value zero = arith::ConstantOp::create(K.builder(), K.loc(),
+                                               K.builder().getZeroAttr(Factor));
+        Value first = K.mul(c[1], BlockChannels);
+        Value valid = K.min(K.index(BlockChannels),
+                            K.sub(K.index(Nest.nExtent()), first));
+        Value from = K.mul(K.add(K.mul(c[0], P.outPerGroup()), first), f.outer);
+        for (size_t d = 0; d != 3; ++d)
+          from = K.add(from, K.mul(c[2 + d], f.spatial[d]));
+        Value to = K.mul(tile, kPadded() * BlockChannels);
+        auto place = [&](Value lane, Value k) {
+          Value pair =
+              K.builder().createOrFold<arith::DivUIOp>(K.loc(), k, K.index(2));
+          Value at = K.add(to, K.mul(pair, 2 * BlockChannels - 2));
+          return K.add(K.add(at, K.mul(lane, 2)), k);
+        };
+        auto each = [&](Value lowLane, Value highLane, int64_t lowK,
+                        int64_t highK, bool copy) {
+          K.loop(lowLane, highLane, 1, [&](Value lane) {
+            K.loop(K.index(lowK), K.index(highK), 1, [&](Value k) {
+              Value value = zero;
+              if (copy)
+                value = K.load(source, K.add(from, K.add(K.mul(lane, f.outer),
+                                                         K.mul(k, f.channel))));
+              K.store(value, target, place(lane, k));
+            });
+          });
+        };
+        each(K.index(0), valid, 0, Nest.kChannels(), true);
+        each(K.index(0), valid, Nest.kChannels(), kPadded(), false);
+        each(valid, K.index(BlockChannels), 0, kPadded(), false);
+      },
+      serialTiles(packTiles()));
 }
 
 void ConvEmitter::emitPack() {
@@ -240,25 +243,28 @@ void ConvEmitter::emitPack() {
     return emitPackPairs();
   int64_t steps = Nest.kChannels() * P.filter[0] * P.filter[1] * P.filter[2];
   int64_t outer = P.filterStrides.outer;
-  K.dispatch(0, [&](Value tile) {
-    std::vector<Value> c =
-        K.delinearize(tile, {Nest.groupLoops(), blocks(), packPieces()});
-    FilterPack pack(
-        K, Nest, Lanes, BlockChannels,
-        K.buffer(ArgField::In, argument(Nest.filter), K.type(P.dtype)),
-        K.buffer(PackedField, 0, Compute));
-    Value from = K.add(K.mul(c[0], P.outPerGroup() * outer),
-                       K.mul(c[1], BlockChannels * outer));
-    Value to = K.mul(K.add(K.mul(c[0], blocks()), c[1]), blockElements());
-    Value low = K.mul(c[2], packSteps);
-    Value high = K.min(K.index(steps), K.add(low, packSteps));
-    if (Nest.nExtent() % BlockChannels == 0)
-      return pack.pack(from, to, low, high, false);
-    K.ifThen(
-        K.equal(c[1], blocks() - 1),
-        [&] { pack.pack(from, to, low, high, true); },
-        [&] { pack.pack(from, to, low, high, false); });
-  });
+  K.dispatch(
+      0,
+      [&](Value tile) {
+        std::vector<Value> c =
+            K.delinearize(tile, {Nest.groupLoops(), blocks(), packPieces()});
+        FilterPack pack(
+            K, Nest, Lanes, BlockChannels,
+            K.buffer(ArgField::In, argument(Nest.filter), K.type(P.dtype)),
+            K.buffer(PackedField, 0, Compute));
+        Value from = K.add(K.mul(c[0], P.outPerGroup() * outer),
+                           K.mul(c[1], BlockChannels * outer));
+        Value to = K.mul(K.add(K.mul(c[0], blocks()), c[1]), blockElements());
+        Value low = K.mul(c[2], packSteps);
+        Value high = K.min(K.index(steps), K.add(low, packSteps));
+        if (Nest.nExtent() % BlockChannels == 0)
+          return pack.pack(from, to, low, high, false);
+        K.ifThen(
+            K.equal(c[1], blocks() - 1),
+            [&] { pack.pack(from, to, low, high, true); },
+            [&] { pack.pack(from, to, low, high, false); });
+      },
+      serialTiles(packTiles()));
 }
 
 } // namespace boo::compiler

@@ -36,7 +36,8 @@ Type KernelBuilder::type(DType dtype) {
 }
 
 void KernelBuilder::dispatch(int64_t number,
-                             const std::function<void(Value)> &body) {
+                             const std::function<void(Value)> &body,
+                             std::optional<int64_t> tiles) {
   Builder.setInsertionPointToEnd(Module.getBody());
   Type ptr = LLVM::LLVMPointerType::get(Builder.getContext());
   auto function = func::FuncOp::create(
@@ -50,7 +51,12 @@ void KernelBuilder::dispatch(int64_t number,
   Builder.setInsertionPointToStart(Entry);
   auto range = TileRangeOp::create(Builder, Loc, Builder.getIndexType(),
                                    Builder.getIndexType(), Tile);
-  loop(range.getBegin(), range.getEnd(), 1, body);
+  loop(range.getBegin(), range.getEnd(), 1, [&](Value tile) {
+    if (tiles)
+      loop(index(0), index(*tiles), 1, body);
+    else
+      body(tile);
+  });
   Value zero =
       arith::ConstantOp::create(Builder, Loc, Builder.getI32IntegerAttr(0));
   func::ReturnOp::create(Builder, Loc, zero);

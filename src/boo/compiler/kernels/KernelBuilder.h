@@ -17,6 +17,7 @@
 #include <array>
 #include <functional>
 #include <map>
+#include <optional>
 #include <tuple>
 
 namespace boo::compiler {
@@ -33,9 +34,11 @@ public:
   mlir::Type type(DType dtype);
 
   /// Writes the function `boo_dispatch_<number>`: `body` is called with the
-  /// index of a grid tile, inside the loop over the worker's tiles.
+  /// index of a tile, inside the loop over the worker's tiles; or over all of
+  /// `tiles` when the grid is declared to have a single one.
   void dispatch(int64_t number,
-                const std::function<void(mlir::Value tile)> &body);
+                const std::function<void(mlir::Value tile)> &body,
+                std::optional<int64_t> tiles = std::nullopt);
 
   /// A buffer of the launch; only inside of dispatch().
   mlir::Value buffer(ArgField field, int64_t slot, mlir::Type element);

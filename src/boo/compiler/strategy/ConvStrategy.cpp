@@ -59,6 +59,7 @@ public:
       chooseTile();
     chooseInput();
     chooseChunks();
+    chooseSharing();
     return Result;
   }
 
@@ -214,6 +215,14 @@ private:
                     " filter blocks fit the L2 cache");
     }
     chooseRow(blockChannels);
+  }
+
+  /// To wake a second thread and wait for it takes about as long as this.
+  void chooseSharing() {
+    Result.schedule.serial = P.flops() < 5e5;
+    if (Result.schedule.serial)
+      Result.why.push_back("one thread: " + std::to_string(int64_t(P.flops())) +
+                           " operations are not worth waking another");
   }
 
   void chooseRow(int64_t blockChannels) {

@@ -34,9 +34,11 @@ struct Schedule {
   int64_t nVectors = 1;     ///< vectors of output channels of a register tile
   int64_t kUnroll = 1; ///< reduction steps in a round of the innermost loop
   int64_t nChunk = 1;  ///< channel blocks that one grid tile works through
-  int64_t wChunk = 1;  ///< register tiles along a row, in one grid tile
+  int64_t wChunk = 1; ///< register tiles of a row (pointwise: vectors) that one
+                      ///< grid tile works through
   bool scratchInput = false; ///< rows of input are copied (padded, widened)
   bool filterOuter = false;  ///< grid: channel chunks outermost, else innermost
+  bool serial = false;       ///< one grid tile: too little work to share
   int64_t prefetch = 0;      ///< reduction steps that filter loads run ahead
 
   bool operator==(const Schedule &) const = default;
