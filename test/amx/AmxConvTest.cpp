@@ -181,4 +181,23 @@ TEST_F(AmxConv, RandomGroups) {
   }
 }
 
+// Columns of two groups of 16 channels are as long as one group's in scratch,
+// zeros included: the second group's may not be copied with what follows.
+TEST_F(AmxConv, TwoGroupsOfHalfATile) {
+  Graph graph;
+  ValueId x = graph.addArgument(
+      TensorType::permuted(DType::BF16, {1, 32, 14}, {0, 2, 1}));
+  ValueId w =
+      graph.addArgument(TensorType::contiguous(DType::BF16, {32, 16, 3}));
+  using List = std::vector<int64_t>;
+  AttributeMap attributes{{"stride", List{1}},    {"dilation", List{1}},
+                          {"pad_lo", List{1}},    {"pad_hi", List{1}},
+                          {"groups", int64_t(2)}, {"acc", DType::F32}};
+  graph.addOutput(graph.addNode(
+      Op::Conv, {x, w}, attributes,
+      {TensorType::permuted(DType::BF16, {1, 32, 14}, {0, 2, 1})})[0]);
+  check(canonicalize(graph), 1);
+  EXPECT_EQ(OnMatrixUnit, 1);
+}
+
 } // namespace

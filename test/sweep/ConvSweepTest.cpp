@@ -277,4 +277,23 @@ TEST_F(ConvSweep, SingleLaneOfSixteenBits) {
     }
 }
 
+// Columns may stand apart in memory just as they do in scratch: what is between
+// them is not the tensor's, and behind the last one nothing is.
+TEST_F(ConvSweep, ColumnsApartLikeThoseOfScratch) {
+  Graph graph;
+  TensorType apart = TensorType::contiguous(DType::F32, {1, 1024, 14});
+  apart.strides = {0, 1, 1024 + 64 / 4};
+  ValueId x = graph.addArgument(apart);
+  ValueId w =
+      graph.addArgument(TensorType::contiguous(DType::F32, {16, 1024, 3}));
+  using List = std::vector<int64_t>;
+  AttributeMap attributes{{"stride", List{1}},    {"dilation", List{1}},
+                          {"pad_lo", List{1}},    {"pad_hi", List{1}},
+                          {"groups", int64_t(1)}, {"acc", DType::F32}};
+  graph.addOutput(
+      graph.addNode(Op::Conv, {x, w}, attributes,
+                    {TensorType::contiguous(DType::F32, {1, 16, 14})})[0]);
+  checkEverywhere(canonicalize(graph), 3);
+}
+
 } // namespace

@@ -126,8 +126,8 @@ void ConvEmitter::copyColumns(Value source, Value target, Value from, Value to,
     });
     K.loop(whole, length, 1, single);
   };
-  if (!Nest.depthwise && column == pitch) {
-    // Columns follow each other in memory: one run.
+  if (!Nest.depthwise && column == pitch && scratchChannels() == pitch) {
+    // Columns follow each other in memory without a gap: one run.
     Value start = K.add(source, K.mul(from, column));
     Value to0 = K.add(target, K.mul(from, pitch));
     run(start, to0, K.mul(K.sub(to, from), pitch), [&](Value i) {
