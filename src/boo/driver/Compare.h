@@ -28,8 +28,8 @@ struct Comparison {
   void merge(const Comparison &other);
 };
 
-/// NaN agrees with NaN, an infinity with itself, and a value with whatever
-/// rounds to it.
+/// NaN agrees with NaN, an infinity with itself, a value with whatever rounds
+/// to it, and an infinite bound with anything.
 Comparison compareOutput(const TensorType &type, const void *got,
                          const ReferenceOutput &expected, Judge judge);
 

@@ -156,3 +156,23 @@ TEST(Compare, specialValues) {
   EXPECT_FALSE(all.ok);
   EXPECT_EQ(all.failures, 1);
 }
+
+TEST(Compare, anythingIsRightUnderAnInfiniteBound) {
+  TensorType type = TensorType::contiguous(DType::F32, {5});
+  float got[5] = {NAN, INFINITY, -7, 1, 2};
+  ReferenceOutput expected;
+  expected.values = {1, -INFINITY, NAN, INFINITY, 2.5};
+  expected.bounds = {INFINITY, INFINITY, INFINITY, INFINITY, 1};
+  Comparison all = compareOutput(type, got, expected, Judge::Bounds);
+  EXPECT_TRUE(all.ok) << describeFailure(all);
+  EXPECT_EQ(all.count, 5);
+  EXPECT_EQ(all.maxAbsErr, 0.5);
+  EXPECT_EQ(all.sumErr, -0.5);
+  // A finite bound on a NaN or an infinity is a demand.
+  for (size_t i : {0, 1, 2, 3}) {
+    ReferenceOutput strict = expected;
+    strict.bounds[i] = 1;
+    all = compareOutput(type, got, strict, Judge::Bounds);
+    EXPECT_EQ(all.failures, 1) << i;
+  }
+}
