@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <charconv>
 #include <ctime>
+#include <set>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -67,23 +68,27 @@ std::vector<CacheEntry> boo::listCache(const std::string &dir) {
   return entries;
 }
 
-/// Removes what belongs to no entry any more, and the folder if it is empty.
-static void tidyFolder(const std::string &dir, const std::string &name) {
+/// Removes what belongs to no entry any more, and the folder if that leaves it
+/// empty. `emptied` says that an entry was removed from it: a folder that never
+/// held anything of BOO's may be anybody's.
+static void tidyFolder(const std::string &dir, const std::string &name,
+                       bool emptied) {
   std::string folder = dir + "/" + name;
-  removeAbandoned(folder);
+  emptied |= removeAbandoned(folder) > 0;
   for (const std::string &file : listDirectory(folder)) {
     std::string key = keyOfFile(file, ".mlir");
     if (!key.empty() &&
         ::access((folder + "/" + key + ".so").c_str(), F_OK) != 0)
-      ::unlink((folder + "/" + file).c_str());
+      emptied |= ::unlink((folder + "/" + file).c_str()) == 0;
   }
   // Only now does the link to the newest module show whether it dangles.
   struct stat info;
   std::string link = folder + "/" + name + ".mlir";
   if (::lstat(link.c_str(), &info) == 0 && S_ISLNK(info.st_mode) &&
       ::stat(link.c_str(), &info) != 0)
-    ::unlink(link.c_str());
-  ::rmdir(folder.c_str());
+    emptied |= ::unlink(link.c_str()) == 0;
+  if (emptied)
+    ::rmdir(folder.c_str());
 }
 
 CacheChange boo::trimCache(const std::string &dir, int64_t maxBytes) {
@@ -97,9 +102,11 @@ CacheChange boo::trimCache(const std::string &dir, int64_t maxBytes) {
   for (const CacheEntry &entry : entries)
     total += entry.bytes;
   CacheChange change;
+  std::set<std::string> emptied;
   for (const CacheEntry &entry : entries) {
     bool remove = !entry.status.isOk() || total > maxBytes;
     if (remove && ::unlink(entry.path.c_str()) == 0) {
+      emptied.insert(entry.name);
       total -= entry.bytes;
       ++change.removedEntries;
       change.removedBytes += entry.bytes;
@@ -110,7 +117,7 @@ CacheChange boo::trimCache(const std::string &dir, int64_t maxBytes) {
   }
   removeAbandoned(dir);
   for (const std::string &name : entryFolders(dir))
-    tidyFolder(dir, name);
+    tidyFolder(dir, name, emptied.count(name) != 0);
   return change;
 }
 

@@ -76,6 +76,7 @@ TEST_F(CacheToolsTest, TrimsTheLeastRecentlyUsedAndTheBroken) {
 TEST_F(CacheToolsTest, ClearRemovesOnlyItsOwn) {
   putFile(Dir + "/readme.txt", "mine");
   putFile(Dir + "/a/notes.so", "mine");
+  std::filesystem::create_directories(Dir + "/nothing-in-it");
   std::filesystem::create_directories(Temp / "elsewhere");
   std::filesystem::rename(pathOf(3, "b"),
                           Temp / "elsewhere/" + keyOf(3) + ".so");
@@ -84,7 +85,7 @@ TEST_F(CacheToolsTest, ClearRemovesOnlyItsOwn) {
   EXPECT_EQ(change.removedEntries, 3);
   EXPECT_EQ(change.keptEntries, 0);
   EXPECT_THAT(listDirectory(Dir),
-              ElementsAre("a", "link", "locks", "readme.txt"));
+              ElementsAre("a", "link", "locks", "nothing-in-it", "readme.txt"));
   EXPECT_THAT(listDirectory(Dir + "/a"), ElementsAre("notes.so"));
   EXPECT_TRUE(std::filesystem::exists(Temp / "elsewhere/" + keyOf(3) + ".so"));
 }
