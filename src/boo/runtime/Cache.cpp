@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <map>
 #include <mutex>
+#include <pthread.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -90,16 +91,33 @@ std::optional<CachedArtifact> Cache::find(const std::string &key,
   return std::nullopt;
 }
 
+namespace {
+struct KeyMutexes {
+  std::mutex mutex;
+  std::map<std::string, std::weak_ptr<std::mutex>> byPath;
+};
+} // namespace
+
+static KeyMutexes *&keyMutexes() {
+  static auto *table = new KeyMutexes;
+  return table;
+}
+
 /// Threads of this process that want one key take turns even where file locks
 /// do not work.
 static std::shared_ptr<std::mutex> mutexOf(const std::string &path) {
-  static std::mutex tableMutex;
-  static auto *table = new std::map<std::string, std::weak_ptr<std::mutex>>;
-  std::lock_guard guard(tableMutex);
-  std::erase_if(*table, [](const auto &item) { return item.second.expired(); });
-  std::shared_ptr<std::mutex> mutex = (*table)[path].lock();
+  // In a child of fork() the holders do not exist and would never unlock: it
+  // begins anew, and waits for its parent at the file lock.
+  [[maybe_unused]] static const int forkHandler =
+      ::pthread_atfork(nullptr, nullptr, [] { keyMutexes() = new KeyMutexes; });
+  KeyMutexes &table = *keyMutexes();
+  std::lock_guard guard(table.mutex);
+  std::erase_if(table.byPath,
+                [](const auto &item) { return item.second.expired(); });
+  std::weak_ptr<std::mutex> &known = table.byPath[path];
+  std::shared_ptr<std::mutex> mutex = known.lock();
   if (!mutex)
-    (*table)[path] = mutex = std::make_shared<std::mutex>();
+    known = mutex = std::make_shared<std::mutex>();
   return mutex;
 }
 

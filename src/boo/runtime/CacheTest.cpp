@@ -247,6 +247,31 @@ TEST_F(CacheTest, ThreadsCompileAKeyOnce) {
   EXPECT_EQ(failed, 0);
 }
 
+TEST_F(CacheTest, AChildForkedDuringACompileFindsItsResult) {
+  std::atomic<bool> compiling{false}, goOn{false};
+  std::thread compile([&] {
+    auto slow = [&](const std::string &output, const std::string &mlir) {
+      for (compiling = true; !goOn;)
+        ::usleep(1000);
+      return compiler(Key)(output, mlir);
+    };
+    EXPECT_TRUE(Cache(Dir).obtain(Key, "name", slow).isOk());
+  });
+  while (!compiling)
+    ::usleep(1000);
+  pid_t child = ::fork();
+  if (child == 0) {
+    ::alarm(30); // should it wait for the thread that is not there
+    auto got = get(Dir);
+    ::_exit(got.isOk() && got->report.cache == CacheOutcome::Hit ? 0 : 1);
+  }
+  goOn = true;
+  compile.join();
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << status;
+}
+
 TEST(Key, EveryInputCounts) {
   KeyInputs base{"graph", Target(), "strict", false, "", "builds"};
   std::set<std::string> keys = {computeKey(base)};
