@@ -296,4 +296,24 @@ TEST_F(ConvSweep, ColumnsApartLikeThoseOfScratch) {
   checkEverywhere(canonicalize(graph), 3);
 }
 
+// A constant bias lets constants be packed ahead; the filter is none of them,
+// and has no value yet when they are.
+TEST_F(ConvSweep, FilterOfAnotherGroupBesideAConstant) {
+  Graph graph;
+  TensorType type = TensorType::contiguous(DType::F32, {1, 5, 9});
+  ValueId x = graph.addArgument(type);
+  TensorType filter = TensorType::contiguous(DType::F32, {5, 5, 1});
+  ValueId w =
+      graph.addPointwise(PointwiseFn::Neg, {graph.addArgument(filter)}, filter);
+  ValueId b = graph.addArgument(TensorType::contiguous(DType::F32, {1, 5, 1}),
+                                Role::Constant);
+  using List = std::vector<int64_t>;
+  AttributeMap attributes{{"stride", List{1}},    {"dilation", List{1}},
+                          {"pad_lo", List{0}},    {"pad_hi", List{0}},
+                          {"groups", int64_t(1)}, {"acc", DType::F32}};
+  ValueId y = graph.addNode(Op::Conv, {x, w}, attributes, {type})[0];
+  graph.addOutput(graph.addPointwise(PointwiseFn::Add, {y, b}, type));
+  checkEverywhere(canonicalize(graph), 3);
+}
+
 } // namespace

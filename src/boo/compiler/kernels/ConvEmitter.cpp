@@ -13,14 +13,16 @@ static int64_t ceilDivide(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 ConvEmitter::ConvEmitter(MLIRContext &context, const Graph &group,
                          const Schedule &schedule, const EmitOptions &options)
-    : Group(group), S(schedule), Options(options), Nest(makeConvNest(group)),
-      P(Nest.problem), Module(ModuleOp::create(UnknownLoc::get(&context))),
-      K(*Module), Compute(K.type(Nest.computeType())),
+    : Group(group), S(schedule), Nest(makeConvNest(group)), P(Nest.problem),
+      Module(ModuleOp::create(UnknownLoc::get(&context))), K(*Module),
+      Compute(K.type(Nest.computeType())),
       Factor(S.amx ? K.type(DType::BF16) : Compute),
       Lanes(S.vectorBits / Compute.getIntOrFloatBitWidth()),
       BlockChannels(S.nVectors * Lanes),
-      PackedField(options.constantsPacked ? ArgField::Constants
-                                          : ArgField::Workspace) {
+      PackedField(options.constantsPacked &&
+                          group.value(Nest.filter).role == Role::Constant
+                      ? ArgField::Constants
+                      : ArgField::Workspace) {
   if (!S.amx)
     S.mTile = std::min(S.mTile, P.out[2]);
 }
@@ -74,14 +76,14 @@ KernelModule ConvEmitter::emit() {
                         Factor.getIntOrFloatBitWidth() / 8;
   emitPack();
   emitConv();
-  (Options.constantsPacked ? kernel.constantsBytes : kernel.workspaceBytes) =
-      packedBytes;
+  bool ahead = PackedField == ArgField::Constants;
+  (ahead ? kernel.constantsBytes : kernel.workspaceBytes) = packedBytes;
   if (S.scratchInput)
     kernel.scratchBytes = scratchInputBytes();
   if (S.amx)
     kernel.scratchBytes += S.mTile * BlockChannels * 4;
   Dispatch pack{"boo_dispatch_0", "pack_filter", S.serial ? 1 : packTiles()};
-  (Options.constantsPacked ? kernel.prepare : kernel.run).push_back(pack);
+  (ahead ? kernel.prepare : kernel.run).push_back(pack);
   kernel.run.push_back({"boo_dispatch_1", "conv", S.serial ? 1 : convTiles()});
   kernel.module = std::move(Module);
   return kernel;

@@ -81,7 +81,6 @@ private:
 
   const Graph &Group;
   Schedule S;
-  EmitOptions Options;
   ConvNest Nest;
   const ConvProblem &P;
   mlir::OwningOpRef<mlir::ModuleOp> Module;
