@@ -4,7 +4,9 @@
 
 #include <cmath>
 #include <gtest/gtest.h>
+
 #include <limits>
+#include <ostream>
 
 using namespace boo;
 
@@ -17,6 +19,11 @@ struct Format {
   int mantissaBits, bias;
   uint16_t infinity;
 };
+
+// What ctest calls a case.
+[[maybe_unused]] void PrintTo(const Format &format, std::ostream *out) {
+  *out << format.name;
+}
 
 const Format Formats[] = {
     {"f16", toFloat16Bits, fromFloat16Bits, 10, 15, 0x7c00},

@@ -8,7 +8,7 @@ endfunction()
 
 file(REMOVE_RECURSE ${work})
 must(${CMAKE_COMMAND} --install ${build} --prefix ${work}/prefix)
-must(${CMAKE_COMMAND} -S ${source}/examples -B ${work}/build
+must(${CMAKE_COMMAND} -S ${source}/examples -B ${work}/build -G ${generator}
      -D CMAKE_PREFIX_PATH=${work}/prefix -D CMAKE_C_COMPILER=${compiler})
 must(${CMAKE_COMMAND} --build ${work}/build)
 if(run)

@@ -22,7 +22,9 @@
 #include <cstring>
 #include <functional>
 #include <gtest/gtest.h>
+
 #include <limits>
+#include <ostream>
 #include <random>
 #include <stdlib.h>
 #include <unistd.h>
@@ -168,6 +170,10 @@ struct Function {
   double range;
   double limitF32, limitF64;
 };
+
+[[maybe_unused]] void PrintTo(const Function &function, std::ostream *out) {
+  *out << function.name;
+}
 
 const Function Functions[] = {
     {"erf", mathOp<math::ErfOp>(), erf, erfl, 7, 3, 4},
@@ -319,6 +325,11 @@ struct Format {
   uint16_t (*narrow)(double);
   double (*widen)(uint16_t);
 };
+
+// What ctest calls a case.
+[[maybe_unused]] void PrintTo(const Format &format, std::ostream *out) {
+  *out << format.name;
+}
 
 class ExpandFloatConversionsTest : public testing::TestWithParam<Format> {};
 
