@@ -18,6 +18,26 @@ RegisterFile boo::compiler::registerFile(Isa isa) {
   return {128, 16, false};
 }
 
+/// Whether the group is what partition makes of a convolution, with nothing
+/// left open until launch.
+static Status checkConvGroup(const Graph &group) {
+  if (group.outputs().size() != 1)
+    return unsupported("a convolution's group of several outputs");
+  const auto &sizes = group.value(group.nodes().front().results[0]).type.sizes;
+  for (const Value &value : group.values())
+    if (!value.type.isStatic())
+      return unsupported("a convolution with symbolic sizes");
+  for (size_t i = 1; i < group.nodes().size(); ++i) {
+    const Node &node = group.nodes()[i];
+    if ((node.op != Op::Pointwise && node.op != Op::Cast) ||
+        group.value(node.results[0]).type.sizes != sizes)
+      return unsupported("a convolution's group with a node '" +
+                         std::string(opName(node.op)) +
+                         "' that is not elementwise on its result");
+  }
+  return Status::ok();
+}
+
 StatusOr<Decision> boo::compiler::decide(const Graph &group,
                                          const Target &target,
                                          std::string_view tuningEntry) {
@@ -26,6 +46,7 @@ StatusOr<Decision> boo::compiler::decide(const Graph &group,
   Decision decision;
   switch (group.nodes().front().op) {
   case Op::Conv:
+    BOO_RETURN_IF_ERROR(checkConvGroup(group));
     decision = decideConv(group, target);
     break;
   case Op::Pointwise:
