@@ -10,7 +10,9 @@
 #include "boo/driver/Nearest.h"
 #include "boo/driver/VersionCommand.h"
 
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <string>
 #include <vector>
 
@@ -94,5 +96,10 @@ int main(int argc, char **argv) {
   const Subcommand *subcommand = findSubcommand(name);
   if (!subcommand)
     return unknown(name);
-  return subcommand->run(std::span(arguments).subspan(1));
+  int status = subcommand->run(std::span(arguments).subspan(1));
+  // Results that a full disk has lost are a failure, whatever came before.
+  if (std::fflush(stdout) == 0 && !std::ferror(stdout))
+    return status;
+  std::fprintf(stderr, "boo: error: stdout: %s\n", std::strerror(errno));
+  return status ? status : 1;
 }

@@ -59,9 +59,11 @@ struct ArgLowering : ConvertOpToLLVMPattern<ArgOp> {
     if (op.getField() == ArgField::In || op.getField() == ArgField::Out)
       buffer = loadField(rewriter, loc, buffer, slot * 8, ptr);
     else if (slot != 0)
-      buffer =
-          LLVM::GEPOp::create(rewriter, loc, ptr, rewriter.getI8Type(), buffer,
-                              ArrayRef<LLVM::GEPArg>{int32_t(slot)});
+      // A value: constant indices of a GEP hold 32 bits only.
+      buffer = LLVM::GEPOp::create(
+          rewriter, loc, ptr, rewriter.getI8Type(), buffer,
+          ArrayRef<LLVM::GEPArg>{Value(LLVM::ConstantOp::create(
+              rewriter, loc, rewriter.getI64IntegerAttr(slot)))});
     auto descriptor = MemRefDescriptor::poison(
         rewriter, loc,
         getTypeConverter()->convertType(op.getBuffer().getType()));

@@ -173,13 +173,32 @@ static Status checkBufferized(ModuleOp module, func::FuncOp entry) {
   return Status::ok();
 }
 
+/// How deep brackets of any kind nest in a text, comments and strings included.
+/// MLIR's parser recurses with them, and a stack that overflows takes the whole
+/// process along.
+static int64_t nesting(std::string_view text) {
+  int64_t depth = 0, deepest = 0;
+  char before = ' ';
+  for (char c : text) {
+    if (c == '(' || c == '[' || c == '{' || c == '<')
+      deepest = std::max(deepest, ++depth);
+    else if (c == ')' || c == ']' || c == '}' || (c == '>' && before != '-'))
+      depth = std::max<int64_t>(0, depth - 1);
+    before = c;
+  }
+  return deepest;
+}
+
 StatusOr<ImportedModule> boo::compiler::importModule(MLIRContext &context,
                                                      const Graph &graph,
                                                      const Node &node) {
   Messages messages(context);
   ImportedModule result;
-  result.module = parseSourceString<ModuleOp>(
-      attribute<std::string>(node, "module"), &context);
+  std::string text = attribute<std::string>(node, "module");
+  constexpr int64_t deepest = 200;
+  if (nesting(text) > deepest)
+    return moduleError("brackets nest deeper than " + std::to_string(deepest));
+  result.module = parseSourceString<ModuleOp>(text, &context);
   if (!result.module)
     return moduleError(messages.text());
   BOO_ASSIGN_OR_RETURN(result.entry, findEntry(*result.module));

@@ -343,6 +343,11 @@ TEST(ImportModule, RefusalsSayWhy) {
   EXPECT_THAT(refusal("func.func @main() { return }"),
               HasSubstr("the function has 0 arguments and the node 1"));
   EXPECT_THAT(refusal(""), HasSubstr("no public function"));
+  // The parser would recurse as deep, and overflow the stack.
+  EXPECT_THAT(
+      refusal("func.func @main() attributes {a = " + std::string(200000, '[') +
+              std::string(200000, ']') + "} { return }"),
+      HasSubstr("brackets nest deeper than 200"));
   EXPECT_THAT(refusal(negate + "\nfunc.func @other() { return }"),
               HasSubstr("two public functions, @main and @other"));
   EXPECT_THAT(refusal("func.func private @f()"), HasSubstr("@f has no body"));

@@ -25,6 +25,36 @@ ConvEmitter::ConvEmitter(MLIRContext &context, const Graph &group,
                       : ArgField::Workspace) {
   if (!S.amx)
     S.mTile = std::min(S.mTile, P.out[2]);
+  S.wChunk = std::min(S.wChunk, rowTiles());
+  S.nChunk = std::min(S.nChunk, blocks());
+}
+
+/// The product, or a number beyond every memory if it does not fit 64 bits.
+static int64_t saturatingProduct(std::initializer_list<int64_t> factors) {
+  int64_t product = 1;
+  for (int64_t factor : factors)
+    if (__builtin_mul_overflow(product, factor, &product))
+      return INT64_MAX;
+  return product;
+}
+
+Status ConvEmitter::checkSizes() const {
+  int64_t taps = P.filter[0] * P.filter[1];
+  int64_t pixels = saturatingProduct({S.wChunk, S.mTile});
+  int64_t columns = saturatingProduct({pixels, P.stride[2]});
+  int64_t span = saturatingProduct({P.filter[2], P.dilation[2]});
+  if (__builtin_add_overflow(columns, span, &columns))
+    columns = INT64_MAX;
+  int64_t scratch = saturatingProduct({taps, columns, scratchPitch(), 8});
+  int64_t packed =
+      saturatingProduct({Nest.groupLoops(), blocks(), taps, P.filter[2],
+                         kPadded(), BlockChannels, 8});
+  // Offsets of tensors are below 2^60: Graphs with larger ones do not verify.
+  constexpr int64_t most = int64_t(1) << 42;
+  if ((S.scratchInput && scratch > most) || packed > most)
+    return unsupported("a convolution that needs more than 4 TiB of scratch or "
+                       "workspace");
+  return Status::ok();
 }
 
 int64_t ConvEmitter::argument(ValueId id) const {
@@ -295,9 +325,12 @@ void ConvEmitter::tailRegion(BrgemmOp op) {
   YieldOp::create(builder, K.loc(), result);
 }
 
-KernelModule emitConv(MLIRContext &context, const Graph &group,
-                      const Schedule &schedule, const EmitOptions &options) {
-  return ConvEmitter(context, group, schedule, options).emit();
+StatusOr<KernelModule> emitConv(MLIRContext &context, const Graph &group,
+                                const Schedule &schedule,
+                                const EmitOptions &options) {
+  ConvEmitter emitter(context, group, schedule, options);
+  BOO_RETURN_IF_ERROR(emitter.checkSizes());
+  return emitter.emit();
 }
 
 } // namespace boo::compiler

@@ -21,6 +21,8 @@ class ConvEmitter {
 public:
   ConvEmitter(mlir::MLIRContext &context, const Graph &group,
               const Schedule &schedule, const EmitOptions &options);
+  /// Whether scratch and packed filter have sizes that a machine can hold.
+  Status checkSizes() const;
   KernelModule emit();
 
 private:

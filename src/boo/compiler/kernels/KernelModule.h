@@ -24,8 +24,9 @@ struct EmitOptions {
 };
 
 /// Writes the module of a group whose anchor is a convolution.
-KernelModule emitConv(mlir::MLIRContext &context, const Graph &group,
-                      const Schedule &schedule, const EmitOptions &options);
+StatusOr<KernelModule> emitConv(mlir::MLIRContext &context, const Graph &group,
+                                const Schedule &schedule,
+                                const EmitOptions &options);
 
 /// Writes the module of a group of pointwise and cast nodes. Refuses several
 /// outputs and symbolic sizes.

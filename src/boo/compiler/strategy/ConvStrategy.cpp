@@ -202,7 +202,8 @@ private:
       s.nChunk = std::clamp<int64_t>(T.l1Bytes / std::max<int64_t>(1, rowBytes),
                                      1, blocks);
     } else {
-      int64_t fit = std::max<int64_t>(1, T.l2Bytes * 5 / 8 / blockBytes);
+      int64_t fit = std::max<int64_t>(1, T.l2Bytes * 5 / 8 /
+                                             std::max<int64_t>(1, blockBytes));
       int64_t chunks = ceilDiv(blocks, fit);
       s.nChunk = ceilDiv(blocks, chunks);
       s.filterOuter = chunks > 1;
@@ -269,14 +270,12 @@ Status boo::compiler::checkConvSchedule(const Graph &group,
   auto refuse = [](std::string reason) {
     return invalidArgument("schedule: " + std::move(reason));
   };
-  if (vector < bits || (vector & (vector - 1)) != 0)
-    return refuse("vector_bits must be a power of two of at least " +
-                  std::to_string(bits));
+  if (vector < bits)
+    return refuse("vector_bits must be at least " + std::to_string(bits));
   if (schedule.mTile * schedule.nVectors > 64)
     return refuse("m_tile x n_vectors may be 64 at most: the tile is unrolled");
-  if (schedule.fma && !registerFile(target.isa).fma)
-    return refuse("fma=1 needs a target with fused multiply-add, not " +
-                  std::string(isaName(target.isa)));
+  if (schedule.mTile * schedule.nVectors * schedule.kUnroll > 256)
+    return refuse("m_tile x n_vectors x k_unroll may be 256 at most");
   if (schedule.amx) {
     int64_t rows = ceilDiv(schedule.mTile, 16), columns = schedule.nVectors;
     if (target.isa != Isa::Amx || nest.problem.dtype != DType::BF16 ||

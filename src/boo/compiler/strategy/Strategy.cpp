@@ -1,6 +1,7 @@
 //===- Strategy.cpp - Chooses the family, applies the tuning entry --------===//
 
 #include "boo/compiler/strategy/Strategy.h"
+#include "boo/graph/Attributes.h"
 
 using namespace boo;
 using namespace boo::compiler;
@@ -27,6 +28,15 @@ static Status checkConvGroup(const Graph &group) {
   for (const Value &value : group.values())
     if (!value.type.isStatic())
       return unsupported("a convolution with symbolic sizes");
+  // Index arithmetic and cost model multiply these: the products of the large
+  // ones are checked by the emitter, which knows them.
+  constexpr int64_t largest = (int64_t(1) << 31) - 1;
+  for (const char *name : {"stride", "dilation", "pad_lo", "pad_hi"})
+    for (int64_t number :
+         attribute<std::vector<int64_t>>(group.nodes().front(), name))
+      if (number > largest)
+        return unsupported("a convolution with a " + std::string(name) +
+                           " of more than " + std::to_string(largest));
   for (size_t i = 1; i < group.nodes().size(); ++i) {
     const Node &node = group.nodes()[i];
     if ((node.op != Op::Pointwise && node.op != Op::Cast) ||
@@ -35,6 +45,24 @@ static Status checkConvGroup(const Graph &group) {
                          std::string(opName(node.op)) +
                          "' that is not elementwise on its result");
   }
+  return Status::ok();
+}
+
+/// What every family asks of a Schedule.
+static Status checkSchedule(const Target &target, const Schedule &schedule) {
+  RegisterFile registers = registerFile(target.isa);
+  int64_t vector = schedule.vectorBits;
+  if (vector < 64 || vector > registers.bits || (vector & (vector - 1)) != 0)
+    return invalidArgument("schedule: vector_bits must be a power of two from "
+                           "64 to " +
+                           std::to_string(registers.bits) + " for " +
+                           std::string(isaName(target.isa)));
+  if (schedule.fma && !registers.fma)
+    return invalidArgument("schedule: fma=1 needs a target with fused "
+                           "multiply-add, not " +
+                           std::string(isaName(target.isa)));
+  if (schedule.amx && schedule.algorithm != Algorithm::Direct)
+    return invalidArgument("schedule: amx=1 serves direct convolutions only");
   return Status::ok();
 }
 
@@ -67,6 +95,7 @@ StatusOr<Decision> boo::compiler::decide(const Graph &group,
     return unsupported("tuning entry: this group has no algorithm '" +
                        std::string(algorithmName(decision.schedule.algorithm)) +
                        "', only '" + std::string(algorithmName(model)) + "'");
+  BOO_RETURN_IF_ERROR(checkSchedule(target, decision.schedule));
   if (group.nodes().front().op == Op::Conv)
     BOO_RETURN_IF_ERROR(checkConvSchedule(group, target, decision.schedule));
   decision.why.push_back("tuned: " + std::string(tuningEntry));
