@@ -40,6 +40,9 @@ SignalScope::SignalScope() {
   for (size_t i = 0; i != std::size(Signals); ++i) {
     ::sigaction(Signals[i], nullptr, &Old[i]);
     bool isInterrupt = Signals[i] == SIGINT;
+    // A job in a script's background starts with Ctrl-C ignored.
+    if (isInterrupt && Old[i].sa_handler == SIG_IGN)
+      continue;
     // A sanitizer's own handler says more of a crash than this one.
     bool taken = (Old[i].sa_flags & SA_SIGINFO) || Old[i].sa_handler != SIG_DFL;
     if (!isInterrupt && taken)

@@ -131,8 +131,11 @@ static StatusOr<FileLock> lockKey(const std::string &dir,
 
 static bool isDiskFull(const std::string &folder) {
   struct statvfs info;
-  return ::statvfs(folder.c_str(), &info) == 0 &&
-         (info.f_bavail * info.f_frsize < (1 << 20) || info.f_favail == 0);
+  if (::statvfs(folder.c_str(), &info) != 0)
+    return false;
+  // Where files are not counted, as on btrfs, both numbers of them are 0.
+  bool noFiles = info.f_files > 0 && info.f_favail == 0;
+  return noFiles || info.f_bavail * info.f_frsize < (1 << 20);
 }
 
 StatusOr<std::string> boo::makeEntryFolder(const std::string &dir,

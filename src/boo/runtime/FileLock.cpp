@@ -60,6 +60,8 @@ StatusOr<FileLock> FileLock::acquire(const std::string &path, int64_t offset) {
   if (!lock.File.isOpen())
     return systemError("open", path);
   int fd = lock.File.fd();
+  // Before the lock is had: a child may be forked while this waits.
+  lock.Slot = remember(fd);
   if (setLock(fd, F_OFD_SETLK, F_WRLCK, offset) != 0) {
     if (errno == EAGAIN || errno == EACCES) {
       BOO_LOG(Debug, "waiting for the process that holds " + path);
@@ -70,7 +72,6 @@ StatusOr<FileLock> FileLock::acquire(const std::string &path, int64_t offset) {
     }
   }
   lock.Offset = offset;
-  lock.Slot = remember(fd);
   return lock;
 }
 
