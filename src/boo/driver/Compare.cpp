@@ -18,6 +18,7 @@ void Comparison::merge(const Comparison &other) {
   ok = ok && other.ok;
   count += other.count;
   failures += other.failures;
+  unbounded += other.unbounded;
   maxAbsErr = std::max(maxAbsErr, other.maxAbsErr);
   maxRelErr = std::max(maxRelErr, other.maxRelErr);
   maxBound = std::max(maxBound, other.maxBound);
@@ -47,6 +48,7 @@ Comparison boo::compareOutput(const TensorType &type, const void *got,
     if (std::isinf(bound)) {
       ok = true; // nothing is known of it, so it tells nothing of the kernel
       error = 0;
+      ++result.unbounded;
     } else if (std::isnan(want) || std::isnan(have)) {
       ok = std::isnan(want) && std::isnan(have);
       error = 0;

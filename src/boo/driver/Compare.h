@@ -16,6 +16,8 @@ struct Comparison {
   bool ok = true;
   int64_t count = 0;    ///< elements compared
   int64_t failures = 0; ///< of them
+  /// Of them, those whose bound is infinite: any result would have done.
+  int64_t unbounded = 0;
   double maxAbsErr = 0, maxBound = 0;
   /// Over elements whose expected magnitude is not below their bound.
   double maxRelErr = 0;

@@ -101,6 +101,13 @@ public:
     if (name == "random")
       verdict->figures.merge(all);
     note(name, spec.seed, all, verdict);
+    if (verdict->ok && all.count > 0 && all.unbounded == all.count) {
+      verdict->ok = false;
+      verdict->failure = "check '" + name +
+                         "' proves nothing: every result may overflow or leave "
+                         "the domain of its functions; fill with smaller "
+                         "numbers (--splat-input-value)";
+    }
     if (!all.ok && verdict->ok) {
       verdict->ok = false;
       verdict->failure = "check '" + name + "' (seed " +
@@ -169,11 +176,13 @@ private:
     double mean = all.sumErr / n;
     double variance = std::max(0.0, all.sumSquaredErr / n - mean * mean);
     std::snprintf(figures, sizeof figures,
-                  "%s (seed %llu): %s, %lld results, max_abs_err=%.3g "
-                  "max_rel_err=%.3g bound=%.3g mean_err=%.3g stddev_err=%.3g",
+                  "%s (seed %llu): %s, %lld results (%lld without a bound), "
+                  "max_abs_err=%.3g max_rel_err=%.3g bound=%.3g mean_err=%.3g "
+                  "stddev_err=%.3g",
                   name.c_str(), (unsigned long long)seed,
-                  all.ok ? "ok" : "FAILED", (long long)all.count, all.maxAbsErr,
-                  all.maxRelErr, all.maxBound, mean, std::sqrt(variance));
+                  all.ok ? "ok" : "FAILED", (long long)all.count,
+                  (long long)all.unbounded, all.maxAbsErr, all.maxRelErr,
+                  all.maxBound, mean, std::sqrt(variance));
     verdict->report.push_back(figures);
   }
 

@@ -74,6 +74,15 @@ TEST(Verify, largeErrorFailsTheRandomCheck) {
   EXPECT_THAT(verdict.failure, HasSubstr("the first of 1 bad among 48"));
 }
 
+TEST(Verify, aCheckWithoutAnyBoundIsNoSuccess) {
+  VerifyOptions options;
+  options.splat = 60000;
+  Verdict verdict = verdictOf(
+      "convfp16 -n 1 -c 4 -H 6 -W 6 -k 3", [](void *, int) {}, options);
+  EXPECT_FALSE(verdict.ok);
+  EXPECT_THAT(verdict.failure, HasSubstr("proves nothing"));
+}
+
 TEST(Verify, elementLeftOutFails) {
   Verdict verdict = verdictOf(Plain, [](void *out, int) {
     static_cast<float *>(out)[5] = NAN; // as the buffer was before
@@ -166,6 +175,7 @@ TEST(Compare, anythingIsRightUnderAnInfiniteBound) {
   Comparison all = compareOutput(type, got, expected, Judge::Bounds);
   EXPECT_TRUE(all.ok) << describeFailure(all);
   EXPECT_EQ(all.count, 5);
+  EXPECT_EQ(all.unbounded, 4);
   EXPECT_EQ(all.maxAbsErr, 0.5);
   EXPECT_EQ(all.sumErr, -0.5);
   // A finite bound on a NaN or an infinity is a demand.

@@ -76,7 +76,8 @@ private:
     }
     bool fits = 2 * Nest.kChannels() >= ceilDiv(Nest.kChannels(), 32) * 32;
     Result.why.push_back(
-        fits ? "amx: bf16 products by matrix unit"
+        fits ? "amx: bf16 products by matrix unit, which takes denormal "
+               "operands as zeros"
              : "no amx: " + std::to_string(Nest.kChannels()) +
                    " channels would fill less than half of its tiles");
     return fits;
