@@ -9,7 +9,6 @@
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/MLIRContext.h"
 
-#include "llvm/Support/FileSystem.h"
 #include "llvm/Support/raw_ostream.h"
 
 #include <unistd.h>
@@ -32,20 +31,6 @@ StatusOr<KernelModule> boo::compiler::emitKernel(MLIRContext &context,
     return emitModule(context, group);
   }
   return internalError("a Schedule without an algorithm");
-}
-
-static Status writeText(const std::string &path, std::string_view text) {
-  std::error_code error;
-  llvm::raw_fd_ostream stream(path, error);
-  if (!error) {
-    stream << llvm::StringRef(text.data(), text.size());
-    stream.close();
-    error = stream.error();
-    stream.clear_error();
-  }
-  if (error)
-    return ioError(path + ": " + error.message());
-  return Status::ok();
 }
 
 static std::string printModule(ModuleOp module) {

@@ -1,6 +1,7 @@
 //===- ConvEmitter.cpp - The main dispatch of a convolution ---------------===//
 
 #include "boo/compiler/kernels/ConvEmitter.h"
+#include "boo/base/Math.h"
 #include "boo/compiler/kernels/PointwiseBuilder.h"
 
 #include <algorithm>
@@ -8,8 +9,6 @@
 using namespace mlir;
 
 namespace boo::compiler {
-
-static int64_t ceilDivide(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 ConvEmitter::ConvEmitter(MLIRContext &context, const Graph &group,
                          const Schedule &schedule, const EmitOptions &options)
@@ -62,16 +61,16 @@ int64_t ConvEmitter::argument(ValueId id) const {
   return std::find(all.begin(), all.end(), id) - all.begin();
 }
 int64_t ConvEmitter::blocks() const {
-  return ceilDivide(Nest.nExtent(), BlockChannels);
+  return ceilDiv(Nest.nExtent(), BlockChannels);
 }
 int64_t ConvEmitter::blockElements() const {
   return P.filter[0] * P.filter[1] * P.filter[2] * kPadded() * BlockChannels;
 }
 int64_t ConvEmitter::kPadded() const {
   // A matrix unit takes 32 steps at a time.
-  return S.amx ? ceilDivide(Nest.kChannels(), 32) * 32 : Nest.kChannels();
+  return S.amx ? ceilDiv(Nest.kChannels(), 32) * 32 : Nest.kChannels();
 }
-int64_t ConvEmitter::rowTiles() const { return ceilDivide(P.out[2], S.mTile); }
+int64_t ConvEmitter::rowTiles() const { return ceilDiv(P.out[2], S.mTile); }
 int64_t ConvEmitter::scratchColumns() const {
   // A matrix unit reads whole tiles: columns past the last pixel have memory.
   int64_t pixels = S.wChunk * S.mTile;
@@ -97,7 +96,7 @@ int64_t ConvEmitter::scratchInputBytes() const {
   int64_t elements =
       P.filter[0] * P.filter[1] * scratchColumns() * scratchPitch();
   int64_t bytes = elements * Factor.getIntOrFloatBitWidth() / 8;
-  return ceilDivide(bytes, 64) * 64;
+  return ceilDiv(bytes, 64) * 64;
 }
 
 KernelModule ConvEmitter::emit() {
@@ -135,8 +134,8 @@ std::optional<int64_t> ConvEmitter::serialTiles(int64_t tiles) const {
 }
 
 std::vector<int64_t> ConvEmitter::gridSizes() const {
-  int64_t chunks = ceilDivide(blocks(), S.nChunk);
-  int64_t pieces = ceilDivide(rowTiles(), S.wChunk);
+  int64_t chunks = ceilDiv(blocks(), S.nChunk);
+  int64_t pieces = ceilDiv(rowTiles(), S.wChunk);
   if (S.filterOuter)
     return {Nest.groupLoops(), chunks, P.batch, P.out[0], P.out[1], pieces};
   return {P.batch, P.out[0], P.out[1], pieces, Nest.groupLoops(), chunks};

@@ -7,6 +7,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "boo/base/Math.h"
 #include "boo/compiler/dialect/PrefixAccess.h"
 #include "boo/compiler/dialect/VectorTranspose.h"
 #include "boo/compiler/kernels/ConvEmitter.h"
@@ -189,7 +190,7 @@ int64_t ConvEmitter::packPieces() const {
   if (S.amx)
     return P.filter[0] * P.filter[1] * P.filter[2];
   int64_t steps = Nest.kChannels() * P.filter[0] * P.filter[1] * P.filter[2];
-  return (steps + packSteps - 1) / packSteps;
+  return ceilDiv(steps, packSteps);
 }
 
 /// Pairs of channels side by side, [tap][channel / 2][lane][channel % 2], zeros

@@ -12,6 +12,21 @@
 using namespace boo;
 using namespace boo::compiler;
 
+Status boo::compiler::writeText(const std::string &path,
+                                std::string_view text) {
+  std::error_code error;
+  llvm::raw_fd_ostream stream(path, error);
+  if (!error) {
+    stream << llvm::StringRef(text.data(), text.size());
+    stream.close();
+    error = stream.error();
+    stream.clear_error();
+  }
+  if (error)
+    return ioError(path + ": " + error.message());
+  return Status::ok();
+}
+
 Dump::Dump(std::string folder, std::string name)
     : State(std::make_shared<Shared>()) {
   State->folder = std::move(folder);
@@ -31,16 +46,8 @@ void Dump::text(std::string_view stage, std::string_view text) const {
   std::snprintf(number, sizeof number, ".%02d-", State->number++);
   std::string path =
       State->folder + "/" + State->name + number + std::string(stage);
-  std::error_code error;
-  llvm::raw_fd_ostream stream(path, error);
-  if (!error) {
-    stream << llvm::StringRef(text.data(), text.size());
-    stream.close();
-    error = stream.error();
-    stream.clear_error();
-  }
-  if (error)
-    BOO_LOG(Warning, "dump " + path + ": " + error.message());
+  if (Status status = writeText(path, text); !status.isOk())
+    BOO_LOG(Warning, "dump " + status.message());
 }
 
 StageDump Dump::stageDump() const {

@@ -11,6 +11,9 @@
 
 namespace boo::compiler {
 
+/// Writes a whole file; the error names the path.
+Status writeText(const std::string &path, std::string_view text);
+
 /// Writes numbered files `<name>.<nn>-<stage>` into a folder; with an empty
 /// folder name it writes nothing. A file that cannot be written is skipped with
 /// a warning: a dump never fails a compile.

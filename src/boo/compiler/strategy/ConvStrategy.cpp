@@ -6,6 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "boo/base/Math.h"
 #include "boo/compiler/strategy/ConvNest.h"
 #include "boo/compiler/strategy/Strategy.h"
 
@@ -13,8 +14,6 @@
 
 using namespace boo;
 using namespace boo::compiler;
-
-static int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 namespace {
 
