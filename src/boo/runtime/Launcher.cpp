@@ -175,6 +175,11 @@ static void runJobs(const Loader &loader, std::vector<Job *> jobs) {
 StatusOr<std::unique_ptr<Executable>> boo::load(const Graph &graph,
                                                 const CompileOptions &options) {
   BOO_RETURN_IF_ERROR(envStatus());
+  if (env().tuningSpec && !env().tuningSpec->empty())
+    warnOnce("BOO_TUNING_SPEC_PATH",
+             "BOO_TUNING_SPEC_PATH names " + *env().tuningSpec +
+                 ", but tuning entries are not read from files yet: every "
+                 "Schedule is the model's");
   BOO_RETURN_IF_ERROR(checkMath("math", options.math));
   BOO_RETURN_IF_ERROR(canRun(options.target));
   BOO_ASSIGN_OR_RETURN(Plan plan, makePlan(graph));
