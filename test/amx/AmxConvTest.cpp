@@ -133,14 +133,7 @@ protected:
 private:
   void compare(const TensorType &type, const void *out,
                const ReferenceOutput &expected, const std::string &schedule) {
-    std::vector<int64_t> at{0};
-    for (size_t d = 0; d != type.rank(); ++d) {
-      std::vector<int64_t> next;
-      for (int64_t base : at)
-        for (int64_t i = 0; i != type.sizes[d].size(); ++i)
-          next.push_back(base + i * type.strides[d]);
-      at = std::move(next);
-    }
+    std::vector<int64_t> at = elementPositions(type);
     for (size_t i = 0; i != at.size(); ++i) {
       double got = loadElement(out, type.dtype, at[i]);
       double want = expected.values[i], bound = expected.bounds[i];

@@ -71,19 +71,6 @@ void fillOperands(Case &c, uint64_t seed, Fill fill,
   }
 }
 
-/// Element positions of a tensor in row-major order.
-std::vector<int64_t> positions(const TensorType &type) {
-  std::vector<int64_t> result{0};
-  for (size_t d = 0; d != type.rank(); ++d) {
-    std::vector<int64_t> next;
-    for (int64_t base : result)
-      for (int64_t i = 0; i != type.sizes[d].size(); ++i)
-        next.push_back(base + i * type.strides[d]);
-    result = std::move(next);
-  }
-  return result;
-}
-
 /// Sums of small integers are exact as long as no tail function rounds.
 bool isExact(const Graph &graph) {
   for (const Node &node : graph.nodes())
@@ -178,7 +165,7 @@ private:
 
   void compare(const Case &c, const TensorType &type, const GuardedBuffer &out,
                bool exact, const std::string &schedule) {
-    std::vector<int64_t> at = positions(type);
+    std::vector<int64_t> at = elementPositions(type);
     ASSERT_EQ(at.size(), c.expected.values.size());
     for (size_t i = 0; i != at.size(); ++i) {
       double got = loadElement(out.data(), type.dtype, at[i]);

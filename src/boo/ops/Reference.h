@@ -42,6 +42,10 @@ evaluateReference(const Graph &graph, std::span<const void *const> arguments,
 double loadElement(const void *buffer, DType dtype, int64_t index);
 void storeElement(void *buffer, DType dtype, int64_t index, double value);
 
+/// Where the elements of a static tensor lie in its buffer, in the order of
+/// ReferenceOutput::values.
+std::vector<int64_t> elementPositions(const TensorType &type);
+
 /// Work of a static Graph, for reports: multiplications and additions of its
 /// anchors (a lone pointwise run: one an element and function), and the bytes
 /// of the arguments that are read and of the outputs, each once.

@@ -128,3 +128,15 @@ void boo::parallelFor(int64_t count, int64_t pieceSize, int threads,
   for (std::thread &thread : others)
     thread.join();
 }
+
+std::vector<int64_t> boo::elementPositions(const TensorType &type) {
+  std::vector<int64_t> result{0};
+  for (size_t d = 0; d != type.rank(); ++d) {
+    std::vector<int64_t> next;
+    for (int64_t base : result)
+      for (int64_t i = 0; i != type.sizes[d].size(); ++i)
+        next.push_back(base + i * type.strides[d]);
+    result = std::move(next);
+  }
+  return result;
+}

@@ -114,7 +114,7 @@ private:
 /// Compares with the reference; true when a bound said something.
 void expectWithinBounds(const Launch &launch, const TensorType &type,
                         const ReferenceOutput &expected) {
-  std::vector<int64_t> at = positions(type);
+  std::vector<int64_t> at = elementPositions(type);
   ASSERT_EQ(at.size(), expected.values.size());
   for (size_t i = 0; i != at.size(); ++i) {
     double got = loadElement(launch.outs()[0], type.dtype, at[i]);

@@ -53,19 +53,6 @@ private:
   size_t MapBytes, Bytes;
 };
 
-/// Element positions of a tensor in row-major order.
-inline std::vector<int64_t> positions(const TensorType &type) {
-  std::vector<int64_t> result{0};
-  for (size_t d = 0; d != type.rank(); ++d) {
-    std::vector<int64_t> next;
-    for (int64_t base : result)
-      for (int64_t i = 0; i != type.sizes[d].size(); ++i)
-        next.push_back(base + i * type.strides[d]);
-    result = std::move(next);
-  }
-  return result;
-}
-
 /// What this machine can run.
 inline std::vector<Isa> isas() {
   std::vector<Isa> result{Isa::Generic};
@@ -103,7 +90,7 @@ public:
   void fill(const std::function<double()> &value) {
     for (size_t i = 0; i != Ins.size(); ++i) {
       const TensorType &type = G.value(G.arguments()[i]).type;
-      for (int64_t at : positions(type))
+      for (int64_t at : elementPositions(type))
         storeElement(InPointers[i], type.dtype, at, value());
     }
   }
