@@ -68,6 +68,7 @@ static Status checkSchedule(const Target &target, const Schedule &schedule) {
 
 StatusOr<Decision> boo::compiler::decide(const Graph &group,
                                          const Target &target,
+                                         std::string_view math,
                                          std::string_view tuningEntry) {
   if (group.nodes().empty())
     return invalidArgument("a group needs at least one node");
@@ -75,7 +76,7 @@ StatusOr<Decision> boo::compiler::decide(const Graph &group,
   switch (group.nodes().front().op) {
   case Op::Conv:
     BOO_RETURN_IF_ERROR(checkConvGroup(group));
-    decision = decideConv(group, target);
+    decision = decideConv(group, target, math);
     break;
   case Op::Pointwise:
   case Op::Cast:

@@ -12,11 +12,12 @@
 
 namespace boo::compiler {
 
-/// The Schedule of a group in canonical form. Fields that `tuningEntry` (a
+/// The Schedule of a group in canonical form. `math` ("strict", "default" or
+/// "fast") says which algorithms are exact enough. Fields that `tuningEntry` (a
 /// Schedule's text, possibly partial, or "") names override what the model
 /// would choose.
 StatusOr<Decision> decide(const Graph &group, const Target &target,
-                          std::string_view tuningEntry);
+                          std::string_view math, std::string_view tuningEntry);
 
 /// Vector registers of an ISA.
 struct RegisterFile {
@@ -31,7 +32,8 @@ RegisterFile registerFile(Isa isa);
 Status checkConvSchedule(const Graph &group, const Target &target,
                          const Schedule &schedule);
 
-Decision decideConv(const Graph &group, const Target &target);
+Decision decideConv(const Graph &group, const Target &target,
+                    std::string_view math);
 Decision decidePointwise(const Graph &group, const Target &target);
 
 } // namespace boo::compiler
