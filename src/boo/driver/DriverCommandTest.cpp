@@ -6,9 +6,11 @@
 #include "boo/driver/Report.h"
 #include "boo/runtime/Files.h"
 
+#include <chrono>
 #include <csignal>
 #include <gmock/gmock.h>
 #include <nlohmann/json.hpp>
+#include <thread>
 #include <unistd.h>
 
 using namespace boo;
@@ -278,6 +280,47 @@ TEST_F(DriverCommand, interruptKeepsWhatIsDone) {
   EXPECT_EQ(o.status, 130);
   EXPECT_THAT(o.err, HasSubstr("2 of 3 commands ran, 0 failed (interrupted)"));
   EXPECT_EQ(linesOf(*readFile(csv)).size(), 3u);
+}
+
+/// Sends SIGINT to the thread that made it, 50 ms later.
+namespace {
+class InterruptSoon {
+public:
+  InterruptSoon()
+      : Thread([main = ::pthread_self()] {
+          std::this_thread::sleep_for(std::chrono::milliseconds(50));
+          ::pthread_kill(main, SIGINT);
+        }) {}
+
+private:
+  std::jthread Thread;
+};
+} // namespace
+
+TEST_F(DriverCommand, interruptStopsTheReference) {
+  // Minutes of work.
+  std::string large = "conv -_ 1 -n 1 -c 64 -H 100000 -k 64 -y 2000";
+  for (const char *how : {" --backend reference -t 1", " --backend reference",
+                          " --backend wrong --verify"}) {
+    InterruptSoon soon;
+    Outcome o = run(large + how);
+    EXPECT_EQ(o.status, 130) << how;
+    EXPECT_THAT(o.err, Not(HasSubstr("error"))) << how;
+    EXPECT_THAT(o.out, Not(HasSubstr("tensor"))) << how;
+  }
+}
+
+TEST_F(DriverCommand, interruptWhileCommandsAreRead) {
+  int ends[2], old = ::dup(STDIN_FILENO);
+  ASSERT_EQ(::pipe(ends), 0);
+  ::dup2(ends[0], STDIN_FILENO);
+  {
+    InterruptSoon soon;
+    EXPECT_EQ(run("--commands-file -").status, 130);
+  }
+  ::dup2(old, STDIN_FILENO);
+  for (int fd : {ends[0], ends[1], old})
+    ::close(fd);
 }
 
 TEST_F(DriverCommand, graphFile) {

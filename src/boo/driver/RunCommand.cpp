@@ -8,6 +8,7 @@
 #include "boo/driver/Interrupt.h"
 #include "boo/driver/Peak.h"
 #include "boo/driver/Verify.h"
+#include "boo/ops/Reference.h"
 #include "boo/runtime/Allocator.h"
 #include "boo/runtime/cpu/CpuInfo.h"
 #include "boo/runtime/cpu/Threads.h"
@@ -81,6 +82,17 @@ public:
         Result(*result) {}
 
   Status run() {
+    Status status = runAll();
+    // What Ctrl-C cuts short is no failure of the command.
+    if (interrupted() && status.toString() == cancelledReference().toString()) {
+      Result.cutShort = true;
+      return Status::ok();
+    }
+    return status;
+  }
+
+private:
+  Status runAll() {
     BOO_RETURN_IF_ERROR(readOptions());
     BOO_RETURN_IF_ERROR(checkOperands());
     BOO_RETURN_IF_ERROR(load());
@@ -94,8 +106,6 @@ public:
         (Options.time && !Result.times) || (Options.verify && !Result.verified);
     return Status::ok();
   }
-
-private:
   Status readOptions();
   Status checkOperands() const;
   Status load();

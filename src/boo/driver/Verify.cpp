@@ -91,9 +91,9 @@ public:
   Status check(const std::string &name, FillSpec spec, FillKind rest,
                Judge judge, Verdict *verdict) {
     BOO_RETURN_IF_ERROR(fill(spec, rest));
-    BOO_ASSIGN_OR_RETURN(
-        auto expected,
-        evaluateReference(TheGraph, Ops.in, Algorithm, Options.threads));
+    BOO_ASSIGN_OR_RETURN(auto expected,
+                         evaluateReference(TheGraph, Ops.in, Algorithm,
+                                           {Options.threads, interrupted}));
     BOO_RETURN_IF_ERROR(runOnce(Options.threads));
     Comparison all;
     for (size_t i = 0; i != expected.size(); ++i)
