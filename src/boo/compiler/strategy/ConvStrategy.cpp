@@ -261,6 +261,19 @@ Decision boo::compiler::decideConv(const Graph &group, const Target &target) {
   return ConvStrategy(nest, target).decide();
 }
 
+Schedule boo::compiler::fitConvSchedule(const Graph &group, Schedule schedule) {
+  ConvNest nest = makeConvNest(group);
+  int64_t width = nest.problem.out[2];
+  int64_t lanes = schedule.vectorBits / (8 * dtypeBytes(nest.computeType()));
+  // A matrix unit takes whole tiles.
+  if (!schedule.amx)
+    schedule.mTile = std::min(schedule.mTile, width);
+  schedule.wChunk = std::min(schedule.wChunk, ceilDiv(width, schedule.mTile));
+  schedule.nChunk = std::min(
+      schedule.nChunk, ceilDiv(nest.nExtent(), schedule.nVectors * lanes));
+  return schedule;
+}
+
 Status boo::compiler::checkConvSchedule(const Graph &group,
                                         const Target &target,
                                         const Schedule &schedule) {

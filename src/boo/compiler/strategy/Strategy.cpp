@@ -76,6 +76,7 @@ StatusOr<Decision> boo::compiler::decide(const Graph &group,
   case Op::Conv:
     BOO_RETURN_IF_ERROR(checkConvGroup(group));
     decision = decideConv(group, target);
+    decision.schedule = fitConvSchedule(group, decision.schedule);
     break;
   case Op::Pointwise:
   case Op::Cast:
@@ -96,8 +97,10 @@ StatusOr<Decision> boo::compiler::decide(const Graph &group,
                        std::string(algorithmName(decision.schedule.algorithm)) +
                        "', only '" + std::string(algorithmName(model)) + "'");
   BOO_RETURN_IF_ERROR(checkSchedule(target, decision.schedule));
-  if (group.nodes().front().op == Op::Conv)
+  if (group.nodes().front().op == Op::Conv) {
     BOO_RETURN_IF_ERROR(checkConvSchedule(group, target, decision.schedule));
+    decision.schedule = fitConvSchedule(group, decision.schedule);
+  }
   decision.why.push_back("tuned: " + std::string(tuningEntry));
   return decision;
 }
