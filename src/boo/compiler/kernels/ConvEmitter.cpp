@@ -21,12 +21,7 @@ ConvEmitter::ConvEmitter(MLIRContext &context, const Graph &group,
       PackedField(options.constantsPacked &&
                           group.value(Nest.filter).role == Role::Constant
                       ? ArgField::Constants
-                      : ArgField::Workspace) {
-  if (!S.amx)
-    S.mTile = std::min(S.mTile, P.out[2]);
-  S.wChunk = std::min(S.wChunk, rowTiles());
-  S.nChunk = std::min(S.nChunk, blocks());
-}
+                      : ArgField::Workspace) {}
 
 /// The product, or a number beyond every memory if it does not fit 64 bits.
 static int64_t saturatingProduct(std::initializer_list<int64_t> factors) {

@@ -285,6 +285,19 @@ Decision boo::compiler::decideConv(const Graph &group, const Target &target,
   return ConvStrategy(nest, target, math).decide();
 }
 
+Schedule boo::compiler::fitConvSchedule(const Graph &group, Schedule schedule) {
+  ConvNest nest = makeConvNest(group);
+  int64_t width = nest.problem.out[2];
+  int64_t lanes = schedule.vectorBits / (8 * dtypeBytes(nest.computeType()));
+  // A matrix unit takes whole tiles.
+  if (!schedule.amx)
+    schedule.mTile = std::min(schedule.mTile, width);
+  schedule.wChunk = std::min(schedule.wChunk, ceilDiv(width, schedule.mTile));
+  schedule.nChunk = std::min(
+      schedule.nChunk, ceilDiv(nest.nExtent(), schedule.nVectors * lanes));
+  return schedule;
+}
+
 Status boo::compiler::checkConvSchedule(const Graph &group,
                                         const Target &target,
                                         const Schedule &schedule) {
@@ -313,9 +326,9 @@ Status boo::compiler::checkConvSchedule(const Graph &group,
   }
   if (schedule.dot &&
       (!target.fastBf16Dot || nest.problem.dtype != DType::BF16 ||
-       nest.depthwise || schedule.amx))
-    return refuse("dot=1 needs a dense bf16 convolution and a target with "
-                  "bf16dot=1, without amx");
+       nest.depthwise || schedule.amx || vector < 128))
+    return refuse("dot=1 needs a dense bf16 convolution, a target with "
+                  "bf16dot=1, vector_bits of at least 128 and no amx");
   if (std::string reason = nest.needsScratch(schedule.pairs());
       !reason.empty() && !schedule.scratchInput)
     return refuse("scratch_input=0 cannot serve this input: " + reason);

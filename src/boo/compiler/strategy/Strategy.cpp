@@ -76,7 +76,12 @@ StatusOr<Decision> boo::compiler::decide(const Graph &group,
   switch (group.nodes().front().op) {
   case Op::Conv:
     BOO_RETURN_IF_ERROR(checkConvGroup(group));
+<<<<<<< HEAD
     decision = decideConv(group, target, math);
+=======
+    decision = decideConv(group, target);
+    decision.schedule = fitConvSchedule(group, decision.schedule);
+>>>>>>> main
     break;
   case Op::Pointwise:
   case Op::Cast:
@@ -97,8 +102,10 @@ StatusOr<Decision> boo::compiler::decide(const Graph &group,
                        std::string(algorithmName(decision.schedule.algorithm)) +
                        "', only '" + std::string(algorithmName(model)) + "'");
   BOO_RETURN_IF_ERROR(checkSchedule(target, decision.schedule));
-  if (group.nodes().front().op == Op::Conv)
+  if (group.nodes().front().op == Op::Conv) {
     BOO_RETURN_IF_ERROR(checkConvSchedule(group, target, decision.schedule));
+    decision.schedule = fitConvSchedule(group, decision.schedule);
+  }
   decision.why.push_back("tuned: " + std::string(tuningEntry));
   return decision;
 }

@@ -32,6 +32,11 @@ RegisterFile registerFile(Isa isa);
 Status checkConvSchedule(const Graph &group, const Target &target,
                          const Schedule &schedule);
 
+/// `schedule` without what the group is too small for: a row's pixels, its
+/// register tiles and the blocks of channels bound m_tile, w_chunk and n_chunk.
+/// The emitter wants this form.
+Schedule fitConvSchedule(const Graph &group, Schedule schedule);
+
 Decision decideConv(const Graph &group, const Target &target,
                     std::string_view math);
 Decision decidePointwise(const Graph &group, const Target &target);
