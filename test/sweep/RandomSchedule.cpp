@@ -32,14 +32,16 @@ std::string boo::testing::randomSchedule(std::mt19937_64 &random,
       name("amx", 0);
     if (pick(random, 0, 1))
       name("vector_bits", int64_t(64) << pick(random, 0, wide));
-    maybe("m_tile", 1, 18);
-    maybe("n_vectors", 1, 4);
+    // Now and then up to the largest tile that is unrolled.
+    bool large = pick(random, 0, 7) == 0;
+    maybe("m_tile", 1, large ? 64 : 18);
+    maybe("n_vectors", 1, large ? 8 : 4);
     maybe("scratch_input", 0, 1);
     if (target.fastBf16Dot)
       maybe("dot", 0, 1);
     maybe("fma", 0, target.isa == Isa::Generic ? 0 : 1);
   }
-  maybe("k_unroll", 1, 6);
+  maybe("k_unroll", 1, pick(random, 0, 7) == 0 ? 16 : 6);
   maybe("n_chunk", 1, 5);
   maybe("w_chunk", 1, 6);
   maybe("filter_outer", 0, 1);
@@ -48,5 +50,7 @@ std::string boo::testing::randomSchedule(std::mt19937_64 &random,
   // Far more than there is.
   if (pick(random, 0, 9) == 0 && text.find("w_chunk") == std::string::npos)
     name("w_chunk", int64_t(1) << pick(random, 10, 40));
+  if (pick(random, 0, 9) == 0 && text.find("n_chunk") == std::string::npos)
+    name("n_chunk", int64_t(1) << pick(random, 10, 40));
   return text;
 }
