@@ -76,12 +76,8 @@ StatusOr<Decision> boo::compiler::decide(const Graph &group,
   switch (group.nodes().front().op) {
   case Op::Conv:
     BOO_RETURN_IF_ERROR(checkConvGroup(group));
-<<<<<<< HEAD
     decision = decideConv(group, target, math);
-=======
-    decision = decideConv(group, target);
     decision.schedule = fitConvSchedule(group, decision.schedule);
->>>>>>> main
     break;
   case Op::Pointwise:
   case Op::Cast:
