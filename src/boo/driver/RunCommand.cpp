@@ -146,6 +146,10 @@ Status CommandRun::readOptions() {
   BOO_ASSIGN_OR_RETURN(
       int64_t threads,
       readCount(flags, DriverFlag::Threads, 1, maxThreads(), defaultThreads()));
+  if (threads > maxThreads())
+    return invalidArgument("OMP_NUM_THREADS " + std::to_string(threads) +
+                           ": at most " + std::to_string(maxThreads()) +
+                           "; --threads overrides it");
   Options.threads = Result.threads = int(threads);
   BOO_ASSIGN_OR_RETURN(Options.timer.iters,
                        readCount(flags, DriverFlag::Iter, 1, 100'000'000, 0));

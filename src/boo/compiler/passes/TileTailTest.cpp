@@ -3,7 +3,7 @@
 #include "boo/compiler/import/testing/Launch.h"
 #include "boo/graph/partition/Partition.h"
 
-#include <filesystem>
+#include <chrono>
 
 using namespace boo;
 using namespace boo::testing;
@@ -31,9 +31,9 @@ Graph manyResiduals(DType dtype) {
   return canonicalize(graph);
 }
 
-// Code is what takes the time, so its size stands for it: element by element
-// and unrolled, these take megabytes and ten seconds.
-TEST(TileTail, ManyGatheredOperandsAreLittleCode) {
+// Half a second each. Element by element and unrolled, all of them together
+// take minutes: the bound leaves room for sanitizers and busy machines.
+TEST(TileTail, ManyGatheredOperandsCompileQuickly) {
   for (DType dtype : {DType::F32, DType::BF16}) {
     Graph graph = manyResiduals(dtype);
     for (Isa isa : isas()) {
@@ -41,10 +41,13 @@ TEST(TileTail, ManyGatheredOperandsAreLittleCode) {
       Launch launch(graph, Guard::After);
       std::string path = ::testing::TempDir() + "/tile-tail-test-" +
                          std::to_string(getpid()) + ".so";
+      auto start = std::chrono::steady_clock::now();
       Status status = launch.compile(isa, path);
+      std::chrono::duration<double> took =
+          std::chrono::steady_clock::now() - start;
       ASSERT_TRUE(status.isOk()) << status.toString();
-      EXPECT_LT(std::filesystem::file_size(path), 200u << 10);
-      std::filesystem::remove(path);
+      EXPECT_LT(took.count(), 20);
+      unlink(path.c_str());
     }
   }
 }
