@@ -77,6 +77,10 @@ StatusOr<Decision> boo::compiler::decide(const Graph &group,
     BOO_RETURN_IF_ERROR(checkConvGroup(group));
     decision = decideConv(group, target);
     break;
+  case Op::ConvGradInput:
+    return unsupported("the gradient of a convolution's input");
+  case Op::ConvGradWeight:
+    return unsupported("the gradient of a convolution's filter");
   case Op::Pointwise:
   case Op::Cast:
     decision = decidePointwise(group, target);
