@@ -21,6 +21,8 @@ StatusOr<KernelModule> boo::compiler::emitKernel(MLIRContext &context,
                                                  const Graph &group,
                                                  const Schedule &schedule,
                                                  const EmitOptions &options) {
+  if (!group.nodes().empty() && group.nodes().front().op == Op::ConvGradWeight)
+    return emitWeightGrad(context, group, schedule);
   switch (schedule.algorithm) {
   case Algorithm::Direct:
   case Algorithm::Depthwise:

@@ -24,6 +24,8 @@ RegisterFile boo::compiler::registerFile(Isa isa) {
 static Status checkConvGroup(const Graph &group) {
   if (group.outputs().size() != 1)
     return unsupported("a convolution's group of several outputs");
+  if (group.nodes().front().op != Op::Conv && group.nodes().size() != 1)
+    return unsupported("nodes behind a convolution's gradient in its group");
   const auto &sizes = group.value(group.nodes().front().results[0]).type.sizes;
   for (const Value &value : group.values())
     if (!value.type.isStatic())
@@ -80,7 +82,9 @@ StatusOr<Decision> boo::compiler::decide(const Graph &group,
   case Op::ConvGradInput:
     return unsupported("the gradient of a convolution's input");
   case Op::ConvGradWeight:
-    return unsupported("the gradient of a convolution's filter");
+    BOO_RETURN_IF_ERROR(checkConvGroup(group));
+    decision = decideWeightGrad(group, target);
+    break;
   case Op::Pointwise:
   case Op::Cast:
     decision = decidePointwise(group, target);
@@ -102,6 +106,8 @@ StatusOr<Decision> boo::compiler::decide(const Graph &group,
   BOO_RETURN_IF_ERROR(checkSchedule(target, decision.schedule));
   if (group.nodes().front().op == Op::Conv)
     BOO_RETURN_IF_ERROR(checkConvSchedule(group, target, decision.schedule));
+  if (group.nodes().front().op == Op::ConvGradWeight)
+    BOO_RETURN_IF_ERROR(checkWeightGradSchedule(group, decision.schedule));
   decision.why.push_back("tuned: " + std::string(tuningEntry));
   return decision;
 }

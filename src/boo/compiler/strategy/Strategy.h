@@ -31,7 +31,10 @@ RegisterFile registerFile(Isa isa);
 Status checkConvSchedule(const Graph &group, const Target &target,
                          const Schedule &schedule);
 
+Status checkWeightGradSchedule(const Graph &group, const Schedule &schedule);
+
 Decision decideConv(const Graph &group, const Target &target);
+Decision decideWeightGrad(const Graph &group, const Target &target);
 Decision decidePointwise(const Graph &group, const Target &target);
 
 } // namespace boo::compiler
