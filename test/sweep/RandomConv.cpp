@@ -34,12 +34,6 @@ public:
       out.push_back(convOutputSize(Space[d], Filter[d], Stride[d], Dilation[d],
                                    PadLo[d], PadHi[d]));
     }
-    Graph graph;
-    ValueId x = graph.addArgument(layout(in));
-    ValueId w = graph.addArgument(layout(filter),
-                                  one(4) ? Role::Constant : Role::Input);
-    OutSizes = out;
-    TensorType result = layout(out);
     AttributeMap attributes{
         {"stride", Stride},
         {"dilation", Dilation},
@@ -47,6 +41,18 @@ public:
         {"pad_hi", PadHi},
         {"groups", Groups},
         {"acc", Type == DType::F64 ? DType::F64 : DType::F32}};
+    switch (of(0, 3)) {
+    case 0:
+      attributes["size"] = Filter;
+      return gradient(Op::ConvGradWeight, attributes, layout(out), layout(in),
+                      layout(filter));
+    }
+    Graph graph;
+    ValueId x = graph.addArgument(layout(in));
+    ValueId w = graph.addArgument(layout(filter),
+                                  one(4) ? Role::Constant : Role::Input);
+    OutSizes = out;
+    TensorType result = layout(out);
     ValueId y = graph.addNode(Op::Conv, {x, w}, attributes, {result})[0];
     for (int64_t i = of(0, 3); i > 0; --i)
       y = addTail(graph, y, result);
@@ -57,6 +63,15 @@ public:
 private:
   int64_t of(int64_t low, int64_t high) { return pick(Random, low, high); }
   bool one(int64_t in) { return of(1, in) == 1; }
+
+  Graph gradient(Op op, const AttributeMap &attributes,
+                 const TensorType &outGrad, const TensorType &other,
+                 const TensorType &result) {
+    Graph graph;
+    ValueId a = graph.addArgument(outGrad), b = graph.addArgument(other);
+    graph.addOutput(graph.addNode(op, {a, b}, attributes, {result})[0]);
+    return canonicalize(graph);
+  }
 
   void chooseChannels() {
     Batch = of(1, 3);
