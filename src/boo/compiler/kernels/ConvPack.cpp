@@ -15,6 +15,7 @@
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <numeric>
 
 using namespace mlir;
@@ -48,7 +49,7 @@ public:
       dim(p.filter[d], p.filterStrides.spatial[d]);
     std::stable_sort(Dims.begin(), Dims.end(),
                      [](const ReductionDim &a, const ReductionDim &b) {
-                       return a.source > b.source;
+                       return std::abs(a.source) > std::abs(b.source);
                      });
     mergeDims();
   }
@@ -200,17 +201,18 @@ void ConvEmitter::emitPackPairs() {
   std::vector<int64_t> grid{Nest.groupLoops(), blocks(), P.filter[0],
                             P.filter[1], P.filter[2]};
   K.dispatch(
-      0,
+      FirstDispatch,
       [&](Value tile) {
         std::vector<Value> c = K.delinearize(tile, grid);
         Value source = K.buffer(ArgField::In, argument(Nest.filter), Factor);
-        Value target = K.buffer(PackedField, 0, Factor);
+        Value target = K.buffer(PackedField, PackedOffset, Factor);
         Value zero = arith::ConstantOp::create(K.builder(), K.loc(),
                                                K.builder().getZeroAttr(Factor));
         Value first = K.mul(c[1], BlockChannels);
         Value valid = K.min(K.index(BlockChannels),
                             K.sub(K.index(Nest.nExtent()), first));
-        Value from = K.mul(K.add(K.mul(c[0], P.outPerGroup()), first), f.outer);
+        Value from =
+            K.add(groupStart(f, groupIndex(c[0])), K.mul(first, f.outer));
         for (size_t d = 0; d != 3; ++d)
           from = K.add(from, K.mul(c[2 + d], f.spatial[d]));
         Value to = K.mul(tile, kPadded() * BlockChannels);
@@ -245,15 +247,15 @@ void ConvEmitter::emitPack() {
   int64_t steps = Nest.kChannels() * P.filter[0] * P.filter[1] * P.filter[2];
   int64_t outer = P.filterStrides.outer;
   K.dispatch(
-      0,
+      FirstDispatch,
       [&](Value tile) {
         std::vector<Value> c =
             K.delinearize(tile, {Nest.groupLoops(), blocks(), packPieces()});
         FilterPack pack(
             K, Nest, Lanes, BlockChannels,
             K.buffer(ArgField::In, argument(Nest.filter), K.type(P.dtype)),
-            K.buffer(PackedField, 0, Compute));
-        Value from = K.add(K.mul(c[0], P.outPerGroup() * outer),
+            K.buffer(PackedField, PackedOffset, Compute));
+        Value from = K.add(groupStart(P.filterStrides, groupIndex(c[0])),
                            K.mul(c[1], BlockChannels * outer));
         Value to = K.mul(K.add(K.mul(c[0], blocks()), c[1]), blockElements());
         Value low = K.mul(c[2], packSteps);

@@ -261,10 +261,8 @@ Decision boo::compiler::decideConv(const Graph &group, const Target &target) {
   return ConvStrategy(nest, target).decide();
 }
 
-Status boo::compiler::checkConvSchedule(const Graph &group,
-                                        const Target &target,
-                                        const Schedule &schedule) {
-  ConvNest nest = makeConvNest(group);
+static Status checkNestSchedule(const ConvNest &nest, const Target &target,
+                                const Schedule &schedule) {
   int64_t bits = 8 * dtypeBytes(nest.computeType());
   int64_t vector = schedule.vectorBits;
   auto refuse = [](std::string reason) {
@@ -291,4 +289,47 @@ Status boo::compiler::checkConvSchedule(const Graph &group,
       !reason.empty() && !schedule.scratchInput)
     return refuse("scratch_input=0 cannot serve this input: " + reason);
   return Status::ok();
+}
+
+Decision boo::compiler::decideGradInput(const Graph &group,
+                                        const Target &target) {
+  bool gaps = false;
+  std::vector<ConvNest> nests = makeGradInputNests(group, &gaps);
+  Decision decision;
+  double flops = 0;
+  for (const ConvNest &nest : nests)
+    flops += nest.problem.flops();
+  if (nests.empty()) {
+    RegisterFile registers = registerFile(target.isa);
+    decision.schedule.vectorBits = registers.bits;
+    decision.schedule.fma = registers.fma;
+  } else {
+    // The one with most work decides for all; only whether rows need scratch is
+    // each one's own.
+    decision = ConvStrategy(nests.front(), target).decide();
+  }
+  decision.schedule.serial = flops < 5e5;
+  std::string form = "gradient of the input: ";
+  form += nests.size() == 1
+              ? "a convolution of the output's gradient with the flipped filter"
+              : std::to_string(nests.size()) +
+                    " convolutions of the output's gradient with taps of the "
+                    "flipped filter, for the phases of the stride";
+  if (gaps)
+    form += "; zeros first, some pixels meet no tap";
+  decision.why.insert(decision.why.begin(), form);
+  return decision;
+}
+
+Status boo::compiler::checkConvSchedule(const Graph &group,
+                                        const Target &target,
+                                        const Schedule &schedule) {
+  if (group.nodes().front().op == Op::ConvGradInput) {
+    bool gaps = false;
+    std::vector<ConvNest> nests = makeGradInputNests(group, &gaps);
+    if (!nests.empty())
+      return checkNestSchedule(nests.front(), target, schedule);
+    return Status::ok();
+  }
+  return checkNestSchedule(makeConvNest(group), target, schedule);
 }

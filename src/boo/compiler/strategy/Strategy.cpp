@@ -80,7 +80,9 @@ StatusOr<Decision> boo::compiler::decide(const Graph &group,
     decision = decideConv(group, target);
     break;
   case Op::ConvGradInput:
-    return unsupported("the gradient of a convolution's input");
+    BOO_RETURN_IF_ERROR(checkConvGroup(group));
+    decision = decideGradInput(group, target);
+    break;
   case Op::ConvGradWeight:
     BOO_RETURN_IF_ERROR(checkConvGroup(group));
     decision = decideWeightGrad(group, target);
@@ -104,7 +106,8 @@ StatusOr<Decision> boo::compiler::decide(const Graph &group,
                        std::string(algorithmName(decision.schedule.algorithm)) +
                        "', only '" + std::string(algorithmName(model)) + "'");
   BOO_RETURN_IF_ERROR(checkSchedule(target, decision.schedule));
-  if (group.nodes().front().op == Op::Conv)
+  if (Op anchor = group.nodes().front().op;
+      anchor == Op::Conv || anchor == Op::ConvGradInput)
     BOO_RETURN_IF_ERROR(checkConvSchedule(group, target, decision.schedule));
   if (group.nodes().front().op == Op::ConvGradWeight)
     BOO_RETURN_IF_ERROR(checkWeightGradSchedule(group, decision.schedule));

@@ -34,6 +34,7 @@ Status checkConvSchedule(const Graph &group, const Target &target,
 Status checkWeightGradSchedule(const Graph &group, const Schedule &schedule);
 
 Decision decideConv(const Graph &group, const Target &target);
+Decision decideGradInput(const Graph &group, const Target &target);
 Decision decideWeightGrad(const Graph &group, const Target &target);
 Decision decidePointwise(const Graph &group, const Target &target);
 

@@ -106,5 +106,10 @@ ConvProblem boo::convProblem(const Graph &graph, const Node &node,
   problem.inStrides = convStrides(*in);
   problem.filterStrides = convStrides(*filter);
   problem.outStrides = convStrides(*out);
+  problem.inStrides.group = {problem.inPerGroup() * problem.inStrides.channel};
+  problem.filterStrides.group = {problem.outPerGroup() *
+                                 problem.filterStrides.outer};
+  problem.outStrides.group = {problem.outPerGroup() *
+                              problem.outStrides.channel};
   return problem;
 }

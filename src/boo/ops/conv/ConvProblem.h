@@ -36,10 +36,15 @@ struct ConvProblem {
   std::array<int64_t, 3> stride{1, 1, 1}, dilation{1, 1, 1};
   std::array<int64_t, 3> padLo{0, 0, 0}, padHi{0, 0, 0};
 
+  /// Where an operand's elements lie. Of a convolution as its node has it, base
+  /// is 0 and a group follows from the channels; kernels work on other problems
+  /// too (compiler/strategy/ConvNest.h).
   struct Strides {
+    int64_t base = 0;    ///< of the element whose indices are all 0
     int64_t outer = 0;   ///< batch of input and output, out channel of filter
     int64_t channel = 0; ///< channel of input and output, in channel of filter
     std::array<int64_t, 3> spatial{0, 0, 0};
+    std::vector<int64_t> group{0}; ///< first channel of a group to the next's
   };
   Strides inStrides, filterStrides, outStrides;
 
