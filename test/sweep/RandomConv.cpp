@@ -41,11 +41,13 @@ public:
         {"pad_hi", PadHi},
         {"groups", Groups},
         {"acc", Type == DType::F64 ? DType::F64 : DType::F32}};
-    switch (of(0, 3)) {
+    switch (of(0, 4)) {
     case 0:
       attributes["size"] = Filter;
-      return gradient(Op::ConvGradWeight, attributes, layout(out), layout(in),
-                      layout(filter));
+      return gradient(Op::ConvGradWeight, attributes, out, in, filter);
+    case 1:
+      attributes["size"] = Space;
+      return gradient(Op::ConvGradInput, attributes, out, filter, in);
     }
     Graph graph;
     ValueId x = graph.addArgument(layout(in));
@@ -65,11 +67,15 @@ private:
   bool one(int64_t in) { return of(1, in) == 1; }
 
   Graph gradient(Op op, const AttributeMap &attributes,
-                 const TensorType &outGrad, const TensorType &other,
-                 const TensorType &result) {
+                 const std::vector<int64_t> &outGrad,
+                 const std::vector<int64_t> &other,
+                 const std::vector<int64_t> &result) {
     Graph graph;
-    ValueId a = graph.addArgument(outGrad), b = graph.addArgument(other);
-    graph.addOutput(graph.addNode(op, {a, b}, attributes, {result})[0]);
+    ValueId a = graph.addArgument(layout(outGrad));
+    bool constant = op == Op::ConvGradInput && one(4);
+    ValueId b = graph.addArgument(layout(other),
+                                  constant ? Role::Constant : Role::Input);
+    graph.addOutput(graph.addNode(op, {a, b}, attributes, {layout(result)})[0]);
     return canonicalize(graph);
   }
 
