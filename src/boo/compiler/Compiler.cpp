@@ -91,8 +91,8 @@ static Status lower(ModuleOp module, const LoweringOptions &options,
 Status boo::compiler::compileGroup(const boo_compile_request &request) {
   BOO_ASSIGN_OR_RETURN(Graph group, parseGraph(request.graph_text));
   BOO_ASSIGN_OR_RETURN(Target target, parseTarget(request.target_text));
-  BOO_ASSIGN_OR_RETURN(Decision decision,
-                       decide(group, target, request.tuning_entry));
+  BOO_ASSIGN_OR_RETURN(Decision decision, decide(group, target, request.math,
+                                                 request.tuning_entry));
   Dump dump(request.dump_dir, request.name);
   dump.text("graph.txt", request.graph_text);
 
@@ -130,6 +130,8 @@ Status boo::compiler::compileGroup(const boo_compile_request &request) {
   const TensorType &result =
       group.value(group.nodes().front().results.front()).type;
   manifest.instruction += result.dtype == DType::F64 ? "f64" : "f32";
+  if (decision.schedule.dot)
+    manifest.instruction = "dot-bf16";
   if (decision.schedule.amx)
     manifest.instruction = "amx-bf16";
   manifest.workspaceBytes = kernel.workspaceBytes;

@@ -11,11 +11,13 @@ namespace boo::compiler {
 ///
 ///   // schedule: m_tile=7 n_vectors=4
 ///   // target: avx2
+///   // math: strict
 ///   // constants: packed
 struct Request {
   std::string graph; ///< the lines that are no comments
   std::string schedule;
   std::string target; ///< Target text; a bare ISA has the default caches
+  std::string math = "default";
   bool constantsPacked = false;
 };
 

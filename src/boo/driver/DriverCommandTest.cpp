@@ -5,6 +5,7 @@
 #include "boo/driver/CommandText.h"
 #include "boo/driver/Report.h"
 #include "boo/runtime/Files.h"
+#include "boo/runtime/cpu/Threads.h"
 
 #include <chrono>
 #include <csignal>
@@ -153,7 +154,7 @@ TEST_F(DriverCommand, jsonFields) {
             "peak_gflops peak_kind peak_fraction compile_ms load_ms "
             "first_call_ms workspace_bytes cache algorithm schedule artifact "
             "verified max_abs_err max_rel_err bound error");
-  EXPECT_EQ(json["command"], Small + " --iter 5");
+  EXPECT_EQ(json["command"], Small);
   EXPECT_EQ(json["backend"], "reference");
   EXPECT_EQ(json["threads"], 2);
   EXPECT_EQ(json["iters"], 5);
@@ -172,6 +173,8 @@ TEST_F(DriverCommand, jsonReportsErrors) {
   auto json = nlohmann::json::parse(o.out);
   EXPECT_THAT(std::string(json["error"]), HasSubstr("several directions"));
   EXPECT_EQ(json["median_us"], nullptr);
+  EXPECT_EQ(json["threads"], nullptr);
+  EXPECT_EQ(json["iters"], nullptr);
   RunResult bytes = failedResult("conv \xff\xfe", "boo", internalError("\xc3"));
   EXPECT_NO_THROW((void)nlohmann::json::parse(jsonReport(bytes)));
 }
@@ -196,7 +199,8 @@ TEST_F(DriverCommand, exitStatus) {
   EXPECT_EQ(run(Small + " --csv /nonexistent/x.csv").status, 1);
   EXPECT_EQ(run("--commands-file /nonexistent/x").status, 2);
   EXPECT_EQ(run(Small + " --gpu-id 3").status, 0);
-  EXPECT_EQ(run("graph /nonexistent.graph").status, 1);
+  EXPECT_EQ(run("graph /nonexistent.graph").status, 2);
+  EXPECT_EQ(run("graph /").status, 2);
 }
 
 TEST_F(DriverCommand, memoryIsRefusedBeforehand) {
@@ -352,6 +356,34 @@ TEST_F(DriverCommand, notesAreNotErrors) {
   EXPECT_EQ(o.status, 0);
   EXPECT_THAT(o.err, HasSubstr("boo: note: --wall (-w) '1' is ignored"));
   EXPECT_THAT(o.err, HasSubstr("--numerics-mean-atol '3' is ignored"));
+}
+
+TEST_F(DriverCommand, flagsWithoutEffectAreNoted) {
+  std::string idle = " --warmup 3 --numerics-verbose --numerics-min-samples 9 "
+                     "--skip-structured-tests";
+  Outcome o = run(Small + idle);
+  EXPECT_EQ(o.status, 0);
+  EXPECT_EQ(o.err, "boo: note: --warmup is ignored without -t 1\n"
+                   "boo: note: --skip-structured-tests is ignored without "
+                   "--verify\n"
+                   "boo: note: --numerics-verbose is ignored without --verify\n"
+                   "boo: note: --numerics-min-samples is ignored without "
+                   "--verify\n");
+  EXPECT_THAT(run(Small + idle + " --verify -t 1 --iter 1").err,
+              Not(HasSubstr("ignored")));
+  EXPECT_THAT(run("--json " + Small + " --warmup 1 --iter 1").err,
+              Not(HasSubstr("ignored")));
+}
+
+TEST_F(DriverCommand, limitsNameTheFlag) {
+  Outcome o = run(Small + " --threads 4097000");
+  EXPECT_EQ(o.status, 2);
+  EXPECT_THAT(o.err, HasSubstr("--threads 4097000: must lie between 1 and " +
+                               std::to_string(maxThreads())));
+  o = run(Small + " --target foo");
+  EXPECT_EQ(o.status, 2);
+  EXPECT_THAT(o.err, HasSubstr("--target: unknown target 'foo': expected host, "
+                               "generic, avx2, avx512 or amx"));
 }
 
 TEST(Report, tensorText) {

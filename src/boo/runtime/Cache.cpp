@@ -158,7 +158,8 @@ static StatusOr<FileLock> lockKey(const std::string &dir,
                                   const std::string &key) {
   BOO_RETURN_IF_ERROR(makeDirectories(dir + "/locks"));
   return FileLock::acquire(dir + "/locks/" + key.substr(0, 2) + ".lock",
-                           std::strtoll(key.substr(2, 7).c_str(), nullptr, 16));
+                           std::strtoll(key.substr(2, 7).c_str(), nullptr, 16),
+                           "kernel " + key);
 }
 
 static bool isDiskFull(const std::string &folder) {

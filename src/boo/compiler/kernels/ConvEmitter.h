@@ -84,6 +84,7 @@ private:
   int64_t blocks() const;        ///< of output channels in a group
   int64_t blockElements() const; ///< packed filter of one block
   int64_t packPieces() const;    ///< grid tiles that pack one block
+  int64_t packWidth() const;     ///< filter elements that are packed as one
   int64_t rowTiles() const;      ///< register tiles of a row
   int64_t kPadded() const;       ///< reduction channels, zeros included
   int64_t scratchColumns() const, scratchChannels() const;
@@ -96,7 +97,7 @@ private:
   const ConvProblem &P;
   KernelBuilder K;
   mlir::Type Compute;
-  mlir::Type Factor; ///< of A and B: the computed type, bf16 for a matrix unit
+  mlir::Type Factor; ///< of A and B: the computed type, or bf16 for pairs
   int64_t Lanes, BlockChannels;
   ArgField PackedField;
   int64_t PackedOffset = 0;  ///< in bytes, of this nest's packed filter

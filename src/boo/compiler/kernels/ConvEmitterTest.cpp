@@ -74,8 +74,8 @@ TEST(ConvEmitter, PhasesOfADataGradient) {
   odd.problem.padLo[2] = -1;
   odd.problem.filterStrides.base = 1;
   odd.problem.outStrides.base = 1;
-  EXPECT_EQ(even.needsScratch(), "");
-  EXPECT_EQ(odd.needsScratch(), "");
+  EXPECT_EQ(even.needsScratch(false), "");
+  EXPECT_EQ(odd.needsScratch(false), "");
 
   for (bool scratch : {false, true}) {
     DialectRegistry registry;

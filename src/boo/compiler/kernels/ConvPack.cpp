@@ -31,10 +31,13 @@ struct ReductionDim {
 
 class FilterPack {
 public:
-  FilterPack(KernelBuilder &kernel, const ConvNest &nest, int64_t lanes,
-             int64_t blockChannels, Value source, Value target)
+  /// `width` elements side by side move as one: 2 for pairs of 16 bits that
+  /// source and target, of 32-bit type, hold in the same order.
+  FilterPack(KernelBuilder &kernel, const ConvNest &nest, int64_t width,
+             int64_t lanes, int64_t blockChannels, Value source, Value target)
       : K(kernel), Nest(nest), Lanes(lanes), BlockChannels(blockChannels),
-        Source(source), Target(target),
+        Outer(nest.problem.filterStrides.outer / width), Source(source),
+        Target(target),
         Stored(cast<MemRefType>(source.getType()).getElementType()),
         Compute(cast<MemRefType>(target.getType()).getElementType()) {
     const ConvProblem &p = nest.problem;
@@ -44,9 +47,9 @@ public:
         Dims.push_back({size, from, stride});
       stride *= size;
     };
-    dim(nest.kChannels(), p.filterStrides.channel);
+    dim(nest.kChannels() / width, p.filterStrides.channel);
     for (size_t d = 3; d-- > 0;)
-      dim(p.filter[d], p.filterStrides.spatial[d]);
+      dim(p.filter[d], p.filterStrides.spatial[d] / width);
     std::stable_sort(Dims.begin(), Dims.end(),
                      [](const ReductionDim &a, const ReductionDim &b) {
                        return std::abs(a.source) > std::abs(b.source);
@@ -71,11 +74,11 @@ public:
       channels = BlockChannels;
     int64_t whole = channels / Lanes * Lanes;
     K.loop(K.index(0), K.index(whole), Lanes, [&](Value first) {
-      packVector(K.add(from, K.mul(first, outer())), K.add(to, first), low,
-                 high, Lanes);
+      packVector(K.add(from, K.mul(first, Outer)), K.add(to, first), low, high,
+                 Lanes);
     });
     if (channels != whole)
-      packVector(K.add(from, whole * outer()), K.add(to, whole), low, high,
+      packVector(K.add(from, whole * Outer), K.add(to, whole), low, high,
                  channels - whole);
   }
 
@@ -98,8 +101,6 @@ private:
       product *= dim.size;
     return product;
   }
-  int64_t outer() const { return Nest.problem.filterStrides.outer; }
-
   /// Source and target of reduction step `q`.
   std::pair<Value, Value> place(Value from, Value to, Value q) {
     std::vector<int64_t> sizes;
@@ -114,7 +115,7 @@ private:
   }
 
   void packVector(Value from, Value to, Value low, Value high, int64_t count) {
-    if (outer() == 1) {
+    if (Outer == 1) {
       K.loop(low, high, 1, [&](Value q) {
         auto [source, target] = place(from, to, q);
         storeRow(loadRow(source, count), target);
@@ -137,7 +138,7 @@ private:
     K.loop(rest, high, 1, [&](Value q) {
       auto [source, target] = place(from, to, q);
       K.loop(K.index(0), K.index(count), 1, [&](Value lane) {
-        Value at = K.add(source, K.mul(lane, outer()));
+        Value at = K.add(source, K.mul(lane, Outer));
         K.store(K.convert(K.load(Source, at), Compute), Target,
                 K.add(target, lane));
       });
@@ -152,7 +153,7 @@ private:
     Value start = K.add(from, q);
     SmallVector<Value> rows;
     for (int64_t lane = 0; lane != Lanes; ++lane)
-      rows.push_back(lane < count ? loadRow(K.add(start, lane * outer()), Lanes)
+      rows.push_back(lane < count ? loadRow(K.add(start, lane * Outer), Lanes)
                                   : zero(VectorType::get({Lanes}, Compute)));
     SmallVector<Value> columns = transposeSquare(K.builder(), K.loc(), rows);
     for (int64_t i = 0; i != Lanes; ++i)
@@ -176,6 +177,7 @@ private:
   KernelBuilder &K;
   const ConvNest &Nest;
   int64_t Lanes, BlockChannels;
+  int64_t Outer; ///< from an output channel to the next
   Value Source, Target;
   Type Stored, Compute;
   std::vector<ReductionDim> Dims; ///< in the source's order, outermost first
@@ -188,10 +190,20 @@ private:
 static constexpr int64_t packSteps = 256;
 
 int64_t ConvEmitter::packPieces() const {
-  if (S.amx)
-    return P.filter[0] * P.filter[1] * P.filter[2];
-  int64_t steps = Nest.kChannels() * P.filter[0] * P.filter[1] * P.filter[2];
-  return ceilDiv(steps, packSteps);
+  int64_t taps = P.filter[0] * P.filter[1] * P.filter[2];
+  if (S.pairs() && packWidth() == 1)
+    return taps;
+  return ceilDiv(Nest.kChannels() / packWidth() * taps, packSteps);
+}
+
+int64_t ConvEmitter::packWidth() const {
+  const ConvProblem::Strides &f = P.filterStrides;
+  auto odd = [](int64_t stride) { return stride % 2 != 0; };
+  bool paired = S.pairs() && f.channel == 1 && kPadded() == Nest.kChannels() &&
+                !odd(f.outer) && !odd(f.base) &&
+                std::none_of(f.group.begin(), f.group.end(), odd) &&
+                std::none_of(f.spatial.begin(), f.spatial.end(), odd);
+  return paired ? 2 : 1;
 }
 
 /// Pairs of channels side by side, [tap][channel / 2][lane][channel % 2], zeros
@@ -242,22 +254,31 @@ void ConvEmitter::emitPackPairs() {
 }
 
 void ConvEmitter::emitPack() {
-  if (S.amx)
+  int64_t width = packWidth();
+  if (S.pairs() && width == 1)
     return emitPackPairs();
-  int64_t steps = Nest.kChannels() * P.filter[0] * P.filter[1] * P.filter[2];
-  int64_t outer = P.filterStrides.outer;
+  int64_t steps =
+      Nest.kChannels() / width * P.filter[0] * P.filter[1] * P.filter[2];
+  int64_t outer = P.filterStrides.outer / width;
+  ConvProblem::Strides starts = P.filterStrides;
+  starts.base /= width;
+  for (int64_t &stride : starts.group)
+    stride /= width;
+  Type source = K.type(P.dtype), target = Compute;
+  if (width == 2)
+    source = target = K.builder().getI32Type();
   K.dispatch(
       FirstDispatch,
       [&](Value tile) {
         std::vector<Value> c =
             K.delinearize(tile, {Nest.groupLoops(), blocks(), packPieces()});
-        FilterPack pack(
-            K, Nest, Lanes, BlockChannels,
-            K.buffer(ArgField::In, argument(Nest.filter), K.type(P.dtype)),
-            K.buffer(PackedField, PackedOffset, Compute));
-        Value from = K.add(groupStart(P.filterStrides, groupIndex(c[0])),
+        FilterPack pack(K, Nest, width, Lanes, BlockChannels,
+                        K.buffer(ArgField::In, argument(Nest.filter), source),
+                        K.buffer(PackedField, PackedOffset, target));
+        Value from = K.add(groupStart(starts, groupIndex(c[0])),
                            K.mul(c[1], BlockChannels * outer));
-        Value to = K.mul(K.add(K.mul(c[0], blocks()), c[1]), blockElements());
+        Value to =
+            K.mul(K.add(K.mul(c[0], blocks()), c[1]), blockElements() / width);
         Value low = K.mul(c[2], packSteps);
         Value high = K.min(K.index(steps), K.add(low, packSteps));
         if (Nest.nExtent() % BlockChannels == 0)

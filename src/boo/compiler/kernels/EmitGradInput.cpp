@@ -8,6 +8,7 @@
 
 #include "boo/base/Math.h"
 #include "boo/compiler/kernels/ConvEmitter.h"
+#include "boo/compiler/strategy/Strategy.h"
 
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 
@@ -106,8 +107,8 @@ StatusOr<KernelModule> emitGradInput(MLIRContext &context, const Graph &group,
     emitZeros(kernel, group.value(group.outputs().front().value).type,
               schedule);
   for (ConvNest &nest : nests) {
-    Schedule own = schedule;
-    own.scratchInput |= !nest.needsScratch().empty();
+    Schedule own = fitNestSchedule(nest, schedule);
+    own.scratchInput |= !nest.needsScratch(own.pairs()).empty();
     ConvEmitter emitter(*kernel.module, group, std::move(nest), own, options);
     BOO_RETURN_IF_ERROR(emitter.checkSizes());
     emitter.emit(kernel);

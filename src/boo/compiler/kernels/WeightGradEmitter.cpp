@@ -17,10 +17,7 @@ WeightGradEmitter::WeightGradEmitter(MLIRContext &context, const Graph &group,
       Lanes(S.vectorBits / Compute.getIntOrFloatBitWidth()),
       BlockChannels(S.nVectors * Lanes), LaneSide(Nest.lanes(S.lanesOverInput)),
       RowSide(Nest.rows(S.lanesOverInput)),
-      Rows(Nest.rowCount(S.lanesOverInput)), Pieces(Nest.pieces(S.kParts)) {
-  S.mTile = std::min(S.mTile, Rows);
-  S.wChunk = std::min(S.wChunk, rowTiles());
-}
+      Rows(Nest.rowCount(S.lanesOverInput)), Pieces(Nest.pieces(S.kParts)) {}
 
 Status WeightGradEmitter::checkSizes() const {
   double lanes =
@@ -45,12 +42,7 @@ int64_t WeightGradEmitter::blocks() const {
 }
 int64_t WeightGradEmitter::rowTiles() const { return ceilDiv(Rows, S.mTile); }
 
-int64_t WeightGradEmitter::parts() const {
-  int64_t parts = 1;
-  for (size_t i = 0; i != 4; ++i)
-    parts *= ceilDiv(Nest.extents()[i], Pieces[i]);
-  return parts;
-}
+int64_t WeightGradEmitter::parts() const { return Nest.countParts(Pieces); }
 
 bool WeightGradEmitter::storesDirectly() const {
   return parts() == 1 &&

@@ -42,6 +42,10 @@ private:
   llvm::SmallVector<Value> loadTail(size_t operand, int64_t m, int64_t rows,
                                     int64_t v);
   Value gather(Value buffer, Value at, int64_t stride, int64_t v);
+  llvm::SmallVector<Value> gatherInLoop(Value buffer, Value at,
+                                        llvm::ArrayRef<int64_t> strides,
+                                        int64_t rows, int64_t v);
+  bool gathersMuch();
   llvm::SmallVector<Value> loadColumns(Value buffer, Value at, int64_t stride,
                                        int64_t rows, int64_t v);
   /// Calls with the first row, the number of rows and the vector.

@@ -145,9 +145,11 @@ bool ConvNest::isInside(size_t dim) const {
   return p.padLo[dim] <= 0 && last < p.in[dim];
 }
 
-std::string ConvNest::needsScratch() const {
-  if (problem.dtype != computeType())
+std::string ConvNest::needsScratch(bool pairs) const {
+  if (!pairs && problem.dtype != computeType())
     return "it is widened to " + std::string(dtypeName(computeType()));
+  if (pairs && (problem.inStrides.channel != 1 || kChannels() % 2 != 0))
+    return "its channels are not contiguous pairs";
   if (!isInside(2))
     return "its edges are padded";
   if (depthwise && problem.inStrides.channel != 1)

@@ -51,7 +51,8 @@ struct ConvNest {
   bool isInside(size_t dim) const;
 
   /// Why register tiles cannot read the input where it lies; "" when they can.
-  std::string needsScratch() const;
+  /// `pairs`: products of bf16 pairs, else of the type that is computed in.
+  std::string needsScratch(bool pairs) const;
 };
 
 /// The nest of a group, by its anchor. Spatial dimensions (and the batch) that

@@ -33,8 +33,9 @@ double stepCost(int64_t m, int64_t v, double filterCycles) {
 
 class ConvStrategy {
 public:
-  ConvStrategy(const ConvNest &nest, const Target &target)
-      : Nest(nest), P(nest.problem), T(target),
+  ConvStrategy(const ConvNest &nest, const Target &target,
+               std::string_view math)
+      : Nest(nest), P(nest.problem), T(target), Math(math),
         Registers(registerFile(target.isa)),
         ElementBytes(dtypeBytes(nest.computeType())) {}
 
@@ -56,6 +57,10 @@ public:
       chooseAmxTile();
     else
       chooseTile();
+    if (!Result.schedule.amx && wantsDot()) {
+      Result.schedule.dot = true;
+      ElementBytes = 2;
+    }
     chooseInput();
     chooseChunks();
     chooseSharing();
@@ -80,6 +85,23 @@ private:
              : "no amx: " + std::to_string(Nest.kChannels()) +
                    " channels would fill less than half of its tiles");
     return fits;
+  }
+
+  /// Whether the vector unit multiplies bf16 pairs: like the matrix unit it
+  /// takes denormals as zeros, which strict mathematics does not allow.
+  bool wantsDot() {
+    if (P.dtype != DType::BF16 || Nest.depthwise)
+      return false;
+    std::string reason = !T.fastBf16Dot ? "the target has no fast one"
+                         : Math == "strict"
+                             ? "strict mathematics keeps denormals"
+                         : Nest.kChannels() < 2 ? "one channel makes no pairs"
+                                                : "";
+    Result.why.push_back(
+        reason.empty() ? "dot: bf16 products in pairs, which take denormal "
+                         "operands and sums as zeros"
+                       : "no bf16 dot product: " + reason);
+    return reason.empty();
   }
 
   /// Sums, A and B in eight tiles: 2 x 2, or 1 x 3 for short rows.
@@ -166,7 +188,7 @@ private:
   }
 
   void chooseInput() {
-    std::string reason = Nest.needsScratch();
+    std::string reason = Nest.needsScratch(Result.schedule.pairs());
     if (Result.schedule.amx)
       scratch("the matrix unit reads whole tiles, zeros included");
     else if (!reason.empty())
@@ -249,6 +271,7 @@ private:
   const ConvNest &Nest;
   const ConvProblem &P;
   const Target &T;
+  std::string_view Math;
   RegisterFile Registers;
   int64_t ElementBytes, Lanes = 1;
   Decision Result;
@@ -256,9 +279,36 @@ private:
 
 } // namespace
 
-Decision boo::compiler::decideConv(const Graph &group, const Target &target) {
+Decision boo::compiler::decideConv(const Graph &group, const Target &target,
+                                   std::string_view math) {
   ConvNest nest = makeConvNest(group);
-  return ConvStrategy(nest, target).decide();
+  return ConvStrategy(nest, target, math).decide();
+}
+
+Schedule boo::compiler::fitNestSchedule(const ConvNest &nest,
+                                        Schedule schedule) {
+  int64_t width = nest.problem.out[2];
+  int64_t lanes = schedule.vectorBits / (8 * dtypeBytes(nest.computeType()));
+  // A matrix unit takes whole tiles.
+  if (!schedule.amx)
+    schedule.mTile = std::min(schedule.mTile, width);
+  schedule.wChunk = std::min(schedule.wChunk, ceilDiv(width, schedule.mTile));
+  schedule.nChunk = std::min(
+      schedule.nChunk, ceilDiv(nest.nExtent(), schedule.nVectors * lanes));
+  return schedule;
+}
+
+/// The nests that one Schedule serves.
+static std::vector<ConvNest> nestsOf(const Graph &group) {
+  bool gaps = false;
+  if (group.nodes().front().op == Op::ConvGradInput)
+    return makeGradInputNests(group, &gaps);
+  return {makeConvNest(group)};
+}
+
+Schedule boo::compiler::fitConvSchedule(const Graph &group, Schedule schedule) {
+  std::vector<ConvNest> nests = nestsOf(group);
+  return nests.empty() ? schedule : fitNestSchedule(nests.front(), schedule);
 }
 
 static Status checkNestSchedule(const ConvNest &nest, const Target &target,
@@ -285,14 +335,20 @@ static Status checkNestSchedule(const ConvNest &nest, const Target &target,
           "amx=1 needs scratch_input=1, vector_bits=512 and an m_tile "
           "of 16 or 32 whose sums, A and B fit eight tiles");
   }
-  if (std::string reason = nest.needsScratch();
+  if (schedule.dot &&
+      (!target.fastBf16Dot || nest.problem.dtype != DType::BF16 ||
+       nest.depthwise || schedule.amx || vector < 128))
+    return refuse("dot=1 needs a dense bf16 convolution, a target with "
+                  "bf16dot=1, vector_bits of at least 128 and no amx");
+  if (std::string reason = nest.needsScratch(schedule.pairs());
       !reason.empty() && !schedule.scratchInput)
     return refuse("scratch_input=0 cannot serve this input: " + reason);
   return Status::ok();
 }
 
 Decision boo::compiler::decideGradInput(const Graph &group,
-                                        const Target &target) {
+                                        const Target &target,
+                                        std::string_view math) {
   bool gaps = false;
   std::vector<ConvNest> nests = makeGradInputNests(group, &gaps);
   Decision decision;
@@ -306,7 +362,7 @@ Decision boo::compiler::decideGradInput(const Graph &group,
   } else {
     // The one with most work decides for all; only whether rows need scratch is
     // each one's own.
-    decision = ConvStrategy(nests.front(), target).decide();
+    decision = ConvStrategy(nests.front(), target, math).decide();
   }
   decision.schedule.serial = flops < 5e5;
   std::string form = "gradient of the input: ";
@@ -324,12 +380,12 @@ Decision boo::compiler::decideGradInput(const Graph &group,
 Status boo::compiler::checkConvSchedule(const Graph &group,
                                         const Target &target,
                                         const Schedule &schedule) {
-  if (group.nodes().front().op == Op::ConvGradInput) {
-    bool gaps = false;
-    std::vector<ConvNest> nests = makeGradInputNests(group, &gaps);
-    if (!nests.empty())
-      return checkNestSchedule(nests.front(), target, schedule);
-    return Status::ok();
+  std::vector<ConvNest> nests = nestsOf(group);
+  for (size_t i = 0; i != nests.size(); ++i) {
+    Schedule own = schedule;
+    // Whether rows need scratch is the first one's to say, or each one's own.
+    own.scratchInput |= i != 0;
+    BOO_RETURN_IF_ERROR(checkNestSchedule(nests[i], target, own));
   }
-  return checkNestSchedule(makeConvNest(group), target, schedule);
+  return Status::ok();
 }

@@ -30,10 +30,11 @@ struct Schedule {
   int64_t vectorBits = 512; ///< of the ISA's registers
   bool fma = true;          ///< the ISA multiplies and adds in one instruction
   bool amx = false;         ///< bf16 by matrix unit: tiles of 16 x 16 sums
-  int64_t mTile = 1;        ///< output pixels of a register tile
-  int64_t nVectors = 1;     ///< vectors of output channels of a register tile
-  int64_t kUnroll = 1; ///< reduction steps in a round of the innermost loop
-  int64_t nChunk = 1;  ///< channel blocks that one grid tile works through
+  bool dot = false;     ///< bf16 by dot products of pairs in the vector unit
+  int64_t mTile = 1;    ///< output pixels of a register tile
+  int64_t nVectors = 1; ///< vectors of output channels of a register tile
+  int64_t kUnroll = 1;  ///< reduction steps in a round of the innermost loop
+  int64_t nChunk = 1;   ///< channel blocks that one grid tile works through
   int64_t wChunk = 1; ///< register tiles of a row (pointwise: vectors) that one
                       ///< grid tile works through
   bool scratchInput = false; ///< rows of input are copied (padded, widened)
@@ -43,6 +44,8 @@ struct Schedule {
   int64_t kParts = 1;   ///< filter's gradient: parts that a sum is cut into
   int64_t prefetch = 0; ///< reduction steps that filter loads run ahead
 
+  /// Whether bf16 is multiplied as it is, in pairs of reduction steps.
+  bool pairs() const { return amx || dot; }
   bool operator==(const Schedule &) const = default;
 };
 

@@ -70,6 +70,7 @@ static Status checkSchedule(const Target &target, const Schedule &schedule) {
 
 StatusOr<Decision> boo::compiler::decide(const Graph &group,
                                          const Target &target,
+                                         std::string_view math,
                                          std::string_view tuningEntry) {
   if (group.nodes().empty())
     return invalidArgument("a group needs at least one node");
@@ -77,15 +78,18 @@ StatusOr<Decision> boo::compiler::decide(const Graph &group,
   switch (group.nodes().front().op) {
   case Op::Conv:
     BOO_RETURN_IF_ERROR(checkConvGroup(group));
-    decision = decideConv(group, target);
+    decision = decideConv(group, target, math);
+    decision.schedule = fitConvSchedule(group, decision.schedule);
     break;
   case Op::ConvGradInput:
     BOO_RETURN_IF_ERROR(checkConvGroup(group));
-    decision = decideGradInput(group, target);
+    decision = decideGradInput(group, target, math);
+    decision.schedule = fitConvSchedule(group, decision.schedule);
     break;
   case Op::ConvGradWeight:
     BOO_RETURN_IF_ERROR(checkConvGroup(group));
     decision = decideWeightGrad(group, target);
+    decision.schedule = fitWeightGradSchedule(group, decision.schedule);
     break;
   case Op::Pointwise:
   case Op::Cast:
@@ -107,10 +111,13 @@ StatusOr<Decision> boo::compiler::decide(const Graph &group,
                        "', only '" + std::string(algorithmName(model)) + "'");
   BOO_RETURN_IF_ERROR(checkSchedule(target, decision.schedule));
   if (Op anchor = group.nodes().front().op;
-      anchor == Op::Conv || anchor == Op::ConvGradInput)
+      anchor == Op::Conv || anchor == Op::ConvGradInput) {
     BOO_RETURN_IF_ERROR(checkConvSchedule(group, target, decision.schedule));
-  if (group.nodes().front().op == Op::ConvGradWeight)
+    decision.schedule = fitConvSchedule(group, decision.schedule);
+  } else if (anchor == Op::ConvGradWeight) {
     BOO_RETURN_IF_ERROR(checkWeightGradSchedule(group, decision.schedule));
+    decision.schedule = fitWeightGradSchedule(group, decision.schedule);
+  }
   decision.why.push_back("tuned: " + std::string(tuningEntry));
   return decision;
 }

@@ -12,11 +12,14 @@
 
 namespace boo::compiler {
 
-/// The Schedule of a group in canonical form. Fields that `tuningEntry` (a
+struct ConvNest;
+
+/// The Schedule of a group in canonical form. `math` ("strict", "default" or
+/// "fast") says which algorithms are exact enough. Fields that `tuningEntry` (a
 /// Schedule's text, possibly partial, or "") names override what the model
 /// would choose.
 StatusOr<Decision> decide(const Graph &group, const Target &target,
-                          std::string_view tuningEntry);
+                          std::string_view math, std::string_view tuningEntry);
 
 /// Vector registers of an ISA.
 struct RegisterFile {
@@ -31,10 +34,21 @@ RegisterFile registerFile(Isa isa);
 Status checkConvSchedule(const Graph &group, const Target &target,
                          const Schedule &schedule);
 
-Status checkWeightGradSchedule(const Graph &group, const Schedule &schedule);
+/// `schedule` without what the group is too small for: a row's pixels, its
+/// register tiles and the blocks of channels bound m_tile, w_chunk and n_chunk.
+/// The emitter wants this form.
+Schedule fitConvSchedule(const Graph &group, Schedule schedule);
+/// The same for one of a group's nests.
+Schedule fitNestSchedule(const ConvNest &nest, Schedule schedule);
 
-Decision decideConv(const Graph &group, const Target &target);
-Decision decideGradInput(const Graph &group, const Target &target);
+/// The same of a filter's gradient.
+Status checkWeightGradSchedule(const Graph &group, const Schedule &schedule);
+Schedule fitWeightGradSchedule(const Graph &group, Schedule schedule);
+
+Decision decideConv(const Graph &group, const Target &target,
+                    std::string_view math);
+Decision decideGradInput(const Graph &group, const Target &target,
+                         std::string_view math);
 Decision decideWeightGrad(const Graph &group, const Target &target);
 Decision decidePointwise(const Graph &group, const Target &target);
 

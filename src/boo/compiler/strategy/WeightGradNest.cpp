@@ -115,3 +115,10 @@ std::array<int64_t, 4> WeightGradNest::pieces(int64_t parts) const {
   }
   return result;
 }
+
+int64_t WeightGradNest::countParts(const std::array<int64_t, 4> &pieces) const {
+  int64_t parts = 1;
+  for (size_t i = 0; i != pieces.size(); ++i)
+    parts *= ceilDiv(extents()[i], pieces[i]);
+  return parts;
+}

@@ -62,6 +62,7 @@ struct WeightGradNest {
   /// The pieces that batch, depth, height and width of the sum are cut into to
   /// make about `parts` parts: the extent of a piece in each.
   std::array<int64_t, 4> pieces(int64_t parts) const;
+  int64_t countParts(const std::array<int64_t, 4> &pieces) const;
   /// Batch, depth, height and width of the sum.
   std::array<int64_t, 4> extents() const {
     return {problem.batch, problem.out[0], problem.out[1], problem.out[2]};

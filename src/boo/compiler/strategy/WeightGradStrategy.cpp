@@ -197,6 +197,20 @@ Decision boo::compiler::decideWeightGrad(const Graph &group,
   return WeightGradStrategy(nest, target).decide();
 }
 
+Schedule boo::compiler::fitWeightGradSchedule(const Graph &group,
+                                              Schedule schedule) {
+  WeightGradNest nest = makeWeightGradNest(group);
+  int64_t rows = nest.rowCount(schedule.lanesOverInput);
+  schedule.mTile = std::min(schedule.mTile, rows);
+  schedule.wChunk = std::min(schedule.wChunk, ceilDiv(rows, schedule.mTile));
+  // As many parts as the pieces make, which cut the same way again.
+  for (int64_t wanted = 0; wanted != schedule.kParts;) {
+    wanted = schedule.kParts;
+    schedule.kParts = nest.countParts(nest.pieces(wanted));
+  }
+  return schedule;
+}
+
 Status boo::compiler::checkWeightGradSchedule(const Graph &group,
                                               const Schedule &schedule) {
   WeightGradNest nest = makeWeightGradNest(group);
@@ -207,8 +221,12 @@ Status boo::compiler::checkWeightGradSchedule(const Graph &group,
   if (schedule.mTile * schedule.nVectors > 64)
     return invalidArgument("schedule: m_tile x n_vectors may be 64 at most: "
                            "the tile is unrolled");
-  if (schedule.amx)
-    return invalidArgument("schedule: amx=1 serves no filter's gradient");
+  if (schedule.mTile * schedule.nVectors * schedule.kUnroll > 256)
+    return invalidArgument("schedule: m_tile x n_vectors x k_unroll may be 256 "
+                           "at most");
+  if (schedule.amx || schedule.dot)
+    return invalidArgument("schedule: amx=1 and dot=1 serve no filter's "
+                           "gradient");
   if (schedule.lanesOverInput && nest.depthwise)
     return invalidArgument("schedule: lanes_over_input=1 means nothing for a "
                            "depthwise convolution");
