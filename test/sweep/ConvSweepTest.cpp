@@ -307,6 +307,42 @@ TEST_F(ConvSweep, SubnormalsInfinitiesAndNaNs) {
     }
 }
 
+// The same of the gradients: special values in the output's gradient reach the
+// input's through a filter of ones, and those in the input the filter's through
+// an output gradient of ones, where no padding may meet them.
+TEST_F(ConvSweep, SpecialValuesInGradients) {
+  using List = std::vector<int64_t>;
+  for (DType dtype : {DType::F32, DType::BF16, DType::F16, DType::F64})
+    for (Op op : {Op::ConvGradInput, Op::ConvGradWeight})
+      for (int64_t stride : {1, 2}) {
+        Case c;
+        int64_t rows = (9 - 1) / stride + 1, columns = (17 - 1) / stride + 1;
+        bool wantsInput = op == Op::ConvGradInput;
+        List out{2, 19, rows, columns}, in{2, 5, 9, 17}, filter{19, 5, 3, 3};
+        ValueId dy =
+            c.graph.addArgument(TensorType::permuted(dtype, out, {0, 2, 3, 1}));
+        ValueId other = c.graph.addArgument(
+            TensorType::contiguous(dtype, wantsInput ? filter : in));
+        AttributeMap attributes{
+            {"stride", List{stride, stride}},
+            {"dilation", List{1, 1}},
+            {"pad_lo", List{1, 1}},
+            {"pad_hi", List{1, 1}},
+            {"groups", int64_t(1)},
+            {"size", wantsInput ? List{9, 17} : List{3, 3}},
+            {"acc", dtype == DType::F64 ? DType::F64 : DType::F32}};
+        c.graph.addOutput(c.graph.addNode(
+            op, {dy, other}, attributes,
+            {TensorType::contiguous(dtype, wantsInput ? in : filter)})[0]);
+        fillOperands(c, 7, Fill::Special, GuardedBuffer::Guard::After);
+        size_t ones = wantsInput ? 1 : 0;
+        const TensorType &type = c.graph.value(c.graph.arguments()[ones]).type;
+        for (int64_t i = 0; i != type.numElements(); ++i)
+          storeElement(c.arguments[ones].data(), dtype, i, 1.0);
+        checkCase(c, true, GuardedBuffer::Guard::After);
+      }
+}
+
 // LLVM 22 stores 32 bits for a single masked lane of 16 in a short vector.
 TEST_F(ConvSweep, SingleLaneOfSixteenBits) {
   for (DType dtype : {DType::BF16, DType::F16})

@@ -34,12 +34,6 @@ public:
       out.push_back(convOutputSize(Space[d], Filter[d], Stride[d], Dilation[d],
                                    PadLo[d], PadHi[d]));
     }
-    Graph graph;
-    ValueId x = graph.addArgument(layout(in));
-    ValueId w = graph.addArgument(layout(filter),
-                                  one(4) ? Role::Constant : Role::Input);
-    OutSizes = out;
-    TensorType result = layout(out);
     AttributeMap attributes{
         {"stride", Stride},
         {"dilation", Dilation},
@@ -47,6 +41,20 @@ public:
         {"pad_hi", PadHi},
         {"groups", Groups},
         {"acc", Type == DType::F64 ? DType::F64 : DType::F32}};
+    switch (of(0, 4)) {
+    case 0:
+      attributes["size"] = Filter;
+      return gradient(Op::ConvGradWeight, attributes, out, in, filter);
+    case 1:
+      attributes["size"] = Space;
+      return gradient(Op::ConvGradInput, attributes, out, filter, in);
+    }
+    Graph graph;
+    ValueId x = graph.addArgument(layout(in));
+    ValueId w = graph.addArgument(layout(filter),
+                                  one(4) ? Role::Constant : Role::Input);
+    OutSizes = out;
+    TensorType result = layout(out);
     ValueId y = graph.addNode(Op::Conv, {x, w}, attributes, {result})[0];
     for (int64_t i = of(0, 3); i > 0; --i)
       y = addTail(graph, y, result);
@@ -57,6 +65,19 @@ public:
 private:
   int64_t of(int64_t low, int64_t high) { return pick(Random, low, high); }
   bool one(int64_t in) { return of(1, in) == 1; }
+
+  Graph gradient(Op op, const AttributeMap &attributes,
+                 const std::vector<int64_t> &outGrad,
+                 const std::vector<int64_t> &other,
+                 const std::vector<int64_t> &result) {
+    Graph graph;
+    ValueId a = graph.addArgument(layout(outGrad));
+    bool constant = op == Op::ConvGradInput && one(4);
+    ValueId b = graph.addArgument(layout(other),
+                                  constant ? Role::Constant : Role::Input);
+    graph.addOutput(graph.addNode(op, {a, b}, attributes, {layout(result)})[0]);
+    return canonicalize(graph);
+  }
 
   void chooseChannels() {
     Batch = of(1, 3);

@@ -21,6 +21,13 @@ StatusOr<KernelModule> boo::compiler::emitKernel(MLIRContext &context,
                                                  const Graph &group,
                                                  const Schedule &schedule,
                                                  const EmitOptions &options) {
+  if (!group.nodes().empty()) {
+    Op anchor = group.nodes().front().op;
+    if (anchor == Op::ConvGradInput)
+      return emitGradInput(context, group, schedule, options);
+    if (anchor == Op::ConvGradWeight)
+      return emitWeightGrad(context, group, schedule);
+  }
   switch (schedule.algorithm) {
   case Algorithm::Direct:
   case Algorithm::Depthwise:

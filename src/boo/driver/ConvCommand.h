@@ -2,6 +2,7 @@
 #pragma once
 
 #include "boo/driver/Command.h"
+#include "boo/ops/conv/ConvProblem.h"
 
 #include <array>
 
@@ -23,6 +24,7 @@ struct TailFn {
 /// A convolution as the command line asks for it. The spatial arrays hold
 /// `rank` entries: height in 1-D, height and width, or depth, height and width.
 struct ConvSpec {
+  ConvDirection direction = ConvDirection::Forward;
   DType dtype = DType::F32;
   size_t rank = 2;
   int64_t batch = 0, inChannels = 0, outChannels = 0, groups = 1;

@@ -60,18 +60,26 @@ static StatusOr<int64_t> readSize(const FlagValues &op, ConvFlag flag,
   return value;
 }
 
-static Status checkDirection(const FlagValues &op) {
+static StatusOr<ConvDirection> readDirection(const FlagValues &op) {
   int64_t forw = op.integer(size_t(ConvFlag::Forw));
   std::string text = spell(ConvFlag::Forw) + " " + std::to_string(forw);
+  switch (forw) {
+  case 1:
+    return ConvDirection::Forward;
+  case 2:
+    return ConvDirection::InputGradient;
+  case 4:
+    return ConvDirection::WeightGradient;
+  }
   if (forw < 0 || forw > 10)
     return invalidArgument(text + ": 1 is forward, 2 the input's gradient, 4 "
                                   "the filter's");
-  if (forw == 0)
-    return unsupported(text + ": all directions at once are not available "
-                              "yet, only 1, forward");
-  if (forw != 1)
-    return unsupported(text + ": gradients are not available yet, only 1, "
-                              "forward");
+  return unsupported(text + ": several directions at once, and the bias' "
+                            "gradient, are not available yet; 1 is forward, 2 "
+                            "the input's gradient, 4 the filter's");
+}
+
+static Status checkMode(const FlagValues &op) {
   std::string mode = op.text(size_t(ConvFlag::Mode));
   if (mode == "trans")
     return unsupported(spell(ConvFlag::Mode) +
@@ -296,9 +304,9 @@ StatusOr<ConvSpec> boo::convSpec(const CommandLine &line,
   if (!line.positionals.empty())
     return invalidArgument("'" + line.positionals.front().substr(0, 60) +
                            "' belongs to no flag");
-  BOO_RETURN_IF_ERROR(checkDirection(op));
-
   ConvSpec spec;
+  BOO_ASSIGN_OR_RETURN(spec.direction, readDirection(op));
+  BOO_RETURN_IF_ERROR(checkMode(op));
   spec.dtype = line.info->dtype;
   BOO_ASSIGN_OR_RETURN(spec.rank, readRank(op));
   BOO_ASSIGN_OR_RETURN(spec.inLayout, readLayout(op, ConvFlag::InLayout));
@@ -334,6 +342,19 @@ StatusOr<ConvSpec> boo::convSpec(const CommandLine &line,
   spec.bias = op.on(size_t(ConvFlag::Bias));
   spec.residual = op.on(size_t(ConvFlag::Residual));
   spec.weightsConstant = line.driver.on(DriverFlag::WeiConst);
+  if (spec.direction != ConvDirection::Forward) {
+    if (spec.residual || !spec.tail.empty())
+      return invalidArgument(
+          std::string(spec.residual ? "--residual" : "--tail") +
+          ": only the forward direction has one (-F 1)");
+    if (spec.bias)
+      notes->push_back(spell(ConvFlag::Bias) +
+                       " changes nothing: these gradients do not depend on a "
+                       "bias");
+    if (spec.weightsConstant && spec.direction == ConvDirection::WeightGradient)
+      notes->push_back("--wei-const changes nothing: no filter is read for its "
+                       "gradient");
+  }
   noteOverridden(op, spec, notes);
   noteUnused(op, spec.rank, notes);
   return spec;

@@ -198,6 +198,73 @@ static std::string dimText(Dim dim) {
   return dim.isSymbol() ? "s" + str(dim.symbolId()) : str(dim.size());
 }
 
+static std::string sizesText(const std::vector<Dim> &sizes) {
+  std::string text;
+  for (Dim dim : sizes)
+    text += (text.empty() ? "" : ",") + dimText(dim);
+  return "[" + text + "]";
+}
+
+/// Input and filter of the convolution whose gradient is asked for: one of them
+/// is `operands[1]`, the other the result, which has the spatial sizes that the
+/// attribute `size` tells.
+static StatusOr<std::vector<TensorType>>
+forwardOperands(Op op, AttributeReader &reader,
+                const std::vector<TensorType> &operands) {
+  const TensorType &outGrad = operands[0], &other = operands[1];
+  bool wantsInput = op == Op::ConvGradInput;
+  const char *otherName = wantsInput ? "filter" : "input";
+  if (outGrad.rank() < 3 || outGrad.rank() > 5)
+    return invalidArgument("its output gradient has " +
+                           str(int64_t(outGrad.rank())) +
+                           " dimensions and must have 3 to 5");
+  if (other.rank() != outGrad.rank())
+    return invalidArgument(
+        "its " + std::string(otherName) + " has " + str(int64_t(other.rank())) +
+        " dimensions and its output gradient " + str(int64_t(outGrad.rank())));
+  if (other.dtype != outGrad.dtype)
+    return invalidArgument(
+        "its output gradient is " + std::string(dtypeName(outGrad.dtype)) +
+        " and its " + otherName + " " + std::string(dtypeName(other.dtype)));
+  BOO_ASSIGN_OR_RETURN(auto sizes,
+                       takeSpatial(reader, "size", other.rank() - 2, 1));
+  BOO_ASSIGN_OR_RETURN(auto groups,
+                       reader.take<int64_t>("groups", "an integer"));
+  if (outGrad.sizes[1].isSymbol() || other.sizes[1].isSymbol())
+    return unsupported("a number of channels is a symbol: only the batch size "
+                       "may be");
+  if (groups < 1 || (wantsInput && other.sizes[1].size() > INT64_MAX / groups))
+    return invalidArgument("conv has " + str(groups) +
+                           " groups and must have at least 1");
+  std::vector<Dim> result = {outGrad.sizes[wantsInput ? 0 : 1],
+                             wantsInput ? other.sizes[1].size() * groups
+                                        : other.sizes[1].size() / groups};
+  result.insert(result.end(), sizes.begin(), sizes.end());
+  TensorType type = rowMajor(outGrad.dtype, result);
+  if (wantsInput)
+    return std::vector<TensorType>{type, other};
+  return std::vector<TensorType>{other, type};
+}
+
+static StatusOr<std::vector<TensorType>>
+inferConvGrad(Op op, AttributeReader &reader,
+              const std::vector<TensorType> &operands) {
+  auto infer = [&]() -> StatusOr<std::vector<TensorType>> {
+    BOO_ASSIGN_OR_RETURN(auto forward, forwardOperands(op, reader, operands));
+    BOO_ASSIGN_OR_RETURN(auto out, inferConv(reader, forward));
+    if (out[0].sizes != operands[0].sizes)
+      return invalidArgument(
+          "its output gradient is " + sizesText(operands[0].sizes) +
+          ", but the convolution of " + sizesText(forward[0].sizes) + " with " +
+          sizesText(forward[1].sizes) + " gives " + sizesText(out[0].sizes));
+    return std::vector<TensorType>{forward[op == Op::ConvGradInput ? 0 : 1]};
+  };
+  auto result = infer();
+  if (!result.isOk())
+    return result.status().withContext(std::string(opName(op)));
+  return result;
+}
+
 /// numpy's rule: aligned at the last dimension, a 1 stretches.
 static StatusOr<std::vector<Dim>>
 broadcastSizes(const std::vector<TensorType> &operands) {
@@ -265,6 +332,9 @@ inferOp(Op op, AttributeReader &reader,
   switch (op) {
   case Op::Conv:
     return inferConv(reader, operands);
+  case Op::ConvGradInput:
+  case Op::ConvGradWeight:
+    return inferConvGrad(op, reader, operands);
   case Op::Pointwise:
     return inferPointwise(reader, operands);
   case Op::Cast:

@@ -124,6 +124,67 @@ TEST(ShapeInference, ConvRefusals) {
   EXPECT_THAT(inferConv(input, filter), HasSubstr("conv of i8"));
 }
 
+/// The result of a 2-D conv's gradient with one attribute replaced.
+std::string inferGrad(Op op, TensorType outGrad, TensorType other, List size,
+                      std::string name = "", Attribute value = int64_t(0)) {
+  AttributeMap attributes = convAttributes(2);
+  attributes["stride"] = List{2, 2};
+  attributes["size"] = size;
+  if (!name.empty())
+    attributes[name] = std::move(value);
+  return infer(op, attributes, {outGrad, other});
+}
+
+TEST(ShapeInference, ConvGradients) {
+  Op input = Op::ConvGradInput, weight = Op::ConvGradWeight;
+  TensorType dy = f32({2, 6, 3, 3}), w = f32({6, 4, 3, 3});
+  TensorType x = f32({2, 4, 7, 8});
+  // Two sizes of an input give outputs of one size: the attribute tells.
+  EXPECT_EQ(inferGrad(input, dy, w, {7, 8}), "f32[2,4,7,8]{224,56,8,1}");
+  EXPECT_EQ(inferGrad(input, dy, w, {8, 7}), "f32[2,4,8,7]{224,56,7,1}");
+  EXPECT_EQ(inferGrad(input, dy, w, {7, 8}, "groups", int64_t(2)),
+            "f32[2,8,7,8]{448,56,8,1}");
+  EXPECT_EQ(inferGrad(weight, dy, x, {3, 3}), "f32[6,4,3,3]{36,9,3,1}");
+  EXPECT_EQ(inferGrad(weight, dy, x, {2, 4}), "f32[6,4,2,4]{32,8,4,1}");
+  EXPECT_EQ(inferGrad(weight, dy, x, {3, 3}, "groups", int64_t(2)),
+            "f32[6,2,3,3]{18,9,3,1}");
+}
+
+TEST(ShapeInference, ConvGradientRefusals) {
+  Op input = Op::ConvGradInput, weight = Op::ConvGradWeight;
+  TensorType dy = f32({2, 6, 3, 3}), w = f32({6, 4, 3, 3});
+  TensorType x = f32({2, 4, 7, 8});
+  EXPECT_THAT(inferGrad(input, dy, w, {9, 8}),
+              HasSubstr("conv_grad_input: its output gradient is [2,6,3,3], "
+                        "but the convolution of [2,4,9,8] with [6,4,3,3] "
+                        "gives [2,6,4,3]"));
+  EXPECT_THAT(inferGrad(input, f32({2, 5, 3, 3}), w, {7, 8}),
+              HasSubstr("gives [2,6,3,3]"));
+  EXPECT_THAT(inferGrad(weight, f32({1, 6, 3, 3}), x, {3, 3}),
+              HasSubstr("conv_grad_weight: its output gradient is [1,6,3,3]"));
+  EXPECT_THAT(inferGrad(weight, dy, x, {3, 3}, "groups", int64_t(3)),
+              HasSubstr("4 input channels are not divisible by its 3 groups"));
+  EXPECT_THAT(inferGrad(weight, dy, x, {3, 3}, "groups", int64_t(0)),
+              HasSubstr("must have at least 1"));
+  EXPECT_THAT(inferGrad(weight, dy, x, {3}),
+              HasSubstr("`size` of conv has 1 entries for 2"));
+  EXPECT_THAT(inferGrad(weight, dy, x, {3, 0}), HasSubstr("at least 1"));
+  EXPECT_THAT(inferGrad(weight, dy, x, {9, 3}),
+              HasSubstr("filter is larger than the padded input"));
+  EXPECT_THAT(inferGrad(weight, dy, x, {3, 3}, "bias", true),
+              HasSubstr("conv_grad_weight has no attribute `bias`"));
+  EXPECT_THAT(inferGrad(input, f32({6, 3}), w, {7, 8}),
+              HasSubstr("must have 3 to 5"));
+  EXPECT_THAT(inferGrad(input, f32({2, 6, 3}), w, {7, 8}),
+              HasSubstr("its filter has 4 dimensions"));
+  w.dtype = DType::F16;
+  EXPECT_THAT(inferGrad(input, dy, w, {7, 8}),
+              HasSubstr("output gradient is f32 and its filter f16"));
+  x.sizes[1] = Dim::symbol(0);
+  EXPECT_THAT(inferGrad(weight, dy, x, {3, 3}),
+              HasSubstr("only the batch size may be"));
+}
+
 std::string inferFn(const char *fn, const std::vector<TensorType> &operands,
                     AttributeMap attributes = {}) {
   attributes["fn"] = std::string(fn);

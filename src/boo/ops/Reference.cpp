@@ -72,6 +72,8 @@ StatusOr<Tensor> Evaluator::evaluate(const Node &node) const {
   const TensorType &type = G.value(node.results[0]).type;
   switch (node.op) {
   case Op::Conv:
+  case Op::ConvGradInput:
+  case Op::ConvGradWeight:
     return evaluateConv(convProblem(G, node, type), view(node.operands[0]),
                         view(node.operands[1]), Algorithm, TheWorkers);
   case Op::Pointwise: {

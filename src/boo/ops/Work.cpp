@@ -22,7 +22,7 @@ Work boo::graphWork(const Graph &graph) {
   std::set<ValueId> read;
   for (const Node &node : graph.nodes()) {
     const TensorType &type = graph.value(node.results[0]).type;
-    if (node.op == Op::Conv)
+    if (isConv(node.op))
       work.flops += convProblem(graph, node, type).flops();
     if (node.op == Op::Pointwise)
       tailFlops += double(type.numElements());

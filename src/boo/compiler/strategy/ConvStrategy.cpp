@@ -285,8 +285,8 @@ Decision boo::compiler::decideConv(const Graph &group, const Target &target,
   return ConvStrategy(nest, target, math).decide();
 }
 
-Schedule boo::compiler::fitConvSchedule(const Graph &group, Schedule schedule) {
-  ConvNest nest = makeConvNest(group);
+Schedule boo::compiler::fitNestSchedule(const ConvNest &nest,
+                                        Schedule schedule) {
   int64_t width = nest.problem.out[2];
   int64_t lanes = schedule.vectorBits / (8 * dtypeBytes(nest.computeType()));
   // A matrix unit takes whole tiles.
@@ -298,10 +298,21 @@ Schedule boo::compiler::fitConvSchedule(const Graph &group, Schedule schedule) {
   return schedule;
 }
 
-Status boo::compiler::checkConvSchedule(const Graph &group,
-                                        const Target &target,
-                                        const Schedule &schedule) {
-  ConvNest nest = makeConvNest(group);
+/// The nests that one Schedule serves.
+static std::vector<ConvNest> nestsOf(const Graph &group) {
+  bool gaps = false;
+  if (group.nodes().front().op == Op::ConvGradInput)
+    return makeGradInputNests(group, &gaps);
+  return {makeConvNest(group)};
+}
+
+Schedule boo::compiler::fitConvSchedule(const Graph &group, Schedule schedule) {
+  std::vector<ConvNest> nests = nestsOf(group);
+  return nests.empty() ? schedule : fitNestSchedule(nests.front(), schedule);
+}
+
+static Status checkNestSchedule(const ConvNest &nest, const Target &target,
+                                const Schedule &schedule) {
   int64_t bits = 8 * dtypeBytes(nest.computeType());
   int64_t vector = schedule.vectorBits;
   auto refuse = [](std::string reason) {
@@ -332,5 +343,49 @@ Status boo::compiler::checkConvSchedule(const Graph &group,
   if (std::string reason = nest.needsScratch(schedule.pairs());
       !reason.empty() && !schedule.scratchInput)
     return refuse("scratch_input=0 cannot serve this input: " + reason);
+  return Status::ok();
+}
+
+Decision boo::compiler::decideGradInput(const Graph &group,
+                                        const Target &target,
+                                        std::string_view math) {
+  bool gaps = false;
+  std::vector<ConvNest> nests = makeGradInputNests(group, &gaps);
+  Decision decision;
+  double flops = 0;
+  for (const ConvNest &nest : nests)
+    flops += nest.problem.flops();
+  if (nests.empty()) {
+    RegisterFile registers = registerFile(target.isa);
+    decision.schedule.vectorBits = registers.bits;
+    decision.schedule.fma = registers.fma;
+  } else {
+    // The one with most work decides for all; only whether rows need scratch is
+    // each one's own.
+    decision = ConvStrategy(nests.front(), target, math).decide();
+  }
+  decision.schedule.serial = flops < 5e5;
+  std::string form = "gradient of the input: ";
+  form += nests.size() == 1
+              ? "a convolution of the output's gradient with the flipped filter"
+              : std::to_string(nests.size()) +
+                    " convolutions of the output's gradient with taps of the "
+                    "flipped filter, for the phases of the stride";
+  if (gaps)
+    form += "; zeros first, some pixels meet no tap";
+  decision.why.insert(decision.why.begin(), form);
+  return decision;
+}
+
+Status boo::compiler::checkConvSchedule(const Graph &group,
+                                        const Target &target,
+                                        const Schedule &schedule) {
+  std::vector<ConvNest> nests = nestsOf(group);
+  for (size_t i = 0; i != nests.size(); ++i) {
+    Schedule own = schedule;
+    // Whether rows need scratch is the first one's to say, or each one's own.
+    own.scratchInput |= i != 0;
+    BOO_RETURN_IF_ERROR(checkNestSchedule(nests[i], target, own));
+  }
   return Status::ok();
 }

@@ -36,6 +36,8 @@ constexpr Field fields[] = {
     {"scratch_input", nullptr, &Schedule::scratchInput, 0, 1},
     {"filter_outer", nullptr, &Schedule::filterOuter, 0, 1},
     {"serial", nullptr, &Schedule::serial, 0, 1},
+    {"lanes_over_input", nullptr, &Schedule::lanesOverInput, 0, 1},
+    {"k_parts", &Schedule::kParts, nullptr, 1, int64_t(1) << 40},
     {"prefetch", &Schedule::prefetch, nullptr, 0, 1 << 16},
 };
 } // namespace

@@ -40,7 +40,9 @@ struct Schedule {
   bool scratchInput = false; ///< rows of input are copied (padded, widened)
   bool filterOuter = false;  ///< grid: channel chunks outermost, else innermost
   bool serial = false;       ///< one grid tile: too little work to share
-  int64_t prefetch = 0;      ///< reduction steps that filter loads run ahead
+  bool lanesOverInput = false; ///< filter's gradient: lanes are input channels
+  int64_t kParts = 1;   ///< filter's gradient: parts that a sum is cut into
+  int64_t prefetch = 0; ///< reduction steps that filter loads run ahead
 
   /// Whether bf16 is multiplied as it is, in pairs of reduction steps.
   bool pairs() const { return amx || dot; }

@@ -24,6 +24,8 @@ RegisterFile boo::compiler::registerFile(Isa isa) {
 static Status checkConvGroup(const Graph &group) {
   if (group.outputs().size() != 1)
     return unsupported("a convolution's group of several outputs");
+  if (group.nodes().front().op != Op::Conv && group.nodes().size() != 1)
+    return unsupported("nodes behind a convolution's gradient in its group");
   const auto &sizes = group.value(group.nodes().front().results[0]).type.sizes;
   for (const Value &value : group.values())
     if (!value.type.isStatic())
@@ -79,6 +81,16 @@ StatusOr<Decision> boo::compiler::decide(const Graph &group,
     decision = decideConv(group, target, math);
     decision.schedule = fitConvSchedule(group, decision.schedule);
     break;
+  case Op::ConvGradInput:
+    BOO_RETURN_IF_ERROR(checkConvGroup(group));
+    decision = decideGradInput(group, target, math);
+    decision.schedule = fitConvSchedule(group, decision.schedule);
+    break;
+  case Op::ConvGradWeight:
+    BOO_RETURN_IF_ERROR(checkConvGroup(group));
+    decision = decideWeightGrad(group, target);
+    decision.schedule = fitWeightGradSchedule(group, decision.schedule);
+    break;
   case Op::Pointwise:
   case Op::Cast:
     decision = decidePointwise(group, target);
@@ -98,9 +110,13 @@ StatusOr<Decision> boo::compiler::decide(const Graph &group,
                        std::string(algorithmName(decision.schedule.algorithm)) +
                        "', only '" + std::string(algorithmName(model)) + "'");
   BOO_RETURN_IF_ERROR(checkSchedule(target, decision.schedule));
-  if (group.nodes().front().op == Op::Conv) {
+  if (Op anchor = group.nodes().front().op;
+      anchor == Op::Conv || anchor == Op::ConvGradInput) {
     BOO_RETURN_IF_ERROR(checkConvSchedule(group, target, decision.schedule));
     decision.schedule = fitConvSchedule(group, decision.schedule);
+  } else if (anchor == Op::ConvGradWeight) {
+    BOO_RETURN_IF_ERROR(checkWeightGradSchedule(group, decision.schedule));
+    decision.schedule = fitWeightGradSchedule(group, decision.schedule);
   }
   decision.why.push_back("tuned: " + std::string(tuningEntry));
   return decision;

@@ -12,6 +12,8 @@
 
 namespace boo::compiler {
 
+struct ConvNest;
+
 /// The Schedule of a group in canonical form. `math` ("strict", "default" or
 /// "fast") says which algorithms are exact enough. Fields that `tuningEntry` (a
 /// Schedule's text, possibly partial, or "") names override what the model
@@ -36,9 +38,18 @@ Status checkConvSchedule(const Graph &group, const Target &target,
 /// register tiles and the blocks of channels bound m_tile, w_chunk and n_chunk.
 /// The emitter wants this form.
 Schedule fitConvSchedule(const Graph &group, Schedule schedule);
+/// The same for one of a group's nests.
+Schedule fitNestSchedule(const ConvNest &nest, Schedule schedule);
+
+/// The same of a filter's gradient.
+Status checkWeightGradSchedule(const Graph &group, const Schedule &schedule);
+Schedule fitWeightGradSchedule(const Graph &group, Schedule schedule);
 
 Decision decideConv(const Graph &group, const Target &target,
                     std::string_view math);
+Decision decideGradInput(const Graph &group, const Target &target,
+                         std::string_view math);
+Decision decideWeightGrad(const Graph &group, const Target &target);
 Decision decidePointwise(const Graph &group, const Target &target);
 
 } // namespace boo::compiler
