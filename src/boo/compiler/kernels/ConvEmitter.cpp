@@ -14,7 +14,7 @@ ConvEmitter::ConvEmitter(ModuleOp module, const Graph &group, ConvNest nest,
                          const Schedule &schedule, const EmitOptions &options)
     : Group(group), S(schedule), Nest(std::move(nest)), P(Nest.problem),
       K(module), Compute(K.type(Nest.computeType())),
-      Factor(S.pairs() ? K.type(DType::BF16) : Compute),
+      Factor(S.keepsBf16() ? K.type(DType::BF16) : Compute),
       Lanes(S.vectorBits / Compute.getIntOrFloatBitWidth()),
       BlockChannels(S.nVectors * Lanes),
       PackedField(options.constantsPacked &&
@@ -62,7 +62,7 @@ int64_t ConvEmitter::blockElements() const {
 }
 int64_t ConvEmitter::kPadded() const {
   // A matrix unit takes 32 steps at a time, a dot product two.
-  int64_t steps = S.amx ? 32 : S.dot ? 2 : 1;
+  int64_t steps = S.amx ? 32 : S.pairs ? 2 : 1;
   return ceilDiv(Nest.kChannels(), steps) * steps;
 }
 int64_t ConvEmitter::rowTiles() const { return ceilDiv(P.out[2], S.mTile); }
@@ -285,7 +285,7 @@ void ConvEmitter::emitTile(const Place &at, const InputView &input, Value block,
   SmallVector<int64_t> aStrides{mStride, Nest.depthwise ? 1 : 0, kStride};
   aStrides.append(aBatch);
   // One step of k, or for pairs of k side by side the next pair.
-  SmallVector<int64_t> bStrides{1, BlockChannels * (S.pairs() ? 2 : 1)};
+  SmallVector<int64_t> bStrides{1, BlockChannels * (S.keepsBf16() ? 2 : 1)};
   bStrides.append(bBatch);
 
   Value pixel = K.mul(K.add(at.firstTile, tile), S.mTile);

@@ -108,7 +108,7 @@ StatusOr<KernelModule> emitGradInput(MLIRContext &context, const Graph &group,
               schedule);
   for (ConvNest &nest : nests) {
     Schedule own = fitNestSchedule(nest, schedule);
-    own.scratchInput |= !nest.needsScratch(own.pairs()).empty();
+    own.scratchInput |= !nest.needsScratch(own.keepsBf16()).empty();
     ConvEmitter emitter(*kernel.module, group, std::move(nest), own, options);
     BOO_RETURN_IF_ERROR(emitter.checkSizes());
     emitter.emit(kernel);

@@ -57,8 +57,8 @@ public:
       chooseAmxTile();
     else
       chooseTile();
-    if (!Result.schedule.amx && wantsDot()) {
-      Result.schedule.dot = true;
+    if (!Result.schedule.amx && wantsPairs()) {
+      Result.schedule.pairs = true;
       ElementBytes = 2;
     }
     chooseInput();
@@ -89,7 +89,7 @@ private:
 
   /// Whether the vector unit multiplies bf16 pairs: like the matrix unit it
   /// takes denormals as zeros, which strict mathematics does not allow.
-  bool wantsDot() {
+  bool wantsPairs() {
     if (P.dtype != DType::BF16 || Nest.depthwise)
       return false;
     std::string reason = !T.fastBf16Dot ? "the target has no fast one"
@@ -98,7 +98,7 @@ private:
                          : Nest.kChannels() < 2 ? "one channel makes no pairs"
                                                 : "";
     Result.why.push_back(
-        reason.empty() ? "dot: bf16 products in pairs, which take denormal "
+        reason.empty() ? "pairs: bf16 products in pairs, which take denormal "
                          "operands and sums as zeros"
                        : "no bf16 dot product: " + reason);
     return reason.empty();
@@ -188,7 +188,7 @@ private:
   }
 
   void chooseInput() {
-    std::string reason = Nest.needsScratch(Result.schedule.pairs());
+    std::string reason = Nest.needsScratch(Result.schedule.keepsBf16());
     if (Result.schedule.amx)
       scratch("the matrix unit reads whole tiles, zeros included");
     else if (!reason.empty())
@@ -335,12 +335,12 @@ static Status checkNestSchedule(const ConvNest &nest, const Target &target,
           "amx=1 needs scratch_input=1, vector_bits=512 and an m_tile "
           "of 16 or 32 whose sums, A and B fit eight tiles");
   }
-  if (schedule.dot &&
+  if (schedule.pairs &&
       (!target.fastBf16Dot || nest.problem.dtype != DType::BF16 ||
        nest.depthwise || schedule.amx || vector < 128))
-    return refuse("dot=1 needs a dense bf16 convolution, a target with "
+    return refuse("pairs=1 needs a dense bf16 convolution, a target with "
                   "bf16dot=1, vector_bits of at least 128 and no amx");
-  if (std::string reason = nest.needsScratch(schedule.pairs());
+  if (std::string reason = nest.needsScratch(schedule.keepsBf16());
       !reason.empty() && !schedule.scratchInput)
     return refuse("scratch_input=0 cannot serve this input: " + reason);
   return Status::ok();

@@ -45,7 +45,7 @@ struct Schedule {
   int64_t prefetch = 0; ///< reduction steps that filter loads run ahead
 
   /// Whether bf16 is multiplied as it is, in pairs of reduction steps.
-  bool pairs() const { return amx || dot; }
+  bool keepsBf16() const { return amx || pairs; }
   bool operator==(const Schedule &) const = default;
 };
 
