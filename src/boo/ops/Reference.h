@@ -30,7 +30,7 @@ struct ReferenceOutput {
 };
 
 /// `arguments` are the buffers of graph.arguments(), laid out by their strides.
-/// `algorithm` is the manifest's ("direct", …) and is looked at by convolutions
+/// `algorithm` is the manifest's ("direct", …) and is looked at by contractions
 /// only. Uses up to `threads` threads. A value that passes from one group to
 /// the next stays unrounded here; its rounding is in the bound.
 StatusOr<std::vector<ReferenceOutput>>

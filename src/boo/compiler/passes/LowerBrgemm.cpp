@@ -32,8 +32,10 @@ public:
   void run() {
     Value zero = arith::ConstantOp::create(Builder, Loc, AccVector,
                                            Builder.getZeroAttr(AccVector));
-    SmallVector<Value> sums(size_t(M * Vectors), zero);
+    SmallVector<Value> sums(size_t(M * (Op.getDot() ? N : Vectors)), zero);
     sums = batchLoop(0, Op.getAOffset(), Op.getBOffset(), sums);
+    if (Op.getDot())
+      sums = addLanes(sums);
     storeTile(
         [&](int64_t m, int64_t v) { return sums[size_t(m * Vectors + v)]; });
     Op.erase();
@@ -58,6 +60,8 @@ private:
   }
 
   SmallVector<Value> kLoop(Value a, Value b, ArrayRef<Value> sums) {
+    if (Op.getDot())
+      return dotLoop(a, b, sums);
     int64_t k = Op.getK(), unroll = std::min<int64_t>(Op.getKUnroll(), k);
     int64_t rounds = k / unroll;
     SmallVector<Value> inner(sums);
@@ -91,8 +95,8 @@ private:
   void step(Value a, Value b, SmallVectorImpl<Value> &sums) {
     SmallVector<Value> row;
     for (int64_t v = 0; v != Vectors; ++v)
-      row.push_back(vector::LoadOp::create(Builder, Loc, AccVector, Op.getB(),
-                                           offset(b, v * Lanes)));
+      row.push_back(
+          loadB(offset(b, v * Lanes), Op.getExactB() ? lanesOf(v) : Lanes));
     if (int64_t distance = Op.getPrefetch())
       for (int64_t v = 0; v != Vectors; ++v)
         memref::PrefetchOp::create(
@@ -114,6 +118,71 @@ private:
         sum = multiplyAdd(element, row[size_t(v)], sum);
       }
     }
+  }
+
+  /// `count` elements of B, of the type that is accumulated.
+  Value loadB(Value at, int64_t count) {
+    Value lanes = loadLanes(Op.getB(), at, count);
+    if (lanes.getType() == AccVector)
+      return lanes;
+    return arith::ExtFOp::create(Builder, Loc, AccVector, lanes);
+  }
+
+  /// Lanes over k: sums[m][n] += A[m] * B[n], for as many k at once.
+  SmallVector<Value> dotLoop(Value a, Value b, ArrayRef<Value> sums) {
+    int64_t k = Op.getK(), whole = k / Lanes * Lanes;
+    SmallVector<Value> inner(sums);
+    if (whole > Lanes) {
+      auto loop = scf::ForOp::create(Builder, Loc, index(0), index(whole),
+                                     index(Lanes), inner);
+      OpBuilder::InsertionGuard guard(Builder);
+      Builder.setInsertionPointToStart(loop.getBody());
+      Value i = loop.getInductionVar();
+      inner.assign(loop.getRegionIterArgs().begin(),
+                   loop.getRegionIterArgs().end());
+      dotStep(offset(a, i, 1), offset(b, i, 1), Lanes, inner);
+      scf::YieldOp::create(Builder, Loc, inner);
+      inner.assign(loop.getResults().begin(), loop.getResults().end());
+    } else if (whole == Lanes) {
+      dotStep(a, b, Lanes, inner);
+    }
+    if (whole != k)
+      dotStep(offset(a, whole), offset(b, whole), k - whole, inner);
+    return inner;
+  }
+
+  void dotStep(Value a, Value b, int64_t count, SmallVectorImpl<Value> &sums) {
+    SmallVector<Value> rows;
+    for (int64_t m = 0; m != M; ++m)
+      rows.push_back(
+          loadLanes(Op.getA(), offset(a, m * Op.getAStrides()[0]), count));
+    for (int64_t n = 0; n != N; ++n) {
+      Value column = loadB(offset(b, n * Op.getBStrides()[0]), count);
+      for (int64_t m = 0; m != M; ++m) {
+        Value &sum = sums[size_t(m * N + n)];
+        sum = multiplyAdd(rows[size_t(m)], column, sum);
+      }
+    }
+  }
+
+  /// The sums of the lanes, side by side: sums[m][v] as storeTile wants them.
+  SmallVector<Value> addLanes(ArrayRef<Value> sums) {
+    SmallVector<Value> result;
+    for (int64_t m = 0; m != M; ++m)
+      for (int64_t v = 0; v != Vectors; ++v) {
+        Value lanes = arith::ConstantOp::create(Builder, Loc, AccVector,
+                                                Builder.getZeroAttr(AccVector));
+        for (int64_t lane = 0; lane != lanesOf(v); ++lane) {
+          // As a tree, whose shape is always the same.
+          Value sum = vector::ReductionOp::create(
+              Builder, Loc, vector::CombiningKind::ADD,
+              sums[size_t(m * N + v * Lanes + lane)],
+              arith::FastMathFlags::reassoc);
+          lanes = vector::InsertOp::create(Builder, Loc, sum, lanes, lane);
+        }
+        result.push_back(lanes);
+      }
+    return result;
   }
 
   Value multiplyAdd(Value a, Value b, Value c) {

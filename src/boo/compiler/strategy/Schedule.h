@@ -38,8 +38,10 @@ struct Schedule {
                       ///< grid tile works through
   bool scratchInput = false; ///< rows of input are copied (padded, widened)
   bool filterOuter = false;  ///< grid: channel chunks outermost, else innermost
-  bool serial = false;       ///< one grid tile: too little work to share
-  int64_t prefetch = 0;      ///< reduction steps that filter loads run ahead
+  bool filterInPlace = false; ///< the filter is read where it lies, not packed
+  bool dot = false;           ///< lanes over the reduction; n_vectors: channels
+  bool serial = false;        ///< one grid tile: too little work to share
+  int64_t prefetch = 0;       ///< reduction steps that filter loads run ahead
 
   bool operator==(const Schedule &) const = default;
 };
