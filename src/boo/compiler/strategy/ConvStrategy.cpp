@@ -280,7 +280,7 @@ private:
                            : "its channels are far apart and each is read "
                              "for ") +
               std::to_string(Nest.nExtent()) +
-              (Nest.matmul ? " columns" : " outputs"));
+              (Nest.matmul ? std::string(" ") + W.channels : " outputs"));
     else if (Result.schedule.mTile > 8 &&
              P.stride[2] * P.inStrides.spatial[2] * ElementBytes % 4096 == 0)
       scratch("its columns are a multiple of 4096 bytes apart and would share "

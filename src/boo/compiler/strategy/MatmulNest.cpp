@@ -141,8 +141,10 @@ ConvNest boo::compiler::matmulNest(const Graph &group) {
   foldInto(p, p.m, p.row, Product::B);
   foldInto(p, p.n, p.column, Product::A);
   nest.exchanged = exchangeIsBetter(p);
-  if (nest.exchanged)
+  if (nest.exchanged) {
     exchange(p);
+    nest.words = {"columns", "rows", "B", "A", "pack_a", "matmul"};
+  }
   nest.input = node.operands[nest.exchanged ? 1 : 0];
   nest.filter = node.operands[nest.exchanged ? 0 : 1];
 
