@@ -35,6 +35,8 @@ constexpr Field fields[] = {
     {"w_chunk", &Schedule::wChunk, nullptr, 1, int64_t(1) << 40},
     {"scratch_input", nullptr, &Schedule::scratchInput, 0, 1},
     {"filter_outer", nullptr, &Schedule::filterOuter, 0, 1},
+    {"filter_in_place", nullptr, &Schedule::filterInPlace, 0, 1},
+    {"dot", nullptr, &Schedule::dot, 0, 1},
     {"serial", nullptr, &Schedule::serial, 0, 1},
     {"lanes_over_input", nullptr, &Schedule::lanesOverInput, 0, 1},
     {"k_parts", &Schedule::kParts, nullptr, 1, int64_t(1) << 40},

@@ -39,7 +39,9 @@ struct Schedule {
                       ///< grid tile works through
   bool scratchInput = false; ///< rows of input are copied (padded, widened)
   bool filterOuter = false;  ///< grid: channel chunks outermost, else innermost
-  bool serial = false;       ///< one grid tile: too little work to share
+  bool filterInPlace = false; ///< the filter is read where it lies, not packed
+  bool dot = false;           ///< lanes over the reduction; n_vectors: channels
+  bool serial = false;        ///< one grid tile: too little work to share
   bool lanesOverInput = false; ///< filter's gradient: lanes are input channels
   int64_t kParts = 1;   ///< filter's gradient: parts that a sum is cut into
   int64_t prefetch = 0; ///< reduction steps that filter loads run ahead
