@@ -146,7 +146,6 @@ static StatusOr<size_t> readRank(const FlagValues &op) {
                            "NCDHW)");
   return size_t(rank);
 }
-}
 
 /// Output size and padding of spatial dimension `i`.
 static Status fitDimension(const FlagValues &op, const std::string &padMode,

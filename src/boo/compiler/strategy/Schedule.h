@@ -30,7 +30,7 @@ struct Schedule {
   int64_t vectorBits = 512; ///< of the ISA's registers
   bool fma = true;          ///< the ISA multiplies and adds in one instruction
   bool amx = false;         ///< bf16 by matrix unit: tiles of 16 x 16 sums
-  bool dot = false;     ///< bf16 by dot products of pairs in the vector unit
+  bool pairs = false;   ///< bf16 by dot products of pairs in the vector unit
   int64_t mTile = 1;    ///< output pixels of a register tile
   int64_t nVectors = 1; ///< vectors of output channels of a register tile
   int64_t kUnroll = 1;  ///< reduction steps in a round of the innermost loop
