@@ -350,8 +350,31 @@ private:
                     " blocks fit the L2 cache");
     }
     chooseRow(blockChannels);
-    if (Nest.matmul && !Nest.depthwise)
+    if (Nest.matmul && !Nest.depthwise) {
+      if (s.filterOuter && !s.filterInPlace && s.scratchInput)
+        keepRows(blocks);
       shareColumns(blocks);
+    }
+  }
+
+  /// A copy of a few tiles' rows in the L2 cache, by all blocks: the rows are
+  /// copied once, and each block is read once for all of these tiles.
+  void keepRows(int64_t blocks) {
+    Schedule &s = Result.schedule;
+    int64_t tileBytes = s.mTile * Nest.kChannels() * ElementBytes;
+    int64_t tiles = ceilDiv(P.out[2], s.mTile);
+    int64_t fit = std::clamp<int64_t>(T.l2Bytes * 3 / 8 / tileBytes, 1, tiles);
+    int64_t rows = P.batch * P.out[0] * P.out[1] * P.groups;
+    // Enough grid tiles for the threads of a large machine.
+    while (fit > 4 && rows * ceilDiv(tiles, fit) < 4 * T.cores)
+      fit = ceilDiv(fit, 2);
+    s.wChunk = ceilDiv(tiles, ceilDiv(tiles, fit));
+    s.nChunk = blocks;
+    s.filterOuter = false;
+    Result.why.push_back(std::string(W.input) + " outermost after all, " +
+                         std::to_string(s.wChunk) + " of " +
+                         std::to_string(tiles) +
+                         " tiles at a time: it is copied once for all blocks");
   }
 
   /// Few rows are shared by columns.
