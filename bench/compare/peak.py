@@ -2,23 +2,24 @@
 
 import json
 import os
+import shlex
 import subprocess
 
-from .process import choose_cpus
+from .process import choose_cpus, pinned
 
 COMMAND = ("conv -n 1 -c 64 -H 14 -W 14 -k 64 -y 3 -x 3 -p 1 -q 1 "
-           "-I NHWC -f NHWC -O NHWC --json --iter 10").split()
+           "-I NHWC -f NHWC -O NHWC --json --iter 10")
 
 
 def measure_peak(build, threads, cache):
     """GFLOP/s of `threads` threads together, NaN where it cannot be measured."""
-    cpus = choose_cpus(threads)
+    words = [*shlex.split(COMMAND), "--threads", str(threads)]
     try:
-        done = subprocess.run(
-            [os.path.join(build, "bin", "boo"), "driver", *COMMAND, "--threads", str(threads)],
-            capture_output=True, timeout=60, check=False,
-            env=dict(os.environ, BOO_CACHE_DIR=cache, BOO_CACHE_ON="1"),
-            preexec_fn=lambda: os.sched_setaffinity(0, cpus))
+        with pinned(choose_cpus(threads)):
+            done = subprocess.run(
+                [os.path.join(build, "bin", "boo"), "driver", *words],
+                capture_output=True, timeout=60, check=False,
+                env=dict(os.environ, BOO_CACHE_DIR=cache, BOO_CACHE_ON="1"))
         figures = json.loads(done.stdout)
     except (OSError, ValueError, subprocess.TimeoutExpired):
         return float("nan")

@@ -1,6 +1,6 @@
 """The parent's end of an engine's process: one runs, the others are stopped."""
 
-import ctypes
+import contextlib
 import json
 import os
 import select
@@ -11,9 +11,6 @@ import time
 
 START, PREPARE, TURN = 300, 300, 120  # seconds until a process counts as hung
 
-
-LIBC = ctypes.CDLL(None)
-PR_SET_PDEATHSIG = 1
 
 
 class EngineDied(Exception):
@@ -36,6 +33,17 @@ def choose_cpus(threads):
     return set((chosen + rest)[:threads])
 
 
+@contextlib.contextmanager
+def pinned(cpus):
+    """Children that are started inside may use these CPUs alone, and see no others."""
+    own = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cpus)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, own)
+
+
 class Process:
     """An engine in a process of its own, stopped (SIGSTOP) unless it is asked something.
 
@@ -45,18 +53,12 @@ class Process:
     def __init__(self, name, threads, build, log):
         self.name = name
         here = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-        cpus = choose_cpus(threads)
-
-        def in_child():
-            os.sched_setaffinity(0, cpus)
-            # A stopped process would outlive a parent that was killed.
-            LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-
         env = dict(os.environ, OMP_NUM_THREADS=str(threads), PYTHONPATH=here)
-        self.child = subprocess.Popen(
-            [sys.executable, "-m", "compare.worker", name, str(threads), build],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, env=env,
-            preexec_fn=in_child, start_new_session=True)
+        with pinned(choose_cpus(threads)):
+            self.child = subprocess.Popen(
+                [sys.executable, "-m", "compare.worker", name, str(threads), build],
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, env=env,
+                start_new_session=True)
         self.pending = b""
         hello = self._read(START)
         self.version = hello.get("version")

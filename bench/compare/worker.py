@@ -5,8 +5,10 @@ when it started; whatever an engine prints goes to stderr. Requests: `prepare` (
 paths of .npy files, constant), `turn` (seconds), `result` (path), and the end of the input.
 """
 
+import ctypes
 import json
 import os
+import signal
 import statistics
 import sys
 import time
@@ -42,6 +44,12 @@ def take_turn(run, seconds, clock=time.perf_counter):
     return statistics.median(samples), chunk * len(samples)
 
 
+def die_with_parent():
+    """A process that is stopped would outlive a parent that was killed."""
+    PR_SET_PDEATHSIG = 1
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 def warm_up(engine):
     """What an engine does but once (plugins, lazy imports) is no part of compile_ms."""
     for command in WARM_UPS:
@@ -49,7 +57,7 @@ def warm_up(engine):
         try:
             engine.prepare(problem, problem.arrays(), False)
             engine.run()
-        except Exception as error:  # the real problem will tell
+        except Exception as error:  # noqa: BLE001 the real problem will tell
             print(f"warm-up: {error}", file=sys.stderr)
 
 
@@ -73,7 +81,7 @@ def serve(engine, requests, replies):
             reply = answer(engine, json.loads(line))
         except (CommandError, Unsupported) as error:
             reply = {"error": str(error), "unsupported": True}
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 whatever an engine raises is its result
             text = str(error).strip() or type(error).__name__
             reply = {"error": text.splitlines()[0][:300], "unsupported": False}
         replies.write(json.dumps(reply) + "\n")
@@ -82,13 +90,14 @@ def serve(engine, requests, replies):
 
 def main():
     name, threads, build = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+    die_with_parent()
     replies = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     try:
         engine = ENGINES[name].make(threads, build)
         warm_up(engine)
         hello = {"version": engine.version()}
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001
         engine, hello = None, {"error": str(error)[:300]}
     replies.write(json.dumps(hello) + "\n")
     replies.flush()

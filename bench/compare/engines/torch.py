@@ -83,7 +83,7 @@ class Inductor(Eager):
     def prepare(self, problem, arrays, constant):
         if problem.dtype == "f64":
             raise Unsupported("left out for f64")
-        import torch._inductor.config as config
+        from torch._inductor import config
 
         torch._dynamo.reset()
         config.freezing = constant
