@@ -153,7 +153,7 @@ def main(argv=None):
         print("interrupted; this is what there is", file=sys.stderr)
     wanted = {(task.command, task.column) for task in tasks}
     rows = [row for row in rows_of(state.records) if (row.command, row.column) in wanted]
-    print(machine.describe(stamp) + f"; threads {args.threads}")
+    print(machine.describe(stamp) + "\n")
     print(report(rows))
     if args.csv:
         write_csv(args.csv, rows, stamp)

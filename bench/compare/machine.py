@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import textwrap
 
 
 def cpu_info():
@@ -35,8 +36,10 @@ def stamp():
 
 
 def describe(stamped):
-    """One line for people."""
-    return f"{stamped['cpu']} ({stamped['model']}), {stamped['cores']} cores, {stamped['features']}"
+    """For people, in lines of 80 columns."""
+    text = (f"{stamped['cpu']} (family-model-stepping {stamped['model']}), {stamped['cores']} "
+            f"cores, {stamped['features']}; threads {stamped['threads']}")
+    return "\n".join(textwrap.wrap(text, 80, break_on_hyphens=False))
 
 
 def load():

@@ -5,6 +5,9 @@ import math
 from .engines import OURS, PEERS
 from .report import COLUMNS
 
+RANGE = (0.2, 8)  # of the ratios that are drawn
+TICKS = (0.2, 0.5, 1, 2, 4, 8)
+
 
 def write_plot(path, rows, title):
     """A pair of panels for each dtype, direction and column; RuntimeError without matplotlib."""
@@ -22,28 +25,35 @@ def write_plot(path, rows, title):
     if not groups:
         raise RuntimeError("there is nothing of ours to plot")
     widest = max(len(group) for group in groups.values())
-    figure, panels = pyplot.subplots(
-        2 * len(groups), 1, figsize=(max(8, 0.22 * widest), 6.5 * len(groups)), squeeze=False)
-    for index, ((dtype, direction, column), group) in enumerate(groups.items()):
-        ratios, shares = panels[2 * index][0], panels[2 * index + 1][0]
-        xs = range(len(group))
-        for name in PEERS:
-            ys = [row.us(name) / row.us(OURS) for row in group]
-            if not all(map(math.isnan, ys)):
-                ratios.plot(xs, ys, "o", markersize=3, alpha=0.6, label=name)
-        ratios.bar(xs, [row.ratio for row in group], color="0.85", label="best peer")
-        ratios.axhline(1, color="black", linewidth=0.8)
-        ratios.set_yscale("log")
-        ratios.set_ylabel("time / ours (above 1: ours is faster)")
-        ratios.set_title(f"{title}\n{dtype}, {direction}, {COLUMNS[column]}", fontsize=9)
-        ratios.set_xticks([])
-        ratios.legend(fontsize=7, ncols=4)
-        shares.bar(xs, [row.fraction for row in group], color="tab:blue")
+    figure = pyplot.figure(figsize=(max(8, 0.22 * widest), 7 * len(groups)), layout="constrained")
+    parts = figure.subfigures(len(groups), 1, squeeze=False)[:, 0]
+    for part, ((dtype, direction, column), group) in zip(parts, groups.items(), strict=True):
+        part.suptitle(f"{title}; {dtype}, {direction}, {COLUMNS[column]}", fontsize=9)
+        ratios, shares = part.subplots(2, 1, sharex=True)
+        _draw_ratios(ratios, group)
+        shares.bar(range(len(group)), [row.fraction for row in group], color="tab:blue")
         shares.axhline(1, color="black", linewidth=0.8)
-        shares.set_ylabel("fraction of the f32 FMA peak")
-        shares.set_xticks(list(xs), [row.label for row in group], rotation=90, fontsize=6)
-        for panel in (ratios, shares):
-            panel.set_xlim(-0.7, len(group) - 0.3)
-    figure.tight_layout()
+        shares.set_ylabel("fraction of f32 FMA peak")
+        shares.set_xticks(range(len(group)), [row.label for row in group], rotation=90,
+                          fontsize=6)
+        shares.set_xlim(-0.7, len(group) - 0.3)
     figure.savefig(path, dpi=110)
     pyplot.close(figure)
+
+
+def _draw_ratios(panel, group):
+    """A bar from 1 to the best peer's ratio, a dot a peer; what lies outside RANGE, at its edge."""
+    xs = range(len(group))
+    panel.bar(xs, [row.ratio - 1 for row in group], bottom=1, color="0.8", label="best peer")
+    for index, name in enumerate(PEERS):
+        ys = [row.us(name) / row.us(OURS) for row in group]
+        if not all(map(math.isnan, ys)):
+            ys = [min(max(y, RANGE[0]), RANGE[1]) for y in ys]
+            panel.plot(xs, ys, "o", color=f"C{index}", markersize=3, alpha=0.7, label=name)
+    panel.axhline(1, color="black", linewidth=0.8)
+    panel.set_yscale("log")
+    panel.set_ylim(RANGE[0] / 1.1, RANGE[1] * 1.1)
+    panel.set_yticks(TICKS, [f"{tick:g}" for tick in TICKS])
+    panel.minorticks_off()
+    panel.set_ylabel("peer's time / ours")
+    panel.legend(fontsize=7, ncols=7, loc="upper left")

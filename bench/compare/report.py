@@ -3,6 +3,7 @@
 import csv
 import math
 import statistics
+import textwrap
 from dataclasses import dataclass, field
 
 from .engines import ENGINES, OURS, PEERS
@@ -106,9 +107,11 @@ def table(rows):
             ours = "WRONG"
         elif ours == "-" and OURS in row.notes:
             ours = row.notes[OURS].split(":")[0].replace("unsupported", "unsupp.")
+        last = f"{number(row.ratio, 2):>5}{' behind' if row.behind else ''}"
+        if math.isnan(row.us(OURS)) and row.best:
+            last = f"{row.us(row.best):.1f} µs"
         lines.append(f"{row.label[:33]:33} {ours:>9} {number(row.gflops):>7} "
-                     f"{number(row.fraction, 2):>4} {row.best or '-':>9} "
-                     f"{number(row.ratio, 2):>5}{' behind' if row.behind else ''}")
+                     f"{number(row.fraction, 2):>4} {row.best or '-':>9} {last}")
     return lines + summary(rows)
 
 
@@ -136,13 +139,20 @@ def report(rows):
         groups.setdefault((row.dtype, row.direction, row.column), []).append(row)
     for (dtype, direction, column), group in groups.items():
         lines += [f"{dtype}, {direction}, {COLUMNS[column]}", *table(group), ""]
-    seen = {}
+    return "\n".join(lines + remarks(rows))
+
+
+def remarks(rows):
+    """What went wrong: for each engine and kind of trouble how often, and the first one."""
+    seen, lines = {}, []
     for row in rows:
         for name, why in row.notes.items():
-            seen.setdefault((name, why), []).append(row)
-    for (name, why), where in seen.items():
-        lines.append(f"{name}, {len(where)} shapes, first {where[0].label} {where[0].dtype}: {why}")
-    return "\n".join(lines)
+            seen.setdefault((name, why.split(":")[0]), []).append(row)
+    for (name, _), where in seen.items():
+        first = where[0]
+        lines += textwrap.wrap(f"{name}: {len(where)} of {len(rows)}, first {first.label} "
+                               f"{first.dtype}: {first.notes[name]}", 80, subsequent_indent="  ")
+    return lines
 
 
 def write_csv(path, rows, stamp):

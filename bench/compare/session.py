@@ -15,6 +15,9 @@ from .ops import problem_of
 from .peak import measure_peak
 from .process import EngineDied, Process
 
+BOX = 0.5  # seconds after which an engine far behind the fastest gets no more turns in a repeat
+FAR = 4  # times the fastest's time
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -42,6 +45,13 @@ def rotated(names, by):
     """The list begun at another place, so that nobody always follows the same neighbour."""
     by %= max(1, len(names))
     return names[by:] + names[:by]
+
+
+def hopeless(name, times):
+    """Whether an engine has used up its time box and can no longer be the fastest."""
+    fastest = min((min(us) for us in times.values() if us), default=0)
+    mine = times[name]
+    return bool(mine) and sum(mine) > BOX * 1e6 and min(mine) > FAR * fastest
 
 
 class Session:
@@ -162,6 +172,8 @@ class Session:
         times = {name: [] for name in ready}
         for turn in range(self.settings.turns):
             for name in rotated(list(ready), turn + repeat):
+                if hopeless(name, times):
+                    continue
                 reply = self._ask(name, ready, record, lambda p: p.turn(self.settings.seconds))
                 if reply is None:
                     del times[name]

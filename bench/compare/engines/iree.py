@@ -18,7 +18,7 @@ class Iree(Engine):
     def __init__(self, threads):
         super().__init__(threads)
         if threads > 1:
-            iree.runtime.flags.parse_flag(f"--task_topology_group_count={threads}")
+            iree.runtime.flags.parse_flags(f"--task_topology_group_count={threads}")
         self.config = iree.runtime.Config("local-task" if threads > 1 else "local-sync")
 
     def version(self):
