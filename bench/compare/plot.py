@@ -52,7 +52,7 @@ def _draw_ratios(panel, group):
             panel.plot(xs, ys, "o", color=f"C{index}", markersize=3, alpha=0.7, label=name)
     panel.axhline(1, color="black", linewidth=0.8)
     panel.set_yscale("log")
-    panel.set_ylim(RANGE[0] / 1.1, RANGE[1] * 1.1)
+    panel.set_ylim(RANGE[0] / 1.1, RANGE[1] * 1.6)  # room for the legend
     panel.set_yticks(TICKS, [f"{tick:g}" for tick in TICKS])
     panel.minorticks_off()
     panel.set_ylabel("peer's time / ours")

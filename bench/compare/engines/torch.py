@@ -76,6 +76,8 @@ class Inductor(Eager):
         self.folder = tempfile.mkdtemp(prefix="inductor-compare-")
         os.environ["TORCHINDUCTOR_CACHE_DIR"] = self.folder
         os.environ["TORCHINDUCTOR_FORCE_DISABLE_CACHES"] = "1"
+        # Its pool of compilers would be processes that nobody stops during others' turns.
+        os.environ["TORCHINDUCTOR_COMPILE_THREADS"] = "1"
 
     def close(self):
         shutil.rmtree(self.folder, ignore_errors=True)
