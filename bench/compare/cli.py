@@ -65,7 +65,7 @@ def arguments():
 def choose_engines(wanted):
     """Ours and the peers that are wanted and installed; stderr names the others."""
     chosen = [OURS]
-    for name in wanted or PEERS:
+    for name in PEERS if wanted is None else wanted:
         if ENGINES[name].missing():
             print(f"{name} is not installed: pip install {ENGINES[name].pip}", file=sys.stderr)
         else:

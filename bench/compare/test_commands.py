@@ -116,7 +116,7 @@ class ReferenceTest(unittest.TestCase):
 
 class CheckTest(unittest.TestCase):
     def setUp(self):
-        self.p = problem_of("conv -n 1 -c 64 -H 6 -W 6 -k 8 -y 3 -x 3")
+        self.p = problem_of("conv -n 1 -c 512 -H 6 -W 6 -k 16 -y 3 -x 3")
         self.arrays = self.p.arrays()
         self.right = self.p.reference(self.arrays)[1].astype(np.float32)
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from ..commands import CommandError
 from .base import Problem, Unsupported
-from .conv_linalg import conv_linalg, from_nhwc, to_hwcf, to_nhwc
+from .conv_linalg import conv_linalg, from_nhwc, linalg_arrays, to_hwcf, to_nhwc
 from .conv_reference import conv_reference
 
 # letter of the flag for depth, height and width; 1-D uses height's
@@ -205,7 +205,7 @@ class Conv(Problem):
         return conv_linalg(self, constants)
 
     def linalg_arrays(self, arrays):
-        return [to_nhwc(arrays[0]), to_hwcf(arrays[1]), *arrays[2:]]
+        return [*linalg_arrays(self, arrays), *arrays[2:]]
 
     def linalg_result(self, result):
         return from_nhwc(result.reshape(self.n, *self.out, self.k))

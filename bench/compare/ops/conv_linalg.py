@@ -66,7 +66,9 @@ def conv_linalg(problem, constants):
     if p.forw != 1 or p.bias or p.residual or p.tails:
         raise Unsupported("only plain forward convolutions are written for IREE")
     if p.groups > 1 and not depthwise:
-        raise Unsupported("grouped convolutions are not written for IREE")
+        if p.rank != 2:
+            raise Unsupported("linalg has grouped convolutions in two dimensions alone")
+        return _grouped_linalg(p, constants)
     element, total = MLIR_DTYPE[p.dtype], "f64" if p.dtype == "f64" else "f32"
     x = (p.n, *p.size, p.c)
     w = (*p.fil, p.c // p.groups, p.k)
@@ -80,24 +82,62 @@ def conv_linalg(problem, constants):
                  f"into {kernel_type}\n")
     image, image_type = "%a0", tensor(x, element)
     if any(p.pad):
-        padded = (p.n, *[size + 2 * pad for size, pad in zip(p.size, p.pad, strict=True)], p.c)
-        image, image_type = "%x", tensor(padded, element)
-        edge = ", ".join(map(str, [0, *p.pad, 0]))
-        indices = ", ".join(f"%i{i}: index" for i in range(len(x)))
-        text += f"""    %none = arith.constant 0.0 : {element}
+        image, image_type = "%x", tensor(_padded(p, x), element)
+        text += _pad(p, x, element)
+    text += _sum(p, (DEPTHWISE if depthwise else PLAIN)[p.rank], image, image_type, kernel,
+                 kernel_type, tensor(y, total), total)
+    return text + round_result(y, element, "sum") + "}\n"
+
+
+def _padded(p, x):
+    """The shape of the padded input, whose shape is x: N, space, then what else there is."""
+    return (p.n, *[size + 2 * pad for size, pad in zip(p.size, p.pad, strict=True)],
+            *x[1 + p.rank :])
+
+
+def _pad(p, x, element):
+    """Lines that pad %a0 with zeros to %x."""
+    edge = ", ".join(map(str, [0, *p.pad, *[0] * (len(x) - 1 - p.rank)]))
+    indices = ", ".join(f"%i{i}: index" for i in range(len(x)))
+    return f"""    %none = arith.constant 0.0 : {element}
     %x = tensor.pad %a0 low[{edge}] high[{edge}] {{
     ^bb0({indices}):
       tensor.yield %none : {element}
-    }} : {tensor(x, element)} to {image_type}
+    }} : {tensor(x, element)} to {tensor(_padded(p, x), element)}
 """
+
+
+def _sum(p, op, image, image_type, kernel, kernel_type, out, total):
+    """Lines that compute %sum, whose type is `out` and whose elements are `total`."""
     numbers = [f"dense<[{', '.join(map(str, values))}]> : tensor<{p.rank}xi64>"
                for values in (p.dilation, p.stride)]
-    out = tensor(y, total)
-    text += f"""    %zero = arith.constant 0.0 : {total}
+    return f"""    %zero = arith.constant 0.0 : {total}
     %empty = tensor.empty() : {out}
     %start = linalg.fill ins(%zero : {total}) outs(%empty : {out}) -> {out}
-    %sum = linalg.{(DEPTHWISE if depthwise else PLAIN)[p.rank]}
+    %sum = linalg.{op}
         {{dilations = {numbers[0]}, strides = {numbers[1]}}}
         ins({image}, {kernel} : {image_type}, {kernel_type}) outs(%start : {out}) -> {out}
 """
+
+
+def _grouped_linalg(p, constants):
+    """The same for groups: channels as groups x channels of a group, the filter GFHWC."""
+    element, total = MLIR_DTYPE[p.dtype], "f64" if p.dtype == "f64" else "f32"
+    x = (p.n, *p.size, p.groups, p.c // p.groups)
+    w = (p.groups, p.k // p.groups, *p.fil, p.c // p.groups)
+    y = (p.n, *p.out, p.groups, p.k // p.groups)
+    text = main_header([x, w], element, constants, y)
+    image = "%x" if any(p.pad) else "%a0"
+    text += _pad(p, x, element) if any(p.pad) else ""
+    text += _sum(p, "conv_2d_nhwgc_gfhwc", image, tensor(_padded(p, x), element), "%a1",
+                 tensor(w, element), tensor(y, total), total)
     return text + round_result(y, element, "sum") + "}\n"
+
+
+def linalg_arrays(p, arrays):
+    """Input and filter in the order of dimensions of conv_linalg's text."""
+    x, w = to_nhwc(arrays[0]), arrays[1]
+    if p.groups == 1 or p.groups == p.c == p.k:
+        return [x, to_hwcf(w)]
+    w = w.reshape(p.groups, p.k // p.groups, *w.shape[1:])
+    return [x.reshape(*x.shape[:-1], p.groups, -1), np.ascontiguousarray(np.moveaxis(w, 2, -1))]
