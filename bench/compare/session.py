@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import statistics
 import sys
 import tempfile
 import time
@@ -113,11 +114,16 @@ class Session:
                   "engines": {}, "errors": {}, "unsupported": {}}
         ready = self._prepare(task, problem, paths, record)
         record["wrong"] = self._check(problem, arrays, ready, record)
+        times = {}
         for repeat in range(done, self.settings.repeats):
+            record = {key: dict(value) if isinstance(value, dict) else value
+                      for key, value in record.items()}
+            slow = {name for name in times if hopeless(name, times)}
             peak = self.make_peak(self.settings.build, self.settings.threads, self.cache)
-            times = self._turns(ready, repeat, record)
-            record["engines"] = {name: {**record["engines"][name], "us": times[name]}
-                                 for name in times}
+            times = self._turns([name for name in ready if name not in slow], repeat, record)
+            record["engines"] = {name: {**figures, "us": times.get(name, [])}
+                                 for name, figures in record["engines"].items()}
+            ready = [name for name in times if name not in record["errors"]]
             yield {**record, "repeat": repeat, "peak_gflops": peak, "when": time.time()}
 
     def _prepare(self, task, problem, paths, record):
@@ -185,9 +191,11 @@ class Session:
 def progress(task, records):
     """One line on a task that was measured."""
     last = records[-1]
-    names = sorted(last["engines"], key=lambda name: (name != OURS, name))
-    figures = [f"{name} {sorted(last['engines'][name]['us'])[len(last['engines'][name]['us']) // 2]:.1f}"
-               for name in names]
+    figures = []
+    for name in sorted(last["engines"], key=lambda name: (name != OURS, name)):
+        times = [us for record in records if name in record["engines"]
+                 for us in record["engines"][name]["us"]]
+        figures += [f"{name} {statistics.median(times):.1f}"] if times else []
     notes = [f"{name}: {why}" for kind in ("errors", "wrong") for name, why in last[kind].items()]
     notes += [f"{name}: unsupported" for name in last["unsupported"]]
     return f"{last['label']} {last['dtype']} {task.column} µs: " + " ".join(figures + notes)
