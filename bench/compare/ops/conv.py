@@ -119,18 +119,22 @@ class Conv(Problem):
         return conv_reference(self, arrays)
 
     def torch_function(self, torch):
-        common = (list(self.stride), list(self.pad), list(self.dilation))
-        if self.forw != 1:
-            other = torch.empty(self.out_shape, dtype=getattr(torch, TORCH_DTYPE[self.dtype]))
-            if self.rank > 1 and self.layouts[0].endswith("C"):
-                other = other.to(memory_format=(None, torch.channels_last,
-                                                torch.channels_last_3d)[self.rank - 1])
-            grad = torch.ops.aten.convolution_backward
-            args = (None, *common, False, [0] * self.rank, self.groups)
-            if self.forw == 2:
-                return lambda dy, w: grad(dy, other, w, *args, [True, False, False])[0]
-            return lambda dy, x: grad(dy, x, other, *args, [False, True, False])[1]
-        conv = (torch.conv1d, torch.conv2d, torch.conv3d)[self.rank - 1]
+        """1-D ones go as images of one row: torch.conv1d is far slower, channels last or not."""
+        rank = max(self.rank, 2)
+        lift = self.rank == 1
+        common = [[fill] * lift + list(values) for fill, values in
+                  ((1, self.stride), (0, self.pad), (1, self.dilation))]
+        if self.forw == 1:
+            function = self._torch_forward(torch, rank, common)
+        else:
+            function = self._torch_gradient(torch, rank, common, lift)
+        if not lift:
+            return function
+        return lambda *inputs: function(
+            *[x.unsqueeze(2) if x.ndim == 3 else x for x in inputs]).squeeze(2)
+
+    def _torch_forward(self, torch, rank, common):
+        conv = torch.conv2d if rank == 2 else torch.conv3d
         bias, residual = self.bias, self.residual
         tails = [getattr(torch, name) for name in self.tails]
 
@@ -142,6 +146,18 @@ class Conv(Problem):
             return y
 
         return forward
+
+    def _torch_gradient(self, torch, rank, common, lift):
+        shape = (*self.out_shape[:2], *[1] * lift, *self.out_shape[2:])
+        other = torch.empty(shape, dtype=getattr(torch, TORCH_DTYPE[self.dtype]))
+        if self.layouts[0].endswith("C"):
+            last = torch.channels_last if rank == 2 else torch.channels_last_3d
+            other = other.to(memory_format=last)
+        grad = torch.ops.aten.convolution_backward
+        args = (None, *common, False, [0] * rank, self.groups)
+        if self.forw == 2:
+            return lambda dy, w: grad(dy, other, w, *args, [True, False, False])[0]
+        return lambda dy, x: grad(dy, x, other, *args, [False, True, False])[1]
 
     def jax_arrays(self, arrays):
         images = [to_nhwc(array) if index == 0 or self.forw == 4 or array.ndim > 1 else array
