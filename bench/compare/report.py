@@ -10,6 +10,7 @@ from .engines import ENGINES, OURS, PEERS
 
 COLUMNS = {"run": "weights are arguments", "const": "weights are constant"}
 NAN = float("nan")
+ENOUGH = 3  # repeats that it takes to call a shape behind
 
 
 @dataclass
@@ -57,15 +58,19 @@ class Row:
     @property
     def ratio(self):
         """The best peer's time over ours, median over repeats: above 1, ours is faster."""
-        if not self.best or OURS in self.wrong:
-            return NAN
-        pairs = zip(self.times[self.best], self.times.get(OURS, []), strict=False)
-        ratios = [peer / ours for peer, ours in pairs if not math.isnan(peer + ours)]
+        ratios = self._ratios()
         return statistics.median(ratios) if ratios else NAN
+
+    def _ratios(self):
+        if not self.best or OURS in self.wrong:
+            return []
+        pairs = zip(self.times[self.best], self.times.get(OURS, []), strict=False)
+        return [peer / ours for peer, ours in pairs if not math.isnan(peer + ours)]
 
     @property
     def behind(self):
-        return self.ratio < 1
+        """Whether the median of enough repeats says so: one or two may be chance."""
+        return self.ratio < 1 and len(self._ratios()) >= ENOUGH
 
 
 def rows_of(records):

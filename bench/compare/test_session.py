@@ -113,6 +113,8 @@ class ReportTest(unittest.TestCase):
         records = measure({}, {"boo": 10.0, "torch": 12.0})
         records[1]["engines"]["torch"]["us"] = [5.0] * 5
         self.assertFalse(rows_of(records)[0].behind)
+        two = rows_of(measure({}, {"boo": 10.0, "torch": 8.0}, repeats=2))[0]
+        self.assertEqual((two.ratio, two.behind), (0.8, False))
 
     def test_text(self):
         text = report(rows_of(measure({}) + measure({"boo": "unsupported"}, column="const")))
