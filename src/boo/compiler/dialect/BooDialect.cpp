@@ -65,6 +65,12 @@ LogicalResult BrgemmOp::verify() {
       return emitOpError("requires a dense A with k contiguous and a multiple "
                          "of 32 for a matrix unit");
   }
+  if (bool(getInit()) != bool(getInitOffset()))
+    return emitOpError("requires an offset of init");
+  if (getInit() &&
+      (getDot() || getStaging() || getInit().getType().getElementType() != acc))
+    return emitOpError("requires an init of the type of its sums, and no dot "
+                       "products or matrix unit");
   Block &body = getBody().front();
   if (body.getNumArguments() != 1 + getTail().size())
     return emitOpError("requires a block argument for the sum and one for each "
@@ -98,6 +104,8 @@ void BrgemmOp::getEffects(
     effects.emplace_back(MemoryEffects::Read::get(), &operand);
     effects.emplace_back(MemoryEffects::Write::get(), &operand);
   }
+  for (OpOperand &operand : getInitMutable())
+    effects.emplace_back(MemoryEffects::Read::get(), &operand);
   for (OpOperand &operand : getTailMutable())
     effects.emplace_back(MemoryEffects::Read::get(), &operand);
 }

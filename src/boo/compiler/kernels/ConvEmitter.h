@@ -50,6 +50,14 @@ private:
     int64_t channel;
   };
 
+  /// Reduction steps that a walk over blocks and tiles takes: [first, first +
+  /// steps), the last ones or not.
+  struct Pass {
+    Value first;
+    int64_t steps;
+    bool last;
+  };
+
   void emitPack();
   void emitPackPairs();
   void emitMain(int64_t number);
@@ -71,9 +79,11 @@ private:
   /// Zeros behind the channels of the columns [from, to).
   void zeroPadding(Value target, Value from, Value to);
   void zeroColumns(Value target, Value from, Value to, Value channels);
-  void emitTile(const Place &at, const InputView &input, Value block,
-                Value tile, int64_t m, int64_t n);
-  void tailRegion(BrgemmOp op);
+  void emitPass(const Place &at, const InputView &input, const Pass &pass);
+  void emitTile(const Place &at, const InputView &input, const Pass &pass,
+                Value block, Value tile, int64_t m, int64_t n);
+  void tailRegion(BrgemmOp op, bool last);
+  void zeroSums();
   std::vector<int64_t> gridSizes() const;
   /// The filter of a tile: where it starts, and its strides [n, k].
   Value filterStart(const Place &at, Value block);
@@ -91,8 +101,11 @@ private:
   int64_t rowTiles() const;      ///< register tiles of a row
   int64_t kPadded() const;       ///< reduction channels, zeros included
   int64_t scratchColumns() const, scratchChannels() const;
-  int64_t scratchPitch() const; ///< elements from a column to the next
-  int64_t scratchInputBytes() const;
+  int64_t scratchPitch() const;      ///< elements from a column to the next
+  int64_t scratchInputBytes() const; ///< 0 when it is read where it lies
+  bool isChunked() const;            ///< sums rest in scratch between passes
+  int64_t sumsPitch() const; ///< elements from a pixel's sums to the next
+  int64_t sumsElements() const;
 
   const Graph &Group;
   Schedule S;

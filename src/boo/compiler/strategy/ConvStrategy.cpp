@@ -131,6 +131,19 @@ private:
     int64_t most = std::min<int64_t>(room / (s.mTile + 1), 16);
     int64_t vectors = ceilDiv(Nest.nExtent(), Lanes);
     s.nVectors = ceilDiv(vectors, ceilDiv(vectors, most));
+    constexpr int64_t few = 8;
+    if (vectors > most && Nest.kChannels() >= 2 * few) {
+      // Even the widest tile reads scraps of such rows, a page or more apart.
+      // A few whole rows at a time, and the sums rest in the L1 cache.
+      s.kChunk = s.kUnroll = few;
+      s.nVectors = std::min<int64_t>(most, 4);
+      filterInPlace(passes());
+      Result.why.push_back(
+          "tile " + std::to_string(s.mTile) + " " + W.pixels + " x " +
+          std::to_string(s.nVectors * Lanes) + " " + W.channels +
+          ": along 8 rows of memory at a time, sums rest in the L1 cache");
+      return true;
+    }
     // Shorter ones if the threads of a large machine would go without.
     while (s.nVectors > 4 &&
            Nest.groupLoops() * ceilDiv(vectors, s.nVectors) < 2 * T.cores)
@@ -328,10 +341,22 @@ private:
     }
     chooseRow(blockChannels);
     if (Nest.matmul && !Nest.depthwise) {
+      if (s.kChunk != 0)
+        keepSums(blocks, blockChannels);
       if (s.filterOuter && !s.filterInPlace && s.scratchInput)
         keepRows(blocks);
       shareColumns(blocks);
     }
+  }
+
+  /// Sums of as many blocks as the L1 cache holds.
+  void keepSums(int64_t blocks, int64_t blockChannels) {
+    Schedule &s = Result.schedule;
+    int64_t bytes = s.mTile * blockChannels * ElementBytes;
+    int64_t chunks =
+        ceilDiv(blocks, std::max<int64_t>(1, T.l1Bytes / 2 / bytes));
+    s.nChunk = ceilDiv(blocks, chunks);
+    s.wChunk = 1;
   }
 
   /// A copy of a few tiles' rows in the L2 cache, by all blocks: the rows are
@@ -445,6 +470,9 @@ Status boo::compiler::checkConvSchedule(const Graph &group,
         nest.problem.inStrides.channel != 1)
       return refuse("dot=1 needs scratch_input=1 for this input");
   }
+  if (schedule.kChunk != 0 &&
+      (nest.taps() != 1 || nest.depthwise || schedule.amx || schedule.dot))
+    return refuse("k_chunk needs one tap and lanes over the channels");
   if (std::string reason = nest.needsScratch();
       !reason.empty() && !schedule.scratchInput)
     return refuse("scratch_input=0 cannot serve this input: " + reason);
