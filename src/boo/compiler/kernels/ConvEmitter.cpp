@@ -82,6 +82,8 @@ int64_t ConvEmitter::scratchColumns() const {
   return (pixels - 1) * P.stride[2] + (P.filter[2] - 1) * P.dilation[2] + 1;
 }
 int64_t ConvEmitter::scratchChannels() const {
+  if (isChunked())
+    return S.kChunk;
   return Nest.depthwise ? std::min(S.nChunk * BlockChannels, Nest.nExtent())
                         : Nest.kChannels();
 }
@@ -89,7 +91,8 @@ int64_t ConvEmitter::scratchChannels() const {
 int64_t ConvEmitter::scratchPitch() const {
   // Columns a page apart fall into one set of the L1 cache: a few elements of
   // slack spread them.
-  int64_t channels = Nest.depthwise ? scratchChannels() : kPadded();
+  int64_t channels =
+      Nest.depthwise || isChunked() ? scratchChannels() : kPadded();
   int64_t bytes = Factor.getIntOrFloatBitWidth() / 8;
   bool aliases = channels * P.stride[2] * bytes % 4096 == 0;
   return channels + (aliases ? 64 / bytes : 0);
@@ -240,16 +243,14 @@ void ConvEmitter::emitMain(int64_t number) {
       number,
       [&](Value tile) {
         Place at = place(tile);
-        InputView input = S.scratchInput ? fillScratch(at) : viewInput(at);
         int64_t steps = Nest.kChannels();
         if (!isChunked())
-          return emitPass(at, input, {K.index(0), steps, true});
+          return emitPass(at, {K.index(0), steps, true});
         int64_t before = (steps - 1) / S.kChunk * S.kChunk;
         zeroSums();
-        K.loop(K.index(0), K.index(before), S.kChunk, [&](Value first) {
-          emitPass(at, input, {first, S.kChunk, false});
-        });
-        emitPass(at, input, {K.index(before), steps - before, true});
+        K.loop(K.index(0), K.index(before), S.kChunk,
+               [&](Value first) { emitPass(at, {first, S.kChunk, false}); });
+        emitPass(at, {K.index(before), steps - before, true});
       },
       serialTiles(convTiles()));
 }
@@ -263,8 +264,8 @@ void ConvEmitter::zeroSums() {
          [&](Value i) { vector::StoreOp::create(b, K.loc(), zeros, sums, i); });
 }
 
-void ConvEmitter::emitPass(const Place &at, const InputView &input,
-                           const Pass &pass) {
+void ConvEmitter::emitPass(const Place &at, const Pass &pass) {
+  InputView input = S.scratchInput ? fillScratch(at, pass) : viewInput(at);
   int64_t mRest = P.out[2] - (rowTiles() - 1) * S.mTile;
   int64_t nRest = Nest.nExtent() - (blocks() - 1) * BlockChannels;
   K.loop(K.index(0), at.blocks, 1, [&](Value i) {
@@ -330,7 +331,8 @@ void ConvEmitter::emitTile(const Place &at, const InputView &input,
                                BlockChannels * input.channel));
   if (isChunked()) {
     k = pass.steps;
-    aBase = K.add(aBase, K.mul(pass.first, kStride));
+    if (!S.scratchInput)
+      aBase = K.add(aBase, K.mul(pass.first, kStride));
     bBase = K.add(bBase, K.mul(pass.first, filterStrides()[1]));
   }
   SmallVector<int64_t> aStrides{mStride, Nest.depthwise ? 1 : 0, kStride};

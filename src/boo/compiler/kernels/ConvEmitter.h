@@ -41,6 +41,13 @@ private:
     Value firstBlock, blocks; ///< of output channels
     Value firstTile, tiles;   ///< register tiles along the row
   };
+  /// Reduction steps that a walk over blocks and tiles takes: [first, first +
+  /// steps), the last ones or not.
+  struct Pass {
+    Value first;
+    int64_t steps;
+    bool last;
+  };
   /// Where the input of a register tile is read: a buffer, its start for the
   /// first pixel of the piece, and strides.
   struct InputView {
@@ -48,14 +55,6 @@ private:
     std::array<int64_t, 2> tap; ///< stride of a depth and a height tap
     int64_t column;             ///< stride of an input column
     int64_t channel;
-  };
-
-  /// Reduction steps that a walk over blocks and tiles takes: [first, first +
-  /// steps), the last ones or not.
-  struct Pass {
-    Value first;
-    int64_t steps;
-    bool last;
   };
 
   void emitPack();
@@ -69,8 +68,8 @@ private:
   /// Input address of the row that tap `low` reads, at column 0.
   Value inputRow(const Place &at);
   InputView viewInput(const Place &at);
-  InputView fillScratch(const Place &at);
-  void fillRow(const Place &at, Value source, Value target);
+  InputView fillScratch(const Place &at, const Pass &pass);
+  void fillRow(const Place &at, const Pass &pass, Value source, Value target);
   void copyColumns(Value source, Value target, Value from, Value to,
                    Value channels);
   /// Lanes x lanes elements, transposed: channels become contiguous.
@@ -79,7 +78,7 @@ private:
   /// Zeros behind the channels of the columns [from, to).
   void zeroPadding(Value target, Value from, Value to);
   void zeroColumns(Value target, Value from, Value to, Value channels);
-  void emitPass(const Place &at, const InputView &input, const Pass &pass);
+  void emitPass(const Place &at, const Pass &pass);
   void emitTile(const Place &at, const InputView &input, const Pass &pass,
                 Value block, Value tile, int64_t m, int64_t n);
   void tailRegion(BrgemmOp op, bool last);

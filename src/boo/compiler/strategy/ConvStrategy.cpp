@@ -117,11 +117,12 @@ private:
     return true;
   }
 
+  static constexpr int64_t streamPixels = 4;
+
   /// A filter with contiguous channels, used for few pixels: memory is what
   /// counts, and the wider the tile, the longer the runs that are read.
   bool chooseStreamTile() {
-    constexpr int64_t mostPixels = 4;
-    if (!Nest.needsPacking(false).empty() || Nest.pixels() > mostPixels)
+    if (!Nest.needsPacking(false).empty() || Nest.pixels() > streamPixels)
       return false;
     Schedule &s = Result.schedule;
     s.vectorBits = Registers.bits;
@@ -146,7 +147,7 @@ private:
     }
     // Shorter ones if the threads of a large machine would go without.
     while (s.nVectors > 4 &&
-           Nest.groupLoops() * ceilDiv(vectors, s.nVectors) < 2 * T.cores)
+           Nest.groupLoops() * ceilDiv(vectors, s.nVectors) < T.cores)
       s.nVectors = ceilDiv(s.nVectors, 2);
     filterInPlace(passes());
     Result.why.push_back("tile " + std::to_string(s.mTile) + " " + W.pixels +
@@ -157,17 +158,32 @@ private:
 
   /// Packing reads the filter, writes it, and reads it again.
   void chooseFilter() {
+    Schedule &s = Result.schedule;
+    bool canChunk = Nest.matmul && !Nest.depthwise;
+    // Up to a few chunks the whole reduction stays in the L2 cache as well, and
+    // rows in scratch need not be copied again for the next columns.
+    constexpr int64_t chunk = 512;
+    if (canChunk && Nest.kChannels() > 3 * chunk)
+      s.kChunk = ceilDiv(Nest.kChannels(), ceilDiv(Nest.kChannels(), chunk));
     std::string reason = Nest.needsPacking(false);
     if (!reason.empty()) {
       if (Nest.matmul)
         Result.why.push_back(std::string(W.filter) + " packed: " + reason);
       return;
     }
-    if (ceilDiv(Nest.pixels(), Result.schedule.mTile) <= 2)
+    constexpr int64_t fewRows = 64;
+    if (canChunk && Nest.kChannels() >= 2 * fewRows &&
+        Nest.pixels() <= 8 * s.mTile) {
+      s.kChunk = fewRows;
+      return filterInPlace(std::to_string(fewRows) +
+                           " of its rows at a time stay in the cache while " +
+                           std::to_string(Nest.pixels()) + " " + W.pixels +
+                           " pass");
+    }
+    if (ceilDiv(Nest.pixels(), s.mTile) <= 2)
       return filterInPlace(passes());
     // Rows a page apart fall into few sets of the cache.
-    int64_t bytes = dtypeBytes(P.dtype);
-    int64_t row = P.filterStrides.channel * bytes;
+    int64_t row = P.filterStrides.channel * dtypeBytes(P.dtype);
     bool aliases = row % 4096 == 0 && Nest.kChannels() > 256;
     if (P.dtype == Nest.computeType() && !aliases &&
         Nest.kChannels() * row <= T.l2Bytes / 2)
@@ -343,20 +359,47 @@ private:
     if (Nest.matmul && !Nest.depthwise) {
       if (s.kChunk != 0)
         keepSums(blocks, blockChannels);
-      if (s.filterOuter && !s.filterInPlace && s.scratchInput)
+      else if (s.filterOuter && !s.filterInPlace && s.scratchInput)
         keepRows(blocks);
       shareColumns(blocks);
     }
   }
 
-  /// Sums of as many blocks as the L1 cache holds.
+  /// Grid tiles of a reduction in chunks: what a chunk reads of input and
+  /// filter, and the sums that wait for the next one, stay in the cache.
   void keepSums(int64_t blocks, int64_t blockChannels) {
     Schedule &s = Result.schedule;
-    int64_t bytes = s.mTile * blockChannels * ElementBytes;
-    int64_t chunks =
-        ceilDiv(blocks, std::max<int64_t>(1, T.l1Bytes / 2 / bytes));
-    s.nChunk = ceilDiv(blocks, chunks);
-    s.wChunk = 1;
+    int64_t tiles = ceilDiv(P.out[2], s.mTile);
+    int64_t rowBytes = s.mTile * ElementBytes;
+    auto fits = [](int64_t bytes, int64_t each, int64_t most) {
+      int64_t chunks =
+          ceilDiv(most, std::clamp<int64_t>(bytes / each, 1, most));
+      return ceilDiv(most, chunks);
+    };
+    if (Nest.pixels() <= streamPixels) {
+      s.wChunk = 1;
+      s.nChunk = fits(T.l1Bytes / 2, rowBytes * blockChannels, blocks);
+      return;
+    }
+    s.wChunk = fits(T.l2Bytes / 4, rowBytes * s.kChunk, tiles);
+    s.nChunk = fits(T.l2Bytes / 8, s.wChunk * rowBytes * blockChannels, blocks);
+    s.nChunk = std::min(s.nChunk,
+                        fits(T.l2Bytes * 3 / 8,
+                             s.kChunk * blockChannels * ElementBytes, blocks));
+    s.filterOuter = true;
+    // Enough grid tiles for the threads of a large machine.
+    int64_t rows = P.batch * P.out[0] * P.out[1] * P.groups;
+    auto isFew = [&] {
+      return rows * ceilDiv(tiles, s.wChunk) * ceilDiv(blocks, s.nChunk) <
+             4 * T.cores;
+    };
+    while (s.nChunk > 4 && isFew())
+      s.nChunk = ceilDiv(s.nChunk, 2);
+    while (s.wChunk > 2 && isFew())
+      s.wChunk = ceilDiv(s.wChunk, 2);
+    Result.why.push_back("reduction in chunks of " + std::to_string(s.kChunk) +
+                         ": what they read and their sums stay in the L2 "
+                         "cache");
   }
 
   /// A copy of a few tiles' rows in the L2 cache, by all blocks: the rows are
@@ -431,50 +474,4 @@ private:
 Decision boo::compiler::decideConv(const Graph &group, const Target &target) {
   ConvNest nest = makeConvNest(group);
   return ConvStrategy(nest, target).decide();
-}
-
-Status boo::compiler::checkConvSchedule(const Graph &group,
-                                        const Target &target,
-                                        const Schedule &schedule) {
-  ConvNest nest = makeConvNest(group);
-  int64_t bits = 8 * dtypeBytes(nest.computeType());
-  int64_t vector = schedule.vectorBits;
-  auto refuse = [](std::string reason) {
-    return invalidArgument("schedule: " + std::move(reason));
-  };
-  if (vector < bits)
-    return refuse("vector_bits must be at least " + std::to_string(bits));
-  if (schedule.mTile * schedule.nVectors > 64)
-    return refuse("m_tile x n_vectors may be 64 at most: the tile is unrolled");
-  if (schedule.mTile * schedule.nVectors * schedule.kUnroll > 256)
-    return refuse("m_tile x n_vectors x k_unroll may be 256 at most");
-  if (schedule.amx) {
-    int64_t rows = ceilDiv(schedule.mTile, 16), columns = schedule.nVectors;
-    if (target.isa != Isa::Amx || nest.problem.dtype != DType::BF16 ||
-        nest.depthwise)
-      return refuse("amx=1 needs dense bf16 sums and the target amx");
-    if (!schedule.scratchInput || vector != 512 || schedule.mTile % 16 != 0 ||
-        rows * columns + rows + columns > 8)
-      return refuse(
-          "amx=1 needs scratch_input=1, vector_bits=512 and an m_tile "
-          "of 16 or 32 whose sums, A and B fit eight tiles");
-  }
-  if (schedule.dot && !schedule.filterInPlace)
-    return refuse("dot=1 needs filter_in_place=1");
-  if (schedule.filterInPlace) {
-    if (schedule.amx)
-      return refuse("filter_in_place=1 cannot feed a matrix unit");
-    if (std::string reason = nest.needsPacking(schedule.dot); !reason.empty())
-      return refuse("filter_in_place=1 cannot serve this filter: " + reason);
-    if (schedule.dot && !schedule.scratchInput &&
-        nest.problem.inStrides.channel != 1)
-      return refuse("dot=1 needs scratch_input=1 for this input");
-  }
-  if (schedule.kChunk != 0 &&
-      (nest.taps() != 1 || nest.depthwise || schedule.amx || schedule.dot))
-    return refuse("k_chunk needs one tap and lanes over the channels");
-  if (std::string reason = nest.needsScratch();
-      !reason.empty() && !schedule.scratchInput)
-    return refuse("scratch_input=0 cannot serve this input: " + reason);
-  return Status::ok();
 }
