@@ -31,6 +31,7 @@ constexpr Field fields[] = {
     {"m_tile", &Schedule::mTile, nullptr, 1, 64},
     {"n_vectors", &Schedule::nVectors, nullptr, 1, 64},
     {"k_unroll", &Schedule::kUnroll, nullptr, 1, 16},
+    {"k_chunk", &Schedule::kChunk, nullptr, 0, int64_t(1) << 40},
     {"n_chunk", &Schedule::nChunk, nullptr, 1, int64_t(1) << 40},
     {"w_chunk", &Schedule::wChunk, nullptr, 1, int64_t(1) << 40},
     {"scratch_input", nullptr, &Schedule::scratchInput, 0, 1},

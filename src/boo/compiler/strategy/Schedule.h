@@ -34,7 +34,9 @@ struct Schedule {
   int64_t mTile = 1;    ///< output pixels of a register tile
   int64_t nVectors = 1; ///< vectors of output channels of a register tile
   int64_t kUnroll = 1;  ///< reduction steps in a round of the innermost loop
-  int64_t nChunk = 1;   ///< channel blocks that one grid tile works through
+  int64_t kChunk = 0; ///< reduction steps after which sums rest in scratch, and
+                      ///< the next channels' turn comes; 0: none
+  int64_t nChunk = 1; ///< channel blocks that one grid tile works through
   int64_t wChunk = 1; ///< register tiles of a row (pointwise: vectors) that one
                       ///< grid tile works through
   bool scratchInput = false; ///< rows of input are copied (padded, widened)
