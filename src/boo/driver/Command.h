@@ -54,6 +54,7 @@ struct CommandLine {
 struct CommandGraph {
   Graph graph;
   std::string name; ///< func_name
+  std::string direction = "forward";
   /// Sizes of each output in the order in which it lies in memory.
   std::vector<std::vector<int64_t>> outputSizes;
   std::vector<std::string> notes; ///< about flags without a meaning here
