@@ -1,4 +1,4 @@
-//===- ConvSweepTest.cpp - Random convolutions, end to end ----------------===//
+//===- ConvSweepTest.cpp - Random anchors, end to end ---------------------===//
 //
 // Each seed makes one group. It is compiled for every target that runs here,
 // run on operands that end (or start) at an inaccessible page, with one thread
@@ -13,6 +13,7 @@
 #include "GuardedBuffer.h"
 #include "GuardedLaunch.h"
 #include "RandomConv.h"
+#include "RandomMatmul.h"
 #include "RandomSchedule.h"
 #include "boo/ops/Reference.h"
 #include "boo/runtime/Launcher.h"
@@ -118,6 +119,11 @@ const std::vector<Target> &targets() {
   return found;
 }
 
+double seconds(const char *variable, double otherwise) {
+  const char *text = std::getenv(variable);
+  return text ? std::atof(text) : otherwise;
+}
+
 class ConvSweep : public ::testing::Test {
 protected:
   /// Runs a group on every target. `seed` chooses operands and guards.
@@ -136,6 +142,30 @@ protected:
       c.math = "default";
     fillOperands(c, seed, exact ? Fill::Integers : Fill::Random, guard);
     checkCase(c, exact, guard);
+  }
+
+  /// Groups that `make` makes of one seed after the other.
+  void sweep(Graph (*make)(uint64_t)) {
+    auto start = std::chrono::steady_clock::now();
+    double budget = seconds("BOO_SOAK_SECONDS", 90);
+    uint64_t seed = uint64_t(seconds("BOO_SWEEP_SEED", 1));
+    bool single = std::getenv("BOO_SWEEP_SEED") && budget == 90;
+    int64_t done = 0;
+    for (;; ++seed, ++done) {
+      SCOPED_TRACE("repeat with BOO_SWEEP_SEED=" + std::to_string(seed));
+      checkEverywhere(make(seed), seed);
+      if (HasFailure())
+        return;
+      double passed = std::chrono::duration<double>(
+                          std::chrono::steady_clock::now() - start)
+                          .count();
+      if (single || passed > budget)
+        break;
+    }
+    std::printf("[   info   ] %lld groups on %zu targets, %lld kernels of a "
+                "random Schedule\n",
+                static_cast<long long>(done + 1), targets().size(),
+                static_cast<long long>(Scheduled));
   }
 
   /// Compares with the reference, bit by bit if the case is `exact`.
@@ -249,33 +279,8 @@ protected:
   int64_t Scheduled = 0; ///< kernels of a random Schedule
 };
 
-double seconds(const char *variable, double otherwise) {
-  const char *text = std::getenv(variable);
-  return text ? std::atof(text) : otherwise;
-}
-
-TEST_F(ConvSweep, RandomGroups) {
-  auto start = std::chrono::steady_clock::now();
-  double budget = seconds("BOO_SOAK_SECONDS", 90);
-  uint64_t seed = uint64_t(seconds("BOO_SWEEP_SEED", 1));
-  bool single = std::getenv("BOO_SWEEP_SEED") && budget == 90;
-  int64_t done = 0;
-  for (;; ++seed, ++done) {
-    SCOPED_TRACE("repeat with BOO_SWEEP_SEED=" + std::to_string(seed));
-    checkEverywhere(randomConv(seed), seed);
-    if (HasFailure())
-      return;
-    double passed =
-        std::chrono::duration<double>(std::chrono::steady_clock::now() - start)
-            .count();
-    if (single || passed > budget)
-      break;
-  }
-  std::printf("[   info   ] %lld groups on %zu targets, %lld kernels of a "
-              "random Schedule\n",
-              static_cast<long long>(done + 1), targets().size(),
-              static_cast<long long>(Scheduled));
-}
+TEST_F(ConvSweep, RandomGroups) { sweep(randomConv); }
+TEST_F(ConvSweep, RandomMatmuls) { sweep(randomMatmul); }
 
 // The filter is ones, so a sum of subnormal numbers is exact: a flush to zero
 // shows, and so does a NaN or an infinity in the wrong place.

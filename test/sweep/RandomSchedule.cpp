@@ -38,7 +38,7 @@ std::string boo::testing::randomSchedule(std::mt19937_64 &random,
     maybe("n_vectors", 1, large ? 8 : 4);
     maybe("scratch_input", 0, 1);
     if (target.fastBf16Dot)
-      maybe("dot", 0, 1);
+      maybe("pairs", 0, 1);
     maybe("fma", 0, target.isa == Isa::Generic ? 0 : 1);
   }
   maybe("k_unroll", 1, pick(random, 0, 7) == 0 ? 16 : 6);

@@ -81,7 +81,9 @@ std::string commandHelp(const CommandInfo &info);
 
 /// Builders of Commands.inc.
 FlagTable convFlagTable();
+FlagTable gemmFlagTable();
 StatusOr<CommandGraph> buildConv(const CommandLine &line);
+StatusOr<CommandGraph> buildGemm(const CommandLine &line);
 StatusOr<CommandGraph> buildGraphFile(const CommandLine &line);
 
 } // namespace boo

@@ -1,6 +1,7 @@
 //===- ConvCommand.cpp - The Graph of a convolution command ---------------===//
 
 #include "boo/driver/ConvCommand.h"
+#include "boo/driver/RunCommand.h"
 
 using namespace boo;
 
@@ -50,19 +51,6 @@ static std::string layoutName(const std::string &layout, char from) {
   return text;
 }
 
-static std::string_view torchName(DType dtype) {
-  switch (dtype) {
-  case DType::F64:
-    return "float64";
-  case DType::F16:
-    return "float16";
-  case DType::BF16:
-    return "bfloat16";
-  default:
-    return "float32";
-  }
-}
-
 static std::string_view directionName(ConvDirection direction) {
   switch (direction) {
   case ConvDirection::Forward:
@@ -84,7 +72,7 @@ std::string boo::convFuncName(const ConvSpec &spec) {
       pads += "_" + std::to_string(spec.padHi[i]);
   }
   std::string name = "conv_" + std::to_string(rank) + "d_" +
-                     std::string(torchName(spec.dtype)) + "_" +
+                     std::string(torchDType(spec.dtype)) + "_" +
                      std::string(directionName(spec.direction));
   if (spec.bias)
     name += "_b";
@@ -181,15 +169,7 @@ StatusOr<CommandGraph> boo::buildConv(const CommandLine &line) {
     ValueId residual = graph.addArgument(outType);
     last = graph.addPointwise(PointwiseFn::Add, {last, residual}, outType);
   }
-  for (const TailFn &tail : spec.tail) {
-    std::vector<ValueId> operands{last};
-    if (pointwiseFnOperands(tail.fn) == 2)
-      operands.push_back(tail.perChannel
-                             ? graph.addArgument(channelType(spec), weights)
-                             : graph.addArgument(outType));
-    last = graph.addPointwise(tail.fn, std::move(operands), outType,
-                              tail.parameters);
-  }
+  last = addTail(graph, last, spec.tail, channelType(spec), weights);
   graph.addOutput(last);
   BOO_RETURN_IF_ERROR(graph.verify());
   result.outputSizes.push_back(inLayout(outSizes, spec.outLayout, rank));

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "boo/driver/Command.h"
+#include "boo/driver/Tail.h"
 #include "boo/ops/conv/ConvProblem.h"
 
 #include <array>
@@ -12,13 +13,6 @@ namespace boo {
 enum class ConvFlag : size_t {
 #define BOO_CONV_FLAG(id, name, letter, value, kind, use, help, reason) id,
 #include "boo/driver/ConvFlags.inc"
-};
-
-/// A function of --tail.
-struct TailFn {
-  PointwiseFn fn;
-  std::vector<double> parameters;
-  bool perChannel = false; ///< its second operand has one value a channel
 };
 
 /// A convolution as the command line asks for it. The spatial arrays hold

@@ -1,7 +1,6 @@
 //===- ConvSpec.cpp - From flags to a checked convolution -----------------===//
 
 #include "boo/driver/ConvCommand.h"
-#include "boo/driver/Nearest.h"
 #include "boo/graph/ShapeInference.h"
 
 #include <algorithm>
@@ -148,56 +147,6 @@ static StatusOr<size_t> readRank(const FlagValues &op) {
   return size_t(rank);
 }
 
-static Status readTail(const FlagValues &op, std::vector<TailFn> *tail) {
-  std::string text = op.text(size_t(ConvFlag::Tail));
-  std::string_view rest = text;
-  if (rest.size() > 1000)
-    return invalidArgument("--tail is longer than 1000 characters");
-  while (!rest.empty()) {
-    std::string_view item = rest.substr(0, rest.find(','));
-    rest.remove_prefix(std::min(item.size() + 1, rest.size()));
-    std::string name(item.substr(0, item.find(':')));
-    auto fn = parsePointwiseFn(name);
-    if (!fn.isOk()) {
-      static constexpr std::string_view names[] = {
-#define BOO_POINTWISE(name, spelling, operands, parameters) spelling,
-#include "boo/graph/PointwiseFns.inc"
-      };
-      return invalidArgument("--tail: " + fn.status().message() +
-                             didYouMean(name, names));
-    }
-    TailFn next{*fn, {}, false};
-    std::vector<std::string> names = pointwiseFnParameters(*fn);
-    std::string form = name;
-    for (const std::string &parameter : names)
-      form += ":" + parameter;
-    if (pointwiseFnOperands(*fn) > 2)
-      return invalidArgument("--tail: " + name + " has too many operands");
-
-    std::string_view values =
-        item.substr(std::min(name.size() + 1, item.size()));
-    if (values == "channel" && pointwiseFnOperands(*fn) == 2) {
-      next.perChannel = true;
-      values = {};
-    }
-    while (!values.empty()) {
-      std::string_view value = values.substr(0, values.find(':'));
-      values.remove_prefix(std::min(value.size() + 1, values.size()));
-      double number;
-      if (!parseReal(value, &number) || std::isnan(number))
-        return invalidArgument("--tail: '" + std::string(value) +
-                               "' is no number; write " + form);
-      next.parameters.push_back(number);
-    }
-    if (next.parameters.size() != names.size())
-      return invalidArgument("--tail: " + name + " takes " +
-                             std::to_string(names.size()) +
-                             " parameters; write " + form);
-    tail->push_back(std::move(next));
-  }
-  return Status::ok();
-}
-
 /// Output size and padding of spatial dimension `i`.
 static Status fitDimension(const FlagValues &op, const std::string &padMode,
                            ConvSpec *spec, size_t i) {
@@ -338,7 +287,8 @@ StatusOr<ConvSpec> boo::convSpec(const CommandLine &line,
     BOO_RETURN_IF_ERROR(fitDimension(op, padMode, &spec, i));
   }
   BOO_RETURN_IF_ERROR(checkAllBytes(spec));
-  BOO_RETURN_IF_ERROR(readTail(op, &spec.tail));
+  BOO_ASSIGN_OR_RETURN(spec.tail,
+                       parseTail(op.text(size_t(ConvFlag::Tail)), "channel"));
   spec.bias = op.on(size_t(ConvFlag::Bias));
   spec.residual = op.on(size_t(ConvFlag::Residual));
   spec.weightsConstant = line.driver.on(DriverFlag::WeiConst);

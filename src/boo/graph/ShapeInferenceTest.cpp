@@ -35,6 +35,46 @@ std::string inferConv(TensorType input, TensorType filter,
   return infer(Op::Conv, attributes, {input, filter});
 }
 
+/// A matmul with the given accumulation type.
+std::string inferMatmul(TensorType a, TensorType b, DType acc = DType::F32) {
+  return infer(Op::Matmul, {{"acc", acc}}, {std::move(a), std::move(b)});
+}
+
+TEST(ShapeInference, Matmul) {
+  EXPECT_EQ(inferMatmul(f32({3, 5}), f32({5, 7})), "f32[3,7]{7,1}");
+  EXPECT_EQ(inferMatmul(f32({2, 3, 5}), f32({5, 7})), "f32[2,3,7]{21,7,1}");
+  EXPECT_EQ(inferMatmul(f32({4, 1, 3, 5}), f32({2, 5, 7})),
+            "f32[4,2,3,7]{42,21,7,1}");
+  TensorType a = f32({2, 3, 5});
+  a.sizes[0] = Dim::symbol(0);
+  a.sizes[1] = Dim::symbol(1);
+  EXPECT_EQ(inferMatmul(a, f32({5, 7})), "f32[s0,s1,7]{7,7,1}");
+}
+
+TEST(ShapeInference, MatmulErrors) {
+  TensorType a = f32({3, 5}), b = f32({5, 7});
+  EXPECT_THAT(inferMatmul(f32({5}), b),
+              HasSubstr("operand A has 1 dimensions and must have at least 2"));
+  EXPECT_THAT(inferMatmul(a, f32({4, 7})),
+              HasSubstr("matmul's A has 5 columns and its B 4 rows"));
+  EXPECT_THAT(inferMatmul(f32({2, 3, 5}), f32({3, 5, 7})),
+              HasSubstr("A has size 2 in a batch dimension where its B has 3"));
+  EXPECT_THAT(inferMatmul(a, f32({5, 0})),
+              HasSubstr("operand B has size 0 in dimension 1"));
+  EXPECT_THAT(inferMatmul(a, b, DType::F64),
+              HasSubstr("matmul of f32 accumulates in f32, not in f64"));
+  EXPECT_THAT(infer(Op::Matmul, {}, {a, b}),
+              HasSubstr("matmul needs the attribute `acc`"));
+  TensorType varying = b;
+  varying.sizes[1] = Dim::symbol(0);
+  EXPECT_THAT(inferMatmul(a, varying),
+              HasSubstr("operand B has s0 columns: only the rows of A"));
+  b.dtype = DType::F16;
+  EXPECT_THAT(inferMatmul(a, b), HasSubstr("A is f32 and its B f16"));
+  a.dtype = DType::I8;
+  EXPECT_THAT(inferMatmul(a, b), HasSubstr("matmul of i8"));
+}
+
 TEST(ShapeInference, ConvOutputSize) {
   EXPECT_EQ(convOutputSize(56, 3, 1, 1, 1, 1), 56);
   EXPECT_EQ(convOutputSize(56, 3, 2, 1, 1, 1), 28);

@@ -14,9 +14,9 @@ ConvEmitter::ConvEmitter(ModuleOp module, const Graph &group, ConvNest nest,
                          const Schedule &schedule, const EmitOptions &options)
     : Group(group), S(schedule), Nest(std::move(nest)), P(Nest.problem),
       K(module), Compute(K.type(Nest.computeType())),
-      Factor(S.pairs() ? K.type(DType::BF16) : Compute),
+      Factor(S.keepsBf16() ? K.type(DType::BF16) : Compute),
       Lanes(S.vectorBits / Compute.getIntOrFloatBitWidth()),
-      BlockChannels(S.nVectors * Lanes),
+      BlockChannels(S.nVectors * (S.dot ? 1 : Lanes)),
       PackedField(options.constantsPacked &&
                           group.value(Nest.filter).role == Role::Constant
                       ? ArgField::Constants
@@ -44,7 +44,7 @@ Status ConvEmitter::checkSizes() const {
                          kPadded(), BlockChannels, 8});
   // Offsets of tensors are below 2^60: Graphs with larger ones do not verify.
   constexpr int64_t most = int64_t(1) << 42;
-  if ((S.scratchInput && scratch > most) || packed > most)
+  if ((S.scratchInput && scratch > most) || (!S.filterInPlace && packed > most))
     return unsupported("a convolution that needs more than 4 TiB of scratch or "
                        "workspace");
   return Status::ok();
@@ -62,7 +62,7 @@ int64_t ConvEmitter::blockElements() const {
 }
 int64_t ConvEmitter::kPadded() const {
   // A matrix unit takes 32 steps at a time, a dot product two.
-  int64_t steps = S.amx ? 32 : S.dot ? 2 : 1;
+  int64_t steps = S.amx ? 32 : S.pairs ? 2 : 1;
   return ceilDiv(Nest.kChannels(), steps) * steps;
 }
 int64_t ConvEmitter::rowTiles() const { return ceilDiv(P.out[2], S.mTile); }
@@ -95,26 +95,29 @@ int64_t ConvEmitter::scratchInputBytes() const {
 }
 
 void ConvEmitter::emit(KernelModule &kernel) {
-  bool ahead = PackedField == ArgField::Constants;
-  int64_t &bytes = ahead ? kernel.constantsBytes : kernel.workspaceBytes;
-  PackedOffset = ceilDiv(bytes, 64) * 64;
   FirstDispatch = int64_t(kernel.prepare.size() + kernel.run.size());
-  bytes = PackedOffset + Nest.groupLoops() * blocks() * blockElements() *
-                             Factor.getIntOrFloatBitWidth() / 8;
-  emitPack();
-  emitConv();
+  auto dispatch = [&](int64_t number, const char *name, int64_t tiles) {
+    return Dispatch{"boo_dispatch_" + std::to_string(number), name,
+                    S.serial ? 1 : tiles};
+  };
+  if (!S.filterInPlace) {
+    bool ahead = PackedField == ArgField::Constants;
+    int64_t &bytes = ahead ? kernel.constantsBytes : kernel.workspaceBytes;
+    PackedOffset = ceilDiv(bytes, 64) * 64;
+    bytes = PackedOffset + Nest.groupLoops() * blocks() * blockElements() *
+                               Factor.getIntOrFloatBitWidth() / 8;
+    emitPack();
+    (ahead ? kernel.prepare : kernel.run)
+        .push_back(dispatch(FirstDispatch, Nest.words.pack, packTiles()));
+  }
+  int64_t number = FirstDispatch + (S.filterInPlace ? 0 : 1);
+  emitMain(number);
+  kernel.run.push_back(dispatch(number, Nest.words.main, convTiles()));
   // One nest is at work at a time.
   int64_t scratch = S.scratchInput ? scratchInputBytes() : 0;
   if (S.amx)
     scratch += S.mTile * BlockChannels * 4;
   kernel.scratchBytes = std::max(kernel.scratchBytes, scratch);
-  auto dispatch = [&](int64_t number, const char *name, int64_t tiles) {
-    return Dispatch{"boo_dispatch_" + std::to_string(number), name,
-                    S.serial ? 1 : tiles};
-  };
-  (ahead ? kernel.prepare : kernel.run)
-      .push_back(dispatch(FirstDispatch, "pack_filter", packTiles()));
-  kernel.run.push_back(dispatch(FirstDispatch + 1, "conv", convTiles()));
 }
 
 int64_t ConvEmitter::packTiles() const {
@@ -212,9 +215,9 @@ ConvEmitter::InputView ConvEmitter::viewInput(const Place &at) {
   return view;
 }
 
-void ConvEmitter::emitConv() {
+void ConvEmitter::emitMain(int64_t number) {
   K.dispatch(
-      FirstDispatch + 1,
+      number,
       [&](Value tile) {
         Place at = place(tile);
         InputView input = S.scratchInput ? fillScratch(at) : viewInput(at);
@@ -255,7 +258,7 @@ void ConvEmitter::emitTile(const Place &at, const InputView &input, Value block,
   SmallVector<Value> counts;
   SmallVector<int64_t> aBatch, bBatch;
   int64_t tapElements = taps * channels * BlockChannels;
-  Value bBase = K.mul(K.add(K.mul(at.group, blocks()), block), blockElements());
+  Value bBase = filterStart(at, block);
   for (size_t d = 0; d != 2; ++d) {
     int64_t step = d == 0 ? P.filter[1] * tapElements : tapElements;
     bBase = K.add(bBase, K.mul(at.low[d], step));
@@ -284,8 +287,8 @@ void ConvEmitter::emitTile(const Place &at, const InputView &input, Value block,
                                BlockChannels * input.channel));
   SmallVector<int64_t> aStrides{mStride, Nest.depthwise ? 1 : 0, kStride};
   aStrides.append(aBatch);
-  // One step of k, or for pairs of k side by side the next pair.
-  SmallVector<int64_t> bStrides{1, BlockChannels * (S.pairs() ? 2 : 1)};
+  std::array<int64_t, 2> filterStep = filterStrides();
+  SmallVector<int64_t> bStrides(filterStep.begin(), filterStep.end());
   bStrides.append(bBatch);
 
   Value pixel = K.mul(K.add(at.firstTile, tile), S.mTile);
@@ -307,17 +310,34 @@ void ConvEmitter::emitTile(const Place &at, const InputView &input, Value block,
     tailStrides.append({operand.strides.spatial[2], operand.strides.channel});
   }
   Value out = K.buffer(ArgField::Out, 0, K.type(Nest.outType));
-  Value packed = K.buffer(PackedField, PackedOffset, Factor);
+  Value filter = S.filterInPlace ? K.buffer(ArgField::In, argument(Nest.filter),
+                                            K.type(P.dtype))
+                                 : K.buffer(PackedField, PackedOffset, Factor);
   Value staging;
   if (S.amx)
     staging = K.buffer(ArgField::Scratch, scratchInputBytes(), Compute);
   auto op = BrgemmOp::create(
-      K.builder(), K.loc(), input.buffer, aBase, packed, bBase, out,
+      K.builder(), K.loc(), input.buffer, aBase, filter, bBase, out,
       address(P.outStrides), counts, tail, tailOffsets, staging, uint64_t(m),
       uint64_t(n), uint64_t(k), aStrides, bStrides,
       ArrayRef<int64_t>{P.outStrides.spatial[2], P.outStrides.channel},
-      tailStrides, uint64_t(S.kUnroll), uint64_t(S.prefetch));
+      tailStrides, S.filterInPlace, S.dot, uint64_t(S.kUnroll),
+      uint64_t(S.prefetch));
   tailRegion(op);
+}
+
+Value ConvEmitter::filterStart(const Place &at, Value block) {
+  if (!S.filterInPlace)
+    return K.mul(K.add(K.mul(at.group, blocks()), block), blockElements());
+  return K.add(K.mul(block, BlockChannels * P.filterStrides.outer),
+               groupStart(P.filterStrides, at.groups));
+}
+
+std::array<int64_t, 2> ConvEmitter::filterStrides() const {
+  if (S.filterInPlace)
+    return {S.dot ? P.filterStrides.outer : 1, P.filterStrides.channel};
+  // One step of k, or for pairs of k side by side the next pair.
+  return {1, BlockChannels * (S.keepsBf16() ? 2 : 1)};
 }
 
 void ConvEmitter::tailRegion(BrgemmOp op) {

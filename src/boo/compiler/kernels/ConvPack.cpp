@@ -191,7 +191,7 @@ static constexpr int64_t packSteps = 256;
 
 int64_t ConvEmitter::packPieces() const {
   int64_t taps = P.filter[0] * P.filter[1] * P.filter[2];
-  if (S.pairs() && packWidth() == 1)
+  if (S.keepsBf16() && packWidth() == 1)
     return taps;
   return ceilDiv(Nest.kChannels() / packWidth() * taps, packSteps);
 }
@@ -199,8 +199,9 @@ int64_t ConvEmitter::packPieces() const {
 int64_t ConvEmitter::packWidth() const {
   const ConvProblem::Strides &f = P.filterStrides;
   auto odd = [](int64_t stride) { return stride % 2 != 0; };
-  bool paired = S.pairs() && f.channel == 1 && kPadded() == Nest.kChannels() &&
-                !odd(f.outer) && !odd(f.base) &&
+  bool paired = S.keepsBf16() && f.channel == 1 &&
+                kPadded() == Nest.kChannels() && !odd(f.outer) &&
+                !odd(f.base) &&
                 std::none_of(f.group.begin(), f.group.end(), odd) &&
                 std::none_of(f.spatial.begin(), f.spatial.end(), odd);
   return paired ? 2 : 1;
@@ -255,7 +256,7 @@ void ConvEmitter::emitPackPairs() {
 
 void ConvEmitter::emitPack() {
   int64_t width = packWidth();
-  if (S.pairs() && width == 1)
+  if (S.keepsBf16() && width == 1)
     return emitPackPairs();
   int64_t steps =
       Nest.kChannels() / width * P.filter[0] * P.filter[1] * P.filter[2];

@@ -1,6 +1,7 @@
 //===- ConvNest.cpp - An anchor group as an implicit product --------------===//
 
 #include "boo/compiler/strategy/ConvNest.h"
+#include "boo/compiler/strategy/MatmulNest.h"
 
 #include <functional>
 
@@ -132,8 +133,10 @@ static ConvNest convNest(const Graph &group) {
 }
 
 ConvNest boo::compiler::makeConvNest(const Graph &group) {
-  assert(group.nodes().front().op == Op::Conv && "the anchor comes first");
-  ConvNest nest = convNest(group);
+  Op anchor = group.nodes().front().op;
+  assert((anchor == Op::Conv || anchor == Op::Matmul) &&
+         "the anchor comes first");
+  ConvNest nest = anchor == Op::Conv ? convNest(group) : matmulNest(group);
   finishNest(nest);
   return nest;
 }
@@ -154,5 +157,17 @@ std::string ConvNest::needsScratch(bool pairs) const {
     return "its edges are padded";
   if (depthwise && problem.inStrides.channel != 1)
     return "its channels are not contiguous";
+  return "";
+}
+
+std::string ConvNest::needsPacking(bool dot) const {
+  if (depthwise)
+    return "its lanes run over groups";
+  if (taps() != 1)
+    return "it has several taps";
+  const ConvProblem::Strides &s = problem.filterStrides;
+  if ((dot ? s.channel : s.outer) != 1)
+    return dot ? "its reduction is not contiguous"
+               : "its " + std::string(words.channels) + " are not contiguous";
   return "";
 }

@@ -22,6 +22,13 @@ struct TailOperand {
   ConvProblem::Strides strides; ///< 0 where it broadcasts
 };
 
+/// What a nest's reasons and dispatches call its parts.
+struct NestWords {
+  const char *pixels = "pixels", *channels = "channels", *input = "input",
+             *filter = "filter";
+  const char *pack = "pack_filter", *main = "conv"; ///< dispatches
+};
+
 /// A sum of products in the form of ConvProblem, with operands that may lie
 /// anywhere: every operand has its own base, group strides and (for a flipped
 /// filter) negative spatial strides; an output may be every other pixel of a
@@ -34,11 +41,14 @@ struct ConvNest {
   ValueId input = kNoValue, filter = kNoValue;
   ValueId sum = kNoValue; ///< the anchor's result: what the tail starts from
   size_t tailNode = 1;    ///< first node of the tail
+  bool matmul = false;    ///< a matrix product, not a convolution
+  bool exchanged = false; ///< input and filter are a matmul's B and A
   bool depthwise = false; ///< one channel a group, in and out: its channel
                           ///< strides are those of the groups
   /// The groups as an index of one or more dimensions, outermost first; their
   /// product is problem.groups. Each entry of Strides::group belongs to one.
   std::vector<int64_t> groupSizes{1};
+  NestWords words;
 
   DType computeType() const { return problem.accType; }
   /// Output and reduction channels of one register tile's loop.
@@ -47,12 +57,22 @@ struct ConvNest {
   }
   int64_t kChannels() const { return depthwise ? 1 : problem.inPerGroup(); }
   int64_t groupLoops() const { return depthwise ? 1 : problem.groups; }
+  int64_t taps() const {
+    return problem.filter[0] * problem.filter[1] * problem.filter[2];
+  }
+  /// Times that each channel's filter is used in a group.
+  int64_t pixels() const {
+    return problem.batch * problem.out[0] * problem.out[1] * problem.out[2];
+  }
   /// Whether all taps of spatial dimension `dim` meet the input everywhere.
   bool isInside(size_t dim) const;
 
   /// Why register tiles cannot read the input where it lies; "" when they can.
   /// `pairs`: products of bf16 pairs, else of the type that is computed in.
   std::string needsScratch(bool pairs) const;
+  /// The same of the filter, for tiles with lanes over channels or, for `dot`,
+  /// over the reduction.
+  std::string needsPacking(bool dot) const;
 };
 
 /// The nest of a group, by its anchor. Spatial dimensions (and the batch) that

@@ -224,8 +224,8 @@ Status boo::compiler::checkWeightGradSchedule(const Graph &group,
   if (schedule.mTile * schedule.nVectors * schedule.kUnroll > 256)
     return invalidArgument("schedule: m_tile x n_vectors x k_unroll may be 256 "
                            "at most");
-  if (schedule.amx || schedule.dot)
-    return invalidArgument("schedule: amx=1 and dot=1 serve no filter's "
+  if (schedule.amx || schedule.pairs)
+    return invalidArgument("schedule: amx=1 and pairs=1 serve no filter's "
                            "gradient");
   if (schedule.lanesOverInput && nest.depthwise)
     return invalidArgument("schedule: lanes_over_input=1 means nothing for a "
