@@ -136,6 +136,7 @@ StatusOr<CommandGraph> boo::buildConv(const CommandLine &line) {
   attributes["pad_lo"] = spatialList(spec.padLo, rank);
   attributes["stride"] = spatialList(spec.stride, rank);
   result.name = convFuncName(spec);
+  result.direction = directionName(spec.direction);
   if (spec.direction != ConvDirection::Forward) {
     // The output's gradient comes first, as iree-turbine launches it.
     bool wantsInput = spec.direction == ConvDirection::InputGradient;

@@ -165,6 +165,10 @@ TEST(ConvCommand, gradients) {
                         "[1, 1], groups = 1, pad_hi = [0, 0], pad_lo = [0, 0], "
                         "size = [14, 14], stride = [2, 2]} : "
                         "f32[10,2,14,14]{392,1,28,2}\n"));
+  std::vector<std::string> tokens = {"conv", "-F", "4"};
+  auto line = parseCommand(tokens);
+  ASSERT_TRUE(line.isOk());
+  EXPECT_EQ(buildCommand(*line)->direction, "weight_backward");
   auto weight = graphFromCommand("conv" + flags + " -F 4", nullptr);
   ASSERT_TRUE(weight.isOk()) << weight.status().toString();
   EXPECT_THAT(printGraph(*weight),

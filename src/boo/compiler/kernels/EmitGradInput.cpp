@@ -107,8 +107,7 @@ StatusOr<KernelModule> emitGradInput(MLIRContext &context, const Graph &group,
     emitZeros(kernel, group.value(group.outputs().front().value).type,
               schedule);
   for (ConvNest &nest : nests) {
-    Schedule own = fitNestSchedule(nest, schedule);
-    own.scratchInput |= !nest.needsScratch(own.keepsBf16()).empty();
+    Schedule own = adaptSchedule(nest, schedule);
     ConvEmitter emitter(*kernel.module, group, std::move(nest), own, options);
     BOO_RETURN_IF_ERROR(emitter.checkSizes());
     emitter.emit(kernel);

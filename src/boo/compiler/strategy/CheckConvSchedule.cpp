@@ -28,6 +28,15 @@ Schedule boo::compiler::fitNestSchedule(const ConvNest &nest,
   return schedule;
 }
 
+Schedule boo::compiler::adaptSchedule(const ConvNest &nest, Schedule schedule) {
+  if (schedule.filterInPlace && !nest.needsPacking(schedule.dot).empty())
+    schedule.filterInPlace = schedule.dot = false;
+  schedule.scratchInput |=
+      !nest.needsScratch(schedule.keepsBf16()).empty() ||
+      (schedule.dot && nest.problem.inStrides.channel != 1);
+  return fitNestSchedule(nest, schedule);
+}
+
 /// The nests that one Schedule serves.
 static std::vector<ConvNest> nestsOf(const Graph &group) {
   bool gaps = false;
@@ -100,9 +109,8 @@ Status boo::compiler::checkConvSchedule(const Graph &group,
                                         const Schedule &schedule) {
   std::vector<ConvNest> nests = nestsOf(group);
   for (size_t i = 0; i != nests.size(); ++i) {
-    Schedule own = schedule;
-    // Whether rows need scratch is the first one's to say, or each one's own.
-    own.scratchInput |= i != 0;
+    // The first one is what the Schedule is for.
+    Schedule own = i == 0 ? schedule : adaptSchedule(nests[i], schedule);
     BOO_RETURN_IF_ERROR(checkNestSchedule(nests[i], target, own));
   }
   return Status::ok();

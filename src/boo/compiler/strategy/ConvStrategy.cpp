@@ -518,8 +518,7 @@ Decision boo::compiler::decideGradInput(const Graph &group,
     decision.schedule.vectorBits = registers.bits;
     decision.schedule.fma = registers.fma;
   } else {
-    // The one with most work decides for all; only whether rows need scratch is
-    // each one's own.
+    // The one with most work decides for all.
     decision = ConvStrategy(nests.front(), target, math).decide();
   }
   decision.schedule.serial = flops < 5e5;

@@ -13,6 +13,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <utility>
 
 using namespace boo;
 using namespace boo::compiler;
@@ -131,6 +132,40 @@ static void setDimension(ConvNest &nest, size_t d, const Phases &phases,
   q.outStrides.group.push_back(phases.phaseStep * pixel);
 }
 
+/// A family of phases that lie behind each other like channels, in memory of
+/// both filter and result, joins these. Else, where a family has more phases
+/// than a group has channels, the two change places. So lanes, which run over
+/// channels, are filled.
+static void widenLanes(ConvNest &nest) {
+  ConvProblem &q = nest.problem;
+  ConvProblem::Strides &from = q.filterStrides, &to = q.outStrides;
+  int64_t channels = q.outPerGroup(), terms = q.inPerGroup();
+  size_t best = 0;
+  bool joins = false;
+  for (size_t i = 1; i < nest.groupSizes.size() && !joins; ++i) {
+    joins = from.group[i] == channels * from.outer &&
+            to.group[i] == channels * to.channel;
+    // The last of equals: width, which memory runs along.
+    if (joins || best == 0 || nest.groupSizes[i] >= nest.groupSizes[best])
+      best = i;
+  }
+  if (!joins && (best == 0 || nest.groupSizes[best] <= channels))
+    return;
+  int64_t phases = nest.groupSizes[best];
+  if (joins) {
+    nest.groupSizes[best] = 1;
+    q.groups /= phases;
+    phases *= channels;
+  } else {
+    std::swap(from.outer, from.group[best]);
+    std::swap(to.channel, to.group[best]);
+    nest.groupSizes[best] = channels;
+    q.groups = q.groups / phases * channels;
+  }
+  q.inChannels = terms * q.groups;
+  q.outChannels = phases * q.groups;
+}
+
 std::vector<ConvNest> boo::compiler::makeGradInputNests(const Graph &group,
                                                         bool *gaps) {
   const Node &node = group.nodes().front();
@@ -160,6 +195,7 @@ std::vector<ConvNest> boo::compiler::makeGradInputNests(const Graph &group,
         setDimension(nest, 0, depth, p.stride[0]);
         setDimension(nest, 1, height, p.stride[1]);
         setDimension(nest, 2, width, p.stride[2]);
+        widenLanes(nest);
         finishNest(nest);
         nests.push_back(std::move(nest));
       }

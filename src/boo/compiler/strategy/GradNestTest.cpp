@@ -49,19 +49,23 @@ productsOf(const std::vector<ConvNest> &nests, const Shape &s) {
   std::multiset<std::array<int64_t, 3>> products;
   for (const ConvNest &nest : nests) {
     const ConvProblem &p = nest.problem;
+    // Phases are groups behind the first ones, or channels.
     int64_t families = nest.groupSizes.size() > 1 ? nest.groupSizes[1] : 1;
-    for (int64_t g = 0; g != families; ++g)
+    int64_t channels = nest.depthwise ? 1 : p.outPerGroup();
+    for (int64_t g = 0; g != families * channels; ++g)
       for (int64_t j = 0; j != p.out[2]; ++j)
         for (int64_t t = 0; t != p.filter[2]; ++t) {
           int64_t o = j * p.stride[2] + t * p.dilation[2] - p.padLo[2];
-          int64_t i = p.outStrides.base + j * p.outStrides.spatial[2];
-          int64_t f = p.filterStrides.base + t * p.filterStrides.spatial[2];
+          int64_t i = p.outStrides.base + j * p.outStrides.spatial[2] +
+                      g / families * p.outStrides.channel;
+          int64_t f = p.filterStrides.base + t * p.filterStrides.spatial[2] +
+                      g / families * p.filterStrides.outer;
           if (families > 1) {
-            i += g * p.outStrides.group[1];
-            f += g * p.filterStrides.group[1];
+            i += g % families * p.outStrides.group[1];
+            f += g % families * p.filterStrides.group[1];
           }
-          EXPECT_LT(i, s.in);
-          if (o >= 0 && o < p.in[2])
+          // Those of the first channel are at the start of the tensors.
+          if (i < s.in && o >= 0 && o < p.in[2])
             products.insert({i, f, o});
         }
   }

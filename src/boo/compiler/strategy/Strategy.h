@@ -40,6 +40,9 @@ Status checkConvSchedule(const Graph &group, const Target &target,
 Schedule fitConvSchedule(const Graph &group, Schedule schedule);
 /// The same for one of a group's nests.
 Schedule fitNestSchedule(const ConvNest &nest, Schedule schedule);
+/// That, and what another nest than the group's first cannot do as `schedule`
+/// says done otherwise: filters in place are packed, rows copied to scratch.
+Schedule adaptSchedule(const ConvNest &nest, Schedule schedule);
 
 /// The same of a filter's gradient.
 Status checkWeightGradSchedule(const Graph &group, const Schedule &schedule);

@@ -18,16 +18,14 @@ struct Builder {
   ValueId w = graph.addArgument(
       TensorType::contiguous(DType::F32, {8, 8, 1, 1}), Role::Constant);
 
-  ValueId conv(ValueId input) {
+  ValueId conv(ValueId input, Op op = Op::Conv) {
     using List = std::vector<int64_t>;
-    return graph.addNode(Op::Conv, {input, w},
-                         {{"stride", List{1, 1}},
-                          {"dilation", List{1, 1}},
-                          {"pad_lo", List{0, 0}},
-                          {"pad_hi", List{0, 0}},
-                          {"groups", int64_t(1)},
-                          {"acc", DType::F32}},
-                         {type})[0];
+    AttributeMap attributes{{"stride", List{1, 1}}, {"dilation", List{1, 1}},
+                            {"pad_lo", List{0, 0}}, {"pad_hi", List{0, 0}},
+                            {"groups", int64_t(1)}, {"acc", DType::F32}};
+    if (op != Op::Conv)
+      attributes["size"] = List{4, 4};
+    return graph.addNode(op, {input, w}, attributes, {type})[0];
   }
   ValueId relu(ValueId a) {
     return graph.addPointwise(PointwiseFn::Relu, {a}, type);
@@ -104,6 +102,13 @@ TEST(Partition, AGroupNeverWaitsForWhatWaitsForIt) {
   b.graph.addOutput(b.add(a, other));
   auto groups = groupsOf(b.graph);
   EXPECT_THAT(shapeOf(groups), ElementsAre("conv", "mlir", "pointwise"));
+}
+
+TEST(Partition, GradientsTakeNoTail) {
+  Builder b;
+  b.graph.addOutput(b.relu(b.conv(b.relu(b.x), Op::ConvGradInput)));
+  EXPECT_THAT(shapeOf(groupsOf(b.graph)),
+              ElementsAre("pointwise", "conv_grad_input", "pointwise"));
 }
 
 TEST(Partition, SeveralUsersAndOutputsStay) {
