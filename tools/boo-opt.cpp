@@ -1,8 +1,9 @@
 //===- boo-opt.cpp - Runs BOO's passes and emitters alone -----------------===//
 //
 // mlir-opt with BOO's dialect and passes, and `--boo-emit` in front: with it
-// the input is a Graph text, optionally after lines `// schedule: …`, `//
-// target: …` and `// constants: packed`, and the output the emitted module.
+// the input is a Graph text, optionally after lines `// schedule: …`,
+// `// target: …`, `// math: …` and `// constants: packed`, and the output the
+// emitted module.
 //
 //===----------------------------------------------------------------------===//
 
@@ -42,7 +43,9 @@ Status runRequest(const Request &request, mlir::MLIRContext &context,
   graph = canonicalize(graph);
   BOO_ASSIGN_OR_RETURN(Target target, parseTarget(request.target));
   BOO_ASSIGN_OR_RETURN(Decision decision,
-                       decide(graph, target, request.schedule));
+                       decide(graph, target,
+                              {request.math, request.constantsPacked},
+                              request.schedule));
   if (decideOption) {
     out << printSchedule(decision.schedule) << "\n";
     for (const std::string &reason : decision.why)
@@ -65,7 +68,7 @@ Status compileRequest(const Request &request, const std::string &output) {
   compile.struct_size = sizeof(compile);
   compile.graph_text = text.c_str();
   compile.target_text = request.target.c_str();
-  compile.math = "default";
+  compile.math = request.math.c_str();
   compile.tuning_entry = request.schedule.c_str();
   compile.key = compile.builds = compile.dump_dir = compile.mlir_path = "";
   compile.name = "kernel";

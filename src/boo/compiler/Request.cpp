@@ -33,6 +33,8 @@ Request boo::compiler::parseRequest(std::string_view text) {
       request.schedule = comment.trim().str();
     else if (comment.consume_front("target:"))
       request.target = completeTarget(comment.trim());
+    else if (comment.consume_front("math:"))
+      request.math = comment.trim().str();
     else if (comment.consume_front("constants:"))
       request.constantsPacked = comment.trim() == "packed";
   }

@@ -12,10 +12,12 @@ namespace boo::compiler {
 ///   // schedule: m_tile=7 n_vectors=4
 ///   // target: avx2
 ///   // constants: packed
+///   // math: strict
 struct Request {
   std::string graph; ///< the lines that are no comments
   std::string schedule;
   std::string target; ///< Target text; a bare ISA has the default caches
+  std::string math = "default";
   bool constantsPacked = false;
 };
 

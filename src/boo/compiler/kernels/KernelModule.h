@@ -28,6 +28,13 @@ StatusOr<KernelModule> emitConv(mlir::MLIRContext &context, const Graph &group,
                                 const Schedule &schedule,
                                 const EmitOptions &options);
 
+/// The same by an algorithm winograd-*, which serves what refusesWinograd()
+/// has nothing against.
+StatusOr<KernelModule> emitWinograd(mlir::MLIRContext &context,
+                                    const Graph &group,
+                                    const Schedule &schedule,
+                                    const EmitOptions &options);
+
 /// Writes the module of a group of pointwise and cast nodes. Refuses several
 /// outputs and symbolic sizes.
 StatusOr<KernelModule> emitPointwise(mlir::MLIRContext &context,

@@ -66,17 +66,33 @@ static Status checkSchedule(const Target &target, const Schedule &schedule) {
   return Status::ok();
 }
 
+/// The algorithm that a tuning entry names, if it does.
+static StatusOr<std::optional<Algorithm>>
+askedAlgorithm(std::string_view entry) {
+  Schedule one, other;
+  other.algorithm = Algorithm::Module;
+  BOO_ASSIGN_OR_RETURN(one, parseSchedule(entry, one));
+  BOO_ASSIGN_OR_RETURN(other, parseSchedule(entry, other));
+  std::optional<Algorithm> asked;
+  if (one.algorithm == other.algorithm)
+    asked = one.algorithm;
+  return asked;
+}
+
 StatusOr<Decision> boo::compiler::decide(const Graph &group,
-                                         const Target &target,
+                                         const Target &target, const Mode &mode,
                                          std::string_view tuningEntry) {
   if (group.nodes().empty())
     return invalidArgument("a group needs at least one node");
+  BOO_ASSIGN_OR_RETURN(std::optional<Algorithm> asked,
+                       askedAlgorithm(tuningEntry));
   Decision decision;
   switch (group.nodes().front().op) {
-  case Op::Conv:
+  case Op::Conv: {
     BOO_RETURN_IF_ERROR(checkConvGroup(group));
-    decision = decideConv(group, target);
+    BOO_ASSIGN_OR_RETURN(decision, decideConv(group, target, mode, asked));
     break;
+  }
   case Op::Pointwise:
   case Op::Cast:
     decision = decidePointwise(group, target);
@@ -88,13 +104,13 @@ StatusOr<Decision> boo::compiler::decide(const Graph &group,
   }
   if (tuningEntry.empty())
     return decision;
-  Algorithm model = decision.schedule.algorithm;
+  if (asked && *asked != decision.schedule.algorithm)
+    return unsupported("tuning entry: this group has no algorithm '" +
+                       std::string(algorithmName(*asked)) + "', only '" +
+                       std::string(algorithmName(decision.schedule.algorithm)) +
+                       "'");
   BOO_ASSIGN_OR_RETURN(decision.schedule,
                        parseSchedule(tuningEntry, decision.schedule));
-  if (decision.schedule.algorithm != model)
-    return unsupported("tuning entry: this group has no algorithm '" +
-                       std::string(algorithmName(decision.schedule.algorithm)) +
-                       "', only '" + std::string(algorithmName(model)) + "'");
   BOO_RETURN_IF_ERROR(checkSchedule(target, decision.schedule));
   if (group.nodes().front().op == Op::Conv)
     BOO_RETURN_IF_ERROR(checkConvSchedule(group, target, decision.schedule));

@@ -10,13 +10,21 @@
 #include "boo/compiler/strategy/Schedule.h"
 #include "boo/graph/Graph.h"
 
+#include <optional>
+
 namespace boo::compiler {
+
+/// What a caller asks for beyond the group and the target.
+struct Mode {
+  std::string_view math = "default"; ///< "strict", "default" or "fast"
+  bool constantsPacked = false; ///< what depends on constants alone is free
+};
 
 /// The Schedule of a group in canonical form. Fields that `tuningEntry` (a
 /// Schedule's text, possibly partial, or "") names override what the model
-/// would choose.
+/// would choose; none of them widens what the math mode allows.
 StatusOr<Decision> decide(const Graph &group, const Target &target,
-                          std::string_view tuningEntry);
+                          const Mode &mode, std::string_view tuningEntry);
 
 /// Vector registers of an ISA.
 struct RegisterFile {
@@ -31,7 +39,9 @@ RegisterFile registerFile(Isa isa);
 Status checkConvSchedule(const Graph &group, const Target &target,
                          const Schedule &schedule);
 
-Decision decideConv(const Graph &group, const Target &target);
+/// `asked`: the algorithm that a tuning entry names.
+StatusOr<Decision> decideConv(const Graph &group, const Target &target,
+                              const Mode &mode, std::optional<Algorithm> asked);
 Decision decidePointwise(const Graph &group, const Target &target);
 
 } // namespace boo::compiler

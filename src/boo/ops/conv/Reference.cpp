@@ -10,6 +10,8 @@
 #include "boo/ops/conv/Reference.h"
 #include "boo/ops/ErrorBound.h"
 #include "boo/ops/conv/ErrorBound.h"
+#include "boo/ops/conv/Winograd.h"
+#include "boo/ops/conv/WinogradBound.h"
 
 #include <algorithm>
 #include <array>
@@ -251,9 +253,13 @@ StatusOr<Tensor> boo::evaluateConv(const ConvProblem &problem,
     convolveMagnitudes<float>(problem, input, filter, factor, threads, result);
   else
     convolveMagnitudes<double>(problem, input, filter, factor, threads, result);
+  int64_t tile = refusesWinograd(problem).empty() ? winogradTile(algorithm) : 0;
+  if (tile != 0)
+    raiseWinogradErrors(problem, input, filter, tile, threads, result.errors);
 
-  // An infinity or a NaN is certain when it comes from exact operands.
-  bool certain = !hasUnknown(input) && !hasUnknown(filter);
+  // An infinity or a NaN is certain when it comes from exact operands, but
+  // among a tile's inputs an infinity may end as a NaN and the reverse.
+  bool certain = tile == 0 && !hasUnknown(input) && !hasUnknown(filter);
   for (size_t i = 0; i != count; ++i)
     if (certain && !std::isfinite(result.values[i]))
       result.errors[i] = 0;

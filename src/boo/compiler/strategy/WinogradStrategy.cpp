@@ -1,0 +1,264 @@
+//===- WinogradStrategy.cpp - When Winograd pays --------------------------===//
+//
+// Fewer products against transforms of input, filter and output. Cycles are
+// those of the imagined core of RegisterTile.h with measured constants: only
+// their ratio to the direct algorithm's matters.
+//
+//===----------------------------------------------------------------------===//
+
+#include "boo/compiler/strategy/WinogradStrategy.h"
+#include "boo/base/Math.h"
+#include "boo/compiler/strategy/RegisterTile.h"
+#include "boo/ops/ErrorBound.h"
+#include "boo/ops/conv/ErrorBound.h"
+#include "boo/ops/conv/Winograd.h"
+
+#include <algorithm>
+
+using namespace boo;
+using namespace boo::compiler;
+
+namespace {
+
+/// Cycles of the transforms of one tile and vector of channels, and what a byte
+/// takes that comes from beyond the second-level cache.
+struct TransformCosts {
+  double input, filter, output;
+};
+constexpr TransformCosts costs(int64_t tile) {
+  return tile == 4 ? TransformCosts{170, 130, 130} : TransformCosts{70, 70, 55};
+}
+constexpr double cyclesPerByte = 0.12;
+
+std::string percent(double ratio) {
+  return std::to_string(int64_t(100 * ratio + 0.5)) + " %";
+}
+
+class WinogradPlan {
+public:
+  WinogradPlan(const ConvNest &nest, const Target &target, int64_t tile,
+               bool filterIsFree)
+      : P(nest.problem), Target(target), T(winogradTransform(tile)),
+        FilterIsFree(filterIsFree),
+        Tiles(P.batch * P.out[0] * ceilDiv(P.out[1], tile) *
+              ceilDiv(P.out[2], tile)) {
+    chooseTile();
+    chooseStrips();
+    S.algorithm = tile == 4 ? Algorithm::Winograd4x4 : Algorithm::Winograd2x2;
+    S.fma = registerFile(target.isa).fma;
+    S.scratchInput = P.inStrides.channel != 1;
+  }
+
+  /// Worst rounding error over that of the direct algorithm, for operands of
+  /// one magnitude.
+  double errorRatio() const {
+    double direct =
+        *convErrorFactor("direct", P) / floatLimits(DType::F32).unit;
+    return T.amplification() * winogradRoundings(P.inPerGroup()) / direct;
+  }
+
+  double cycles() const {
+    return productCycles() + transformCycles() + filterCycles();
+  }
+  double filterCycles() const {
+    if (FilterIsFree)
+      return 0;
+    // What is written is read for ownership first.
+    return double(P.inPerGroup()) * vectors(P.outPerGroup()) *
+               double(P.groups) * costs(T.tile).filter +
+           (exceedsCache() ? 2 * filterBytes() * cyclesPerByte : 0);
+  }
+
+  double directCycles() const {
+    RegisterTile best, widest;
+    chooseRegisterTile(Target, S.vectorBits,
+                       {P.out[2], P.outPerGroup(), P.reduction(), 4}, best,
+                       widest);
+    double filter = 4.0 * double(P.reduction()) * double(P.outChannels);
+    double rows = double(P.batch) * double(P.out[0]) * double(P.out[1]);
+    return best.cost * rows * double(P.reduction()) * double(P.groups) +
+           (filter > double(Target.l2Bytes) ? filter * cyclesPerByte : 0);
+  }
+
+  std::string describe() const {
+    return std::to_string(T.products()) + " products for " +
+           std::to_string(T.tile * T.tile) + " outputs instead of " +
+           std::to_string(9 * T.tile * T.tile);
+  }
+
+  const Schedule &schedule() const { return S; }
+
+private:
+  double vectors(int64_t channels) const {
+    return double(ceilDiv(channels, S.vectorBits / 32));
+  }
+  int64_t blocks() const {
+    return ceilDiv(P.outPerGroup(), S.nVectors * S.vectorBits / 32);
+  }
+  double filterBytes() const {
+    return 4.0 * double(T.products() * P.inPerGroup()) * double(P.outChannels);
+  }
+  bool exceedsCache() const {
+    return filterBytes() > double(Target.l2Bytes) / 2;
+  }
+
+  double productCycles() const {
+    double strips = double(ceilDiv(ceilDiv(Tiles, S.mTile), S.wChunk));
+    // Sums start at zero and end in scratch for each frequency.
+    double steps = double(P.inPerGroup()) + 4;
+    return ProductCost * double(T.products()) * steps * double(P.groups) +
+           (exceedsCache() ? strips * filterBytes() * cyclesPerByte : 0);
+  }
+
+  double transformCycles() const {
+    double chunks = double(ceilDiv(blocks(), S.nChunk));
+    double input = double(Tiles) * vectors(P.inPerGroup()) * double(P.groups) *
+                   costs(T.tile).input * chunks;
+    double output = double(Tiles) * vectors(P.outPerGroup()) *
+                    double(P.groups) * costs(T.tile).output;
+    // Stored channel by channel, rows of a tile are short.
+    if (P.outStrides.channel != 1)
+      output *= 1.5;
+    double copied = S.scratchInput ? double(P.batch * P.inChannels) *
+                                         double(P.in[0] * P.in[1] * P.in[2])
+                                   : 0;
+    return input + output + copied * 0.3;
+  }
+
+  void chooseTile() {
+    RegisterTile best, widest;
+    int64_t bits = registerFile(Target.isa).bits;
+    for (; bits >= 128; bits /= 2) {
+      chooseRegisterTile(Target, bits,
+                         {Tiles, P.outPerGroup(), P.inPerGroup(), 4}, best,
+                         widest);
+      if (std::max(P.outPerGroup(), P.inPerGroup()) > bits / 64)
+        break;
+    }
+    S.vectorBits = best.bits;
+    S.mTile = best.m;
+    S.nVectors = best.nVectors;
+    ProductCost = best.cost;
+  }
+
+  /// Transformed input and products of a strip stay in the L2 cache beside a
+  /// part of the filter; a filter that does not fit is read once a strip.
+  void chooseStrips() {
+    int64_t block = S.nVectors * S.vectorBits / 32;
+    int64_t tileBytes = 4 * T.products() * (P.inPerGroup() + block);
+    int64_t budget =
+        exceedsCache() ? Target.l2Bytes * 5 / 8 : Target.l2Bytes / 4;
+    int64_t rounds = ceilDiv(Tiles, S.mTile);
+    S.wChunk = std::clamp<int64_t>(budget / (tileBytes * S.mTile), 1, rounds);
+    S.nChunk = blocks();
+    // Enough grid tiles for the threads of a large machine to share; each
+    // chunk of channels transforms the strip's input anew.
+    auto strips = [&] { return ceilDiv(rounds, S.wChunk) * P.groups; };
+    while (S.wChunk > 1 && strips() < 2 * Target.cores)
+      S.wChunk = ceilDiv(S.wChunk, 2);
+    while (S.nChunk > 2 &&
+           strips() * ceilDiv(blocks(), S.nChunk) < Target.cores)
+      S.nChunk = ceilDiv(S.nChunk, 2);
+    S.wChunk = ceilDiv(rounds, ceilDiv(rounds, S.wChunk));
+  }
+
+  const ConvProblem &P;
+  const boo::Target &Target;
+  const WinogradTransform &T;
+  bool FilterIsFree;
+  int64_t Tiles;
+  Schedule S;
+  double ProductCost = 0;
+};
+
+/// The multiple of the direct algorithm's error bound that a mode allows.
+double errorBudget(std::string_view math) { return math == "fast" ? 128 : 16; }
+
+/// Why the math mode does not allow a plan; "" when it does.
+std::string exceedsBudget(const WinogradPlan &plan, const ConvProblem &problem,
+                          std::string_view math) {
+  // Rounding to 16 bits hides it: its unit is 2^12 times that of f32 or more.
+  if (dtypeBytes(problem.dtype) < 4 || plan.errorRatio() <= errorBudget(math))
+    return "";
+  return "its error bound is " + std::to_string(int64_t(plan.errorRatio())) +
+         " times the direct one, --math " + std::string(math) + " allows " +
+         std::to_string(int64_t(errorBudget(math)));
+}
+
+std::string refuses(const ConvNest &nest, std::string_view math,
+                    const Decision &direct) {
+  if (math == "strict")
+    return "--math strict allows direct sums only";
+  if (nest.depthwise)
+    return "a group has one channel";
+  if (std::string reason = refusesWinograd(nest.problem); !reason.empty())
+    return reason;
+  if (direct.schedule.amx)
+    return "the matrix unit is faster";
+  return "";
+}
+
+} // namespace
+
+StatusOr<Decision>
+boo::compiler::weighWinograd(const ConvNest &nest, const Target &target,
+                             std::string_view math, bool filterIsFree,
+                             Decision direct, std::optional<Algorithm> asked) {
+  bool isAsked = asked && isWinograd(*asked);
+  auto refuse = [&](const std::string &what,
+                    const std::string &reason) -> StatusOr<Decision> {
+    if (isAsked)
+      return unsupported("tuning entry: " + std::string(algorithmName(*asked)) +
+                         " cannot serve this group: " + reason);
+    direct.why.push_back("not " + what + ": " + reason);
+    return direct;
+  };
+  if (std::string reason = refuses(nest, math, direct); !reason.empty())
+    return refuse("winograd", reason);
+
+  Decision decision;
+  std::optional<WinogradPlan> best;
+  for (int64_t tile : {4, 2}) {
+    WinogradPlan plan(nest, target, tile, filterIsFree);
+    std::string name(algorithmName(plan.schedule().algorithm));
+    if (isAsked && plan.schedule().algorithm != *asked)
+      continue;
+    std::string reason = exceedsBudget(plan, nest.problem, math);
+    if (!reason.empty()) {
+      if (isAsked)
+        return refuse(name, reason);
+      decision.why.push_back("not " + name + ": " + reason);
+    } else if (!best || plan.cycles() < best->cycles()) {
+      best.emplace(plan);
+    }
+  }
+  auto explain = [&](std::vector<std::string> &why) {
+    why.insert(why.end(), decision.why.begin(), decision.why.end());
+  };
+  if (!best) {
+    explain(direct.why);
+    return direct;
+  }
+  double ratio = best->cycles() / best->directCycles();
+  double filter = best->filterCycles() / best->directCycles();
+  std::string cost = "about " + percent(ratio) + " of the direct cost";
+  if (filter > 0.01)
+    cost += ", " + percent(filter) + " for the filter's transform";
+  std::string name(algorithmName(best->schedule().algorithm));
+  // An estimate: a close call goes to the smaller error.
+  if (ratio > 0.9 && !isAsked) {
+    explain(direct.why);
+    return refuse(name, cost);
+  }
+  decision.schedule = best->schedule();
+  const Schedule &s = decision.schedule;
+  decision.why.insert(decision.why.begin(),
+                      name + ": " + best->describe() + ", " + cost);
+  decision.why.push_back("strips of " + std::to_string(s.wChunk * s.mTile) +
+                         " tiles: their transformed input stays in the L2 "
+                         "cache");
+  if (s.scratchInput)
+    decision.why.push_back("input copied, channels last: each is read by many "
+                           "tiles as a vector of channels");
+  return decision;
+}
