@@ -8,6 +8,8 @@
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 
+#include "llvm/ADT/Sequence.h"
+
 using namespace mlir;
 
 namespace boo::compiler {
@@ -71,13 +73,14 @@ private:
         arith::ConstantIndexOp::create(Builder, Loc, distance),
         arith::IntegerOverflowFlags::nsw);
   }
-  Value zeros() {
-    return arith::ConstantOp::create(Builder, Loc, Type,
-                                     Builder.getZeroAttr(Type));
+  Value zeros(int64_t lanes) {
+    auto type = VectorType::get({lanes}, Element);
+    return arith::ConstantOp::create(Builder, Loc, type,
+                                     Builder.getZeroAttr(type));
   }
 
   Value gather(int64_t row) {
-    Value lanes = zeros();
+    Value lanes = zeros(B.lanes);
     for (int64_t lane = 0; lane != B.count; ++lane) {
       Value element = memref::LoadOp::create(
           Builder, Loc, Buffer,
@@ -92,24 +95,36 @@ private:
   // by side; transposing its squares gives the rows.
   SmallVector<Value> loadColumns() {
     SmallVector<Value> wide;
-    wide.resize(size_t(Segment));
-    for (int64_t lane = 0; lane != B.count; ++lane) {
-      Value segment = loadPrefix(Builder, Loc, Buffer,
-                                 offset(lane * B.laneStride), Segment, B.rows);
-      Value &vector = wide[size_t(lane % Segment)];
-      if (Segment == B.lanes)
-        vector = segment;
-      else
-        vector = vector::InsertStridedSliceOp::create(
-            Builder, Loc, segment, vector ? vector : zeros(),
-            lane / Segment * Segment, 1);
+    for (int64_t t = 0; t != Segment; ++t) {
+      SmallVector<Value> segments;
+      for (int64_t lane = t; lane < B.lanes; lane += Segment)
+        segments.push_back(lane < B.count
+                               ? loadPrefix(Builder, Loc, Buffer,
+                                            offset(lane * B.laneStride),
+                                            Segment, B.rows)
+                               : zeros(Segment));
+      wide.push_back(concatenate(segments));
     }
-    for (Value &vector : wide)
-      if (!vector)
-        vector = zeros();
     SmallVector<Value> rows = transposeSquare(Builder, Loc, wide);
     rows.resize(size_t(B.rows));
     return rows;
+  }
+
+  /// A power of two of equal vectors, one behind the other.
+  Value concatenate(SmallVector<Value> parts) {
+    for (int64_t size = Segment; parts.size() > 1; size *= 2) {
+      SmallVector<Value> pairs;
+      for (size_t i = 0; i != parts.size(); i += 2)
+        pairs.push_back(slice(parts[i], parts[i + 1], 0, 2 * size));
+      parts = pairs;
+    }
+    return parts.front();
+  }
+
+  /// `size` elements from `first` on of `a` and `b` behind it.
+  Value slice(Value a, Value b, int64_t first, int64_t size) {
+    auto indices = llvm::to_vector(llvm::seq(first, first + size));
+    return vector::ShuffleOp::create(Builder, Loc, a, b, indices);
   }
 
   void storeColumns(ArrayRef<Value> given) {
@@ -119,8 +134,7 @@ private:
     for (int64_t lane = 0; lane != B.count; ++lane) {
       Value segment = wide[size_t(lane % Segment)];
       if (Segment != B.lanes)
-        segment = vector::ExtractStridedSliceOp::create(
-            Builder, Loc, segment, lane / Segment * Segment, Segment, 1);
+        segment = slice(segment, segment, lane / Segment * Segment, Segment);
       storePrefix(Builder, Loc, segment, Buffer, offset(lane * B.laneStride),
                   B.rows);
     }

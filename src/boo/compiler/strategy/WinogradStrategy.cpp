@@ -26,9 +26,9 @@ struct TransformCosts {
   double input, filter, output;
 };
 constexpr TransformCosts costs(int64_t tile) {
-  return tile == 4 ? TransformCosts{170, 130, 130} : TransformCosts{70, 70, 55};
+  return tile == 4 ? TransformCosts{170, 170, 130} : TransformCosts{70, 75, 55};
 }
-constexpr double cyclesPerByte = 0.12;
+constexpr double cyclesPerByte = 0.04;
 
 std::string percent(double ratio) {
   return std::to_string(int64_t(100 * ratio + 0.5)) + " %";
