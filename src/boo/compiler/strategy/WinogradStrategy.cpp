@@ -132,7 +132,8 @@ private:
       chooseRegisterTile(Target, bits,
                          {Tiles, P.outPerGroup(), P.inPerGroup(), 4}, best,
                          widest);
-      if (std::max(P.outPerGroup(), P.inPerGroup()) > bits / 64)
+      // Few channels fill short vectors better.
+      if (std::max(P.outPerGroup(), P.inPerGroup()) > bits / 32 / 2)
         break;
     }
     S.vectorBits = best.bits;
@@ -149,17 +150,29 @@ private:
     int64_t budget =
         exceedsCache() ? Target.l2Bytes * 5 / 8 : Target.l2Bytes / 4;
     int64_t rounds = ceilDiv(Tiles, S.mTile);
-    S.wChunk = std::clamp<int64_t>(budget / (tileBytes * S.mTile), 1, rounds);
+    int64_t most =
+        std::clamp<int64_t>(budget / (tileBytes * S.mTile), 1, rounds);
+    // What a strip costs beside its rounds, in rounds.
+    double start = 0.3;
+    if (exceedsCache())
+      start += filterBytes() * cyclesPerByte * double(rounds) /
+               (ProductCost * double(T.products() * P.inPerGroup()));
+    // The strips of the busiest thread decide when all cores take part.
+    double best = 0;
+    for (int64_t chunk = 1; chunk <= most; ++chunk) {
+      int64_t strips = ceilDiv(rounds, chunk) * P.groups;
+      double cost = double(ceilDiv(strips, Target.cores)) *
+                    (double(std::min(chunk, rounds)) + start);
+      if (chunk == 1 || cost < best)
+        best = cost, S.wChunk = chunk;
+    }
+    // Each chunk of channels transforms the strip's input anew: only for cores
+    // that would have no strip.
     S.nChunk = blocks();
-    // Enough grid tiles for the threads of a large machine to share; each
-    // chunk of channels transforms the strip's input anew.
-    auto strips = [&] { return ceilDiv(rounds, S.wChunk) * P.groups; };
-    while (S.wChunk > 1 && strips() < 2 * Target.cores)
-      S.wChunk = ceilDiv(S.wChunk, 2);
     while (S.nChunk > 2 &&
-           strips() * ceilDiv(blocks(), S.nChunk) < Target.cores)
+           ceilDiv(rounds, S.wChunk) * P.groups * ceilDiv(blocks(), S.nChunk) <
+               Target.cores)
       S.nChunk = ceilDiv(S.nChunk, 2);
-    S.wChunk = ceilDiv(rounds, ceilDiv(rounds, S.wChunk));
   }
 
   const ConvProblem &P;
@@ -251,6 +264,7 @@ boo::compiler::weighWinograd(const ConvNest &nest, const Target &target,
     return refuse(name, cost);
   }
   decision.schedule = best->schedule();
+  decision.schedule.serial = direct.schedule.serial;
   const Schedule &s = decision.schedule;
   decision.why.insert(decision.why.begin(),
                       name + ": " + best->describe() + ", " + cost);
