@@ -14,6 +14,7 @@
 #include "boo/ops/conv/Winograd.h"
 
 #include <algorithm>
+#include <cmath>
 
 using namespace boo;
 using namespace boo::compiler;
@@ -152,27 +153,36 @@ private:
     int64_t rounds = ceilDiv(Tiles, S.mTile);
     int64_t most =
         std::clamp<int64_t>(budget / (tileBytes * S.mTile), 1, rounds);
-    // What a strip costs beside its rounds, in rounds.
-    double start = 0.3;
-    if (exceedsCache())
-      start += filterBytes() * cyclesPerByte * double(rounds) /
-               (ProductCost * double(T.products() * P.inPerGroup()));
-    // The strips of the busiest thread decide when all cores take part.
+    // The busiest of all cores decides, and a little the work of all: a filter
+    // read by each strip, an input transformed for each chunk of channels.
     double best = 0;
-    for (int64_t chunk = 1; chunk <= most; ++chunk) {
-      int64_t strips = ceilDiv(rounds, chunk) * P.groups;
-      double cost = double(ceilDiv(strips, Target.cores)) *
-                    (double(std::min(chunk, rounds)) + start);
-      if (chunk == 1 || cost < best)
-        best = cost, S.wChunk = chunk;
+    for (int64_t n = blocks();; n = ceilDiv(n, 2)) {
+      for (int64_t w = 1; w <= most; ++w) {
+        double grid = double(ceilDiv(rounds, w) * P.groups) *
+                      double(ceilDiv(blocks(), n));
+        double busiest = std::ceil(grid / double(Target.cores));
+        double cost = (busiest + 0.3 * grid / double(Target.cores)) *
+                      gridTileCycles(w, n);
+        if (best == 0 || cost < best)
+          best = cost, S.wChunk = w, S.nChunk = n;
+      }
+      if (n <= 2)
+        break;
     }
-    // Each chunk of channels transforms the strip's input anew: only for cores
-    // that would have no strip.
-    S.nChunk = blocks();
-    while (S.nChunk > 2 &&
-           ceilDiv(rounds, S.wChunk) * P.groups * ceilDiv(blocks(), S.nChunk) <
-               Target.cores)
-      S.nChunk = ceilDiv(S.nChunk, 2);
+  }
+
+  /// Of `w` rounds and `n` blocks of output channels.
+  double gridTileCycles(int64_t w, int64_t n) const {
+    double tiles = double(w * S.mTile);
+    double product = ProductCost * double(T.products()) *
+                     double(P.inPerGroup() + 4) * double(w) /
+                     double(ceilDiv(Tiles, S.mTile) * blocks());
+    double filter = exceedsCache() ? filterBytes() / double(P.groups) /
+                                         double(blocks()) * cyclesPerByte
+                                   : 0;
+    double output = tiles * double(S.nVectors) * costs(T.tile).output;
+    return 2000 + tiles * vectors(P.inPerGroup()) * costs(T.tile).input +
+           double(n) * (product + filter + output);
   }
 
   const ConvProblem &P;
