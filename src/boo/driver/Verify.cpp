@@ -81,11 +81,13 @@ public:
       : TheGraph(graph), TheRunner(runner), Ops(operands), Options(options) {
     Algorithm = runner.info().algorithm;
     // Groups of several algorithms are held to the loosest.
-    if (Algorithm.find("winograd") == Algorithm.npos &&
-        Algorithm.find(" + ") != Algorithm.npos)
+    for (const char *loose : {"winograd-4x4", "winograd-2x2"})
+      if (Algorithm.find(loose) != Algorithm.npos) {
+        Algorithm = loose;
+        return;
+      }
+    if (Algorithm.find(" + ") != Algorithm.npos)
       Algorithm = "direct";
-    else if (size_t at = Algorithm.find("winograd"); at != Algorithm.npos)
-      Algorithm = Algorithm.substr(at, Algorithm.find(" + ", at) - at);
   }
 
   /// Fill, reference, run, compare.

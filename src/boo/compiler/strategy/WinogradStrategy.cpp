@@ -97,7 +97,8 @@ private:
     return ceilDiv(P.outPerGroup(), S.nVectors * S.vectorBits / 32);
   }
   double filterBytes() const {
-    return 4.0 * double(T.products() * P.inPerGroup()) * double(P.outChannels);
+    return 4.0 * double(T.products()) * double(P.inPerGroup()) *
+           double(P.outChannels);
   }
   bool exceedsCache() const {
     return filterBytes() > double(Target.l2Bytes) / 2;
@@ -147,12 +148,14 @@ private:
   /// part of the filter; a filter that does not fit is read once a strip.
   void chooseStrips() {
     int64_t block = S.nVectors * S.vectorBits / 32;
-    int64_t tileBytes = 4 * T.products() * (P.inPerGroup() + block);
-    int64_t budget =
-        exceedsCache() ? Target.l2Bytes * 5 / 8 : Target.l2Bytes / 4;
+    double tileBytes =
+        4.0 * double(T.products()) * (double(P.inPerGroup()) + double(block));
+    double budget = double(Target.l2Bytes) * (exceedsCache() ? 0.625 : 0.25);
     int64_t rounds = ceilDiv(Tiles, S.mTile);
-    int64_t most =
-        std::clamp<int64_t>(budget / (tileBytes * S.mTile), 1, rounds);
+    constexpr double enough = 4096;
+    int64_t most = std::clamp<int64_t>(
+        int64_t(std::min(budget / (tileBytes * double(S.mTile)), enough)), 1,
+        rounds);
     // The busiest of all cores decides, and a little the work of all: a filter
     // read by each strip, an input transformed for each chunk of channels.
     double best = 0;
@@ -214,6 +217,10 @@ std::string refuses(const ConvNest &nest, std::string_view math,
     return "--math strict allows direct sums only";
   if (nest.depthwise)
     return "a group has one channel";
+  const ConvProblem &p = nest.problem;
+  if (p.batch * p.out[0] * p.out[1] * p.out[2] * p.outChannels == 0 ||
+      p.inPerGroup() == 0)
+    return "there is nothing to compute";
   if (std::string reason = refusesWinograd(nest.problem); !reason.empty())
     return reason;
   if (direct.schedule.amx)
