@@ -81,10 +81,37 @@ public:
            (filter > double(Target.l2Bytes) ? filter * cyclesPerByte : 0);
   }
 
+  std::string name() const { return std::string(algorithmName(S.algorithm)); }
+  std::string describeCost() const {
+    double filter = filterCycles() / directCycles();
+    std::string text =
+        "about " + percent(cycles() / directCycles()) + " of the direct cost";
+    return filter < 0.01
+               ? text
+               : text + ", " + percent(filter) + " for the filter's transform";
+  }
   std::string describe() const {
-    return std::to_string(T.products()) + " products for " +
+    return name() + ": " + std::to_string(T.products()) + " products for " +
            std::to_string(T.tile * T.tile) + " outputs instead of " +
-           std::to_string(9 * T.tile * T.tile);
+           std::to_string(9 * T.tile * T.tile) + ", " + describeCost();
+  }
+  /// The reasons for what else the Schedule holds.
+  void explain(std::vector<std::string> &why) const {
+    why.push_back("products of " + std::to_string(S.mTile) + " tiles x " +
+                  std::to_string(S.nVectors * S.vectorBits / 32) +
+                  " channels: least waste for " + std::to_string(Tiles) +
+                  " tiles and " + std::to_string(P.outPerGroup()) +
+                  " channels");
+    why.push_back("strips of " + std::to_string(S.wChunk * S.mTile) +
+                  " tiles: their transformed input stays in the L2 cache");
+    if (S.nChunk < blocks())
+      why.push_back(std::to_string(S.nChunk) + " of " +
+                    std::to_string(blocks()) +
+                    " channel blocks at a time: strips alone are too few for " +
+                    std::to_string(Target.cores) + " cores");
+    if (S.scratchInput)
+      why.push_back("input copied, channels last: tiles read vectors of "
+                    "channels");
   }
 
   const Schedule &schedule() const { return S; }
@@ -246,50 +273,38 @@ boo::compiler::weighWinograd(const ConvNest &nest, const Target &target,
   if (std::string reason = refuses(nest, math, direct); !reason.empty())
     return refuse("winograd", reason);
 
-  Decision decision;
-  std::optional<WinogradPlan> best;
+  std::vector<WinogradPlan> allowed;
+  std::vector<std::string> why;
   for (int64_t tile : {4, 2}) {
     WinogradPlan plan(nest, target, tile, filterIsFree);
-    std::string name(algorithmName(plan.schedule().algorithm));
     if (isAsked && plan.schedule().algorithm != *asked)
       continue;
     std::string reason = exceedsBudget(plan, nest.problem, math);
-    if (!reason.empty()) {
-      if (isAsked)
-        return refuse(name, reason);
-      decision.why.push_back("not " + name + ": " + reason);
-    } else if (!best || plan.cycles() < best->cycles()) {
-      best.emplace(plan);
-    }
+    if (reason.empty())
+      allowed.push_back(plan);
+    else if (isAsked)
+      return refuse(plan.name(), reason);
+    else
+      why.push_back("not " + plan.name() + ": " + reason);
   }
-  auto explain = [&](std::vector<std::string> &why) {
-    why.insert(why.end(), decision.why.begin(), decision.why.end());
-  };
-  if (!best) {
-    explain(direct.why);
+  auto best = std::min_element(
+      allowed.begin(), allowed.end(),
+      [](const auto &a, const auto &b) { return a.cycles() < b.cycles(); });
+  // An estimate: a close call goes to the smaller error.
+  bool pays = !allowed.empty() && (best->cycles() < 0.9 * best->directCycles());
+  bool chosen = !allowed.empty() && (pays || isAsked);
+  for (auto plan = allowed.begin(); plan != allowed.end(); ++plan)
+    if (!chosen || plan != best)
+      why.push_back("not " + plan->name() + ": " + plan->describeCost());
+  if (!chosen) {
+    direct.why.insert(direct.why.end(), why.begin(), why.end());
     return direct;
   }
-  double ratio = best->cycles() / best->directCycles();
-  double filter = best->filterCycles() / best->directCycles();
-  std::string cost = "about " + percent(ratio) + " of the direct cost";
-  if (filter > 0.01)
-    cost += ", " + percent(filter) + " for the filter's transform";
-  std::string name(algorithmName(best->schedule().algorithm));
-  // An estimate: a close call goes to the smaller error.
-  if (ratio > 0.9 && !isAsked) {
-    explain(direct.why);
-    return refuse(name, cost);
-  }
+  Decision decision;
   decision.schedule = best->schedule();
   decision.schedule.serial = direct.schedule.serial;
-  const Schedule &s = decision.schedule;
-  decision.why.insert(decision.why.begin(),
-                      name + ": " + best->describe() + ", " + cost);
-  decision.why.push_back("strips of " + std::to_string(s.wChunk * s.mTile) +
-                         " tiles: their transformed input stays in the L2 "
-                         "cache");
-  if (s.scratchInput)
-    decision.why.push_back("input copied, channels last: each is read by many "
-                           "tiles as a vector of channels");
+  decision.why = std::move(why);
+  decision.why.insert(decision.why.begin(), best->describe());
+  best->explain(decision.why);
   return decision;
 }
