@@ -2,14 +2,18 @@
 //
 // Each seed makes one group. It is compiled for every target that runs here,
 // run on operands that end (or start) at an inaccessible page, with one thread
-// and with three, and compared with the float64 reference. BOO_SOAK_SECONDS
+// and with three, and compared with the float64 reference; then once more tile
+// by tile, with workspace and scratch between such pages as well. A third of
+// the cases overrides the strategy's Schedule at random. BOO_SOAK_SECONDS
 // sets how long the sweep goes on, BOO_SWEEP_SEED where it starts: a failure
 // prints the seed that repeats it.
 //
 //===----------------------------------------------------------------------===//
 
 #include "GuardedBuffer.h"
+#include "GuardedLaunch.h"
 #include "RandomConv.h"
+#include "RandomSchedule.h"
 #include "boo/ops/Reference.h"
 #include "boo/runtime/Launcher.h"
 #include "boo/runtime/cpu/CpuInfo.h"
@@ -20,7 +24,9 @@
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <map>
+#include <unistd.h>
 
 using namespace boo;
 using namespace boo::testing;
@@ -34,9 +40,22 @@ struct Case {
   Graph graph;
   std::vector<GuardedBuffer> arguments;
   std::vector<const void *> pointers;
-  std::string math = "default", tuningEntry;
   std::map<std::string, ReferenceOutput> expected; ///< by algorithm
+  std::optional<uint64_t> scheduleSeed;            ///< for a Schedule at random
+  std::string math = "strict";
+  std::string tuningEntry; ///< where there is no scheduleSeed
 };
+
+/// A folder of this process for the artifact that is looked at.
+const std::string &artifactFolder() {
+  struct Folder {
+    std::string path =
+        ::testing::TempDir() + "/conv-sweep-" + std::to_string(getpid());
+    ~Folder() { std::filesystem::remove_all(path); }
+  };
+  static const Folder folder;
+  return folder.path;
+}
 
 double fillValue(std::mt19937_64 &random, Fill fill, DType dtype) {
   switch (fill) {
@@ -106,9 +125,8 @@ protected:
   /// Runs a group on every target. `seed` chooses operands and guards.
   void checkEverywhere(Graph graph, uint64_t seed,
                        const std::string &tuningEntry = "",
-                       const std::string &math = "default") {
+                       const std::string &math = "") {
     Case c;
-    c.math = math;
     c.tuningEntry = tuningEntry;
     c.graph = std::move(graph);
     ASSERT_TRUE(c.graph.verify().isOk()) << c.graph.verify().message();
@@ -116,6 +134,13 @@ protected:
     auto guard =
         seed % 2 ? GuardedBuffer::Guard::After : GuardedBuffer::Guard::Before;
     bool exact = seed % 3 == 0 && isExact(c.graph);
+    if (tuningEntry.empty() && seed % 3 == 1)
+      c.scheduleSeed = seed;
+    // Operands without denormals: what may ignore those may be used.
+    if (seed / 6 % 2 == 1)
+      c.math = "default";
+    if (!math.empty())
+      c.math = math;
     fillOperands(c, seed, exact ? Fill::Integers : Fill::Random, guard);
     checkCase(c, exact, guard);
   }
@@ -138,10 +163,13 @@ private:
     options.target = target;
     options.math = c.math;
     options.tuningEntry = c.tuningEntry;
-    options.useCache = false;
+    options.cacheDir = artifactFolder();
+    options.recompile = true;
     for (ValueId id : c.graph.arguments())
       options.constantsPacked |= c.graph.value(id).role == Role::Constant;
-    auto kernel = load(c.graph, options);
+    auto kernel = loadScheduled(c, options);
+    SCOPED_TRACE("--math " + c.math + ", tuning entry '" + options.tuningEntry +
+                 "'");
     ASSERT_TRUE(kernel.isOk()) << kernel.status().toString();
     Status prepared = (*kernel)->prepare(c.pointers, 2);
     ASSERT_TRUE(prepared.isOk()) << prepared.toString();
@@ -163,6 +191,37 @@ private:
     exact &= manifest.algorithm.find("winograd") == std::string::npos;
     compare(c.expected[manifest.algorithm], type, one, exact,
             manifest.schedule);
+    if ((*kernel)->numGroups() != 1)
+      return;
+    GuardedBuffer apart(size_t(type.spanBytes()), guard);
+    std::memset(apart.data(), 0x7F, apart.size());
+    ASSERT_EQ(runGuarded(c.graph, (*kernel)->report(0).artifact, c.pointers,
+                         apart.data(), guard),
+              "");
+    ASSERT_EQ(std::memcmp(one.data(), apart.data(), one.size()), 0)
+        << "tiles one by one, in workspace and scratch full of NaN, disagree";
+    std::filesystem::remove((*kernel)->report(0).artifact);
+  }
+
+  /// Loads with the Schedule that the case asks for: the first of some random
+  /// ones that the compiler accepts.
+  StatusOr<std::unique_ptr<Executable>> loadScheduled(const Case &c,
+                                                      CompileOptions &options) {
+    if (c.scheduleSeed) {
+      std::mt19937_64 random(*c.scheduleSeed * 4 +
+                             uint64_t(options.target.isa));
+      for (int attempt = 0; attempt != 8; ++attempt) {
+        options.tuningEntry = randomSchedule(random, options.target);
+        auto kernel = load(c.graph, options);
+        if (kernel.isOk() ||
+            kernel.status().message().find("schedule: ") == std::string::npos) {
+          ++Scheduled;
+          return kernel;
+        }
+      }
+      options.tuningEntry = "";
+    }
+    return load(c.graph, options);
   }
 
   GuardedBuffer run(const Executable &kernel, const Case &c,
@@ -200,6 +259,9 @@ private:
              << schedule;
     }
   }
+
+protected:
+  int64_t Scheduled = 0; ///< kernels of a random Schedule
 };
 
 double seconds(const char *variable, double otherwise) {
@@ -224,8 +286,10 @@ TEST_F(ConvSweep, RandomGroups) {
     if (single || passed > budget)
       break;
   }
-  std::printf("[   info   ] %lld groups on %zu targets\n",
-              static_cast<long long>(done + 1), targets().size());
+  std::printf("[   info   ] %lld groups on %zu targets, %lld kernels of a "
+              "random Schedule\n",
+              static_cast<long long>(done + 1), targets().size(),
+              static_cast<long long>(Scheduled));
 }
 
 // The filter is ones, so a sum of subnormal numbers is exact: a flush to zero
@@ -356,6 +420,34 @@ TEST_F(ConvSweep, FilterOfAnotherGroupBesideAConstant) {
   ValueId y = graph.addNode(Op::Conv, {x, w}, attributes, {type})[0];
   graph.addOutput(graph.addPointwise(PointwiseFn::Add, {y, b}, type));
   checkEverywhere(canonicalize(graph), 3);
+}
+
+// Tails at the limit of a group and beyond it: what passes between groups is
+// rounded, here as in the reference.
+TEST_F(ConvSweep, LongTails) {
+  for (DType dtype : {DType::F32, DType::BF16}) {
+    Graph graph;
+    std::vector<int64_t> sizes{2, 19, 3, 30};
+    TensorType type = TensorType::permuted(dtype, sizes, {0, 2, 3, 1});
+    ValueId x = graph.addArgument(type);
+    ValueId w =
+        graph.addArgument(TensorType::contiguous(dtype, {19, 19, 1, 3}));
+    using List = std::vector<int64_t>;
+    AttributeMap attributes{{"stride", List{1, 1}}, {"dilation", List{1, 1}},
+                            {"pad_lo", List{0, 1}}, {"pad_hi", List{0, 1}},
+                            {"groups", int64_t(1)}, {"acc", DType::F32}};
+    ValueId y = graph.addNode(Op::Conv, {x, w}, attributes, {type})[0];
+    std::vector<size_t> order{0, 1, 2, 3};
+    for (int i = 0; i != 20; ++i) {
+      std::next_permutation(order.begin(), order.end());
+      ValueId r = graph.addArgument(TensorType::permuted(dtype, sizes, order));
+      y = graph.addPointwise(PointwiseFn::Add, {y, r}, type);
+    }
+    for (int i = 0; i != 70; ++i)
+      y = graph.addPointwise(PointwiseFn::Tanh, {y}, type);
+    graph.addOutput(y);
+    checkEverywhere(canonicalize(graph), 5);
+  }
 }
 
 } // namespace

@@ -5,6 +5,9 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdlib>
+#include <pwd.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 using namespace boo;
 
@@ -62,6 +65,29 @@ Status boo::checkMath(std::string_view name, std::string_view value) {
                          ": expected strict, default or fast");
 }
 
+static std::string passwordHome() {
+  char buffer[4096];
+  passwd entry;
+  passwd *found = nullptr;
+  if (::getpwuid_r(::geteuid(), &entry, buffer, sizeof(buffer), &found) != 0 ||
+      !found || !found->pw_dir)
+    return "";
+  return found->pw_dir;
+}
+
+std::string boo::defaultCacheDir(std::string_view home,
+                                 const std::string &passwordHome) {
+  std::string parent(home);
+  struct stat info;
+  if (parent.empty() && passwordHome.starts_with('/') &&
+      ::stat(passwordHome.c_str(), &info) == 0 && S_ISDIR(info.st_mode) &&
+      ::access(passwordHome.c_str(), W_OK | X_OK) == 0)
+    parent = passwordHome;
+  if (parent.empty())
+    parent = "/tmp/boo-" + std::to_string(::geteuid());
+  return parent + "/.cache/turbine_kernels/boo";
+}
+
 Env boo::readEnv(const std::function<const char *(const char *)> &lookup,
                  Status *status) {
   Env env;
@@ -82,9 +108,9 @@ Env boo::readEnv(const std::function<const char *(const char *)> &lookup,
 
   env.cacheDir = get("BOO_CACHE_DIR");
   if (env.cacheDir.empty()) {
+    // The password file may be on the network: it is asked only if it counts.
     std::string_view home = get("HOME");
-    env.cacheDir = (home.empty() ? "/tmp" : std::string(home)) +
-                   "/.cache/turbine_kernels/boo";
+    env.cacheDir = defaultCacheDir(home, home.empty() ? passwordHome() : "");
   }
   while (env.cacheDir.size() > 1 && env.cacheDir.back() == '/')
     env.cacheDir.pop_back();

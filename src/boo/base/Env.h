@@ -50,6 +50,12 @@ StatusOr<LogLevel> parseLogLevel(std::string_view name, std::string_view value);
 /// "strict", "default" or "fast".
 Status checkMath(std::string_view name, std::string_view value);
 
+/// The default of BOO_CACHE_DIR: below `home` (HOME), else below the user's
+/// `passwordHome` if it can be written to, else below /tmp/boo-<user id>, which
+/// no two users share.
+std::string defaultCacheDir(std::string_view home,
+                            const std::string &passwordHome);
+
 /// Reads variables from `lookup`, which returns NULL for an unset one. `status`
 /// gets the first error.
 Env readEnv(const std::function<const char *(const char *)> &lookup,

@@ -2,8 +2,9 @@
 
 #include "boo/base/Env.h"
 
-#include <gtest/gtest.h>
+#include <gmock/gmock.h>
 #include <map>
+#include <unistd.h>
 
 using namespace boo;
 
@@ -31,6 +32,19 @@ TEST(Env, Defaults) {
   EXPECT_EQ(env.ompNumThreads, 0);
   EXPECT_EQ(env.logLevel, LogLevel::Warning);
   EXPECT_FALSE(env.tuningSpec.has_value());
+}
+
+TEST(Env, CacheFolderWithoutHome) {
+  constexpr const char *below = "/.cache/turbine_kernels/boo";
+  std::string own = "/tmp/boo-" + std::to_string(::geteuid());
+  EXPECT_EQ(defaultCacheDir("/home/a", "/home/b"),
+            std::string("/home/a") + below);
+  EXPECT_EQ(defaultCacheDir("", "/tmp"), std::string("/tmp") + below);
+  // Accounts of services have homes that do not exist, or are no folders.
+  for (const char *home : {"", "/nonexistent", "tmp", "/dev/null"})
+    EXPECT_EQ(defaultCacheDir("", home), own + below) << home;
+  EXPECT_NE(read({}).cacheDir, std::string("/tmp") + below);
+  EXPECT_THAT(read({}).cacheDir, ::testing::EndsWith(below));
 }
 
 TEST(Env, CacheSwitchTakesEverySpelling) {

@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <mutex>
+#include <pthread.h>
 #include <set>
 #include <unistd.h>
 
@@ -37,11 +38,18 @@ void boo::logMessage(LogLevel level, std::string_view message) {
   }
 }
 
+static std::mutex seenMutex;
+
+// A child of fork() must not find the mutex held by a thread that does not
+// exist there.
+[[maybe_unused]] static const int forkHandler =
+    ::pthread_atfork([] { seenMutex.lock(); }, [] { seenMutex.unlock(); },
+                     [] { seenMutex.unlock(); });
+
 void boo::warnOnce(std::string_view topic, std::string_view message) {
-  static std::mutex mutex;
-  static auto *seen = new std::set<std::string, std::less<>>;
   {
-    std::lock_guard lock(mutex);
+    std::lock_guard lock(seenMutex);
+    static auto *seen = new std::set<std::string, std::less<>>;
     if (!seen->emplace(topic).second)
       return;
   }

@@ -2,7 +2,11 @@
 
 #include "boo/base/Log.h"
 
+#include <atomic>
 #include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <thread>
+#include <unistd.h>
 
 using namespace boo;
 
@@ -19,4 +23,31 @@ TEST(Log, LevelsAndOnce) {
   EXPECT_EQ(::testing::internal::GetCapturedStderr(),
             "boo: warning: shown\nboo: warning: first\n");
   EXPECT_FALSE(evaluated);
+}
+
+TEST(Log, AChildForkedDuringAWarningCanWarn) {
+  setLogLevel(LogLevel::Error);
+  std::atomic<bool> stop{false};
+  std::thread others([&] {
+    for (int i = 0; !stop; ++i)
+      warnOnce("topic " + std::to_string(i % 1000), "");
+  });
+  int failed = 0;
+  for (int i = 0; i < 200; ++i) {
+    pid_t child = ::fork();
+    if (child == 0) {
+      ::alarm(10); // a hang is a failure
+      warnOnce("of the child", "");
+      ::_exit(0);
+    }
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    failed += !WIFEXITED(status);
+    if (failed)
+      break;
+  }
+  stop = true;
+  others.join();
+  setLogLevel(LogLevel::Warning);
+  EXPECT_EQ(failed, 0);
 }

@@ -24,6 +24,7 @@ StatusOr<Isa> boo::parseIsa(std::string_view name) {
 std::string boo::printTarget(const Target &target) {
   std::string text = "isa=" + std::string(isaName(target.isa));
   text += " fp16=" + std::to_string(int(target.avx512Fp16));
+  text += " bf16dot=" + std::to_string(int(target.fastBf16Dot));
   text += " l1=" + std::to_string(target.l1Bytes);
   text += " l2=" + std::to_string(target.l2Bytes);
   text += " l3=" + std::to_string(target.l3Bytes);
@@ -44,11 +45,13 @@ static Status parseNumber(std::string_view name, std::string_view text,
 
 StatusOr<Target> boo::parseTarget(std::string_view text) {
   Target target;
-  static constexpr std::string_view names[] = {"isa", "fp16", "l1",
+  static constexpr std::string_view names[] = {"isa", "fp16", "bf16dot", "l1",
                                                "l2",  "l3",   "cores"};
   for (std::string_view name : names) {
     size_t end = std::min(text.find(' '), text.size());
     std::string_view field = text.substr(0, end);
+    if (name == "bf16dot" && !field.starts_with(name))
+      continue;
     text.remove_prefix(std::min(end + 1, text.size()));
     if (field.size() <= name.size() || field.substr(0, name.size()) != name ||
         field[name.size()] != '=')
@@ -60,10 +63,12 @@ StatusOr<Target> boo::parseTarget(std::string_view text) {
       continue;
     }
     int64_t number = 0;
-    int64_t max = name == "fp16" ? 1 : int64_t(1) << 48;
+    int64_t max = name == "fp16" || name == "bf16dot" ? 1 : int64_t(1) << 48;
     BOO_RETURN_IF_ERROR(parseNumber(name, value, max, &number));
     if (name == "fp16")
       target.avx512Fp16 = number != 0;
+    else if (name == "bf16dot")
+      target.fastBf16Dot = number != 0;
     else if (name == "l1")
       target.l1Bytes = number;
     else if (name == "l2")

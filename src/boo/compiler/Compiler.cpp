@@ -128,6 +128,8 @@ Status boo::compiler::compileGroup(const boo_compile_request &request) {
   const TensorType &result =
       group.value(group.nodes().front().results.front()).type;
   manifest.instruction += result.dtype == DType::F64 ? "f64" : "f32";
+  if (decision.schedule.dot)
+    manifest.instruction = "dot-bf16";
   if (decision.schedule.amx)
     manifest.instruction = "amx-bf16";
   manifest.workspaceBytes = kernel.workspaceBytes;

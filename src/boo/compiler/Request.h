@@ -11,6 +11,7 @@ namespace boo::compiler {
 ///
 ///   // schedule: m_tile=7 n_vectors=4
 ///   // target: avx2
+///   // math: strict
 ///   // constants: packed
 ///   // math: strict
 struct Request {

@@ -1,6 +1,7 @@
 //===- Backend.cpp --------------------------------------------------------===//
 
 #include "boo/driver/Backend.h"
+#include "boo/driver/Interrupt.h"
 #include "boo/driver/Nearest.h"
 #include "boo/ops/Reference.h"
 
@@ -85,8 +86,9 @@ public:
   }
   Status run(std::span<const void *const> in, std::span<void *const> out,
              int threads) override {
-    BOO_ASSIGN_OR_RETURN(auto results,
-                         evaluateReference(TheGraph, in, "direct", threads));
+    BOO_ASSIGN_OR_RETURN(
+        auto results,
+        evaluateReference(TheGraph, in, "direct", {threads, interrupted}));
     for (size_t i = 0; i != results.size(); ++i)
       store(TheGraph.value(TheGraph.outputs()[i].value).type, results[i].values,
             out[i]);

@@ -2,6 +2,7 @@
 
 #include "boo/driver/Buffer.h"
 
+#include <cassert>
 #include <cerrno>
 #include <cstring>
 #include <sys/mman.h>
@@ -11,6 +12,7 @@ using namespace boo;
 static constexpr int64_t Page = 4096;
 /// Bytes of pattern in front of the data, and at least as many behind it.
 static constexpr int64_t Margin = 256;
+static constexpr int64_t Alignment = 64;
 static constexpr unsigned char Pattern = 0xa5;
 
 GuardedBuffer &GuardedBuffer::operator=(GuardedBuffer &&other) noexcept {
@@ -31,7 +33,7 @@ StatusOr<GuardedBuffer> GuardedBuffer::create(int64_t bytes) {
     return Status(StatusCode::OutOfMemory, "a buffer of " +
                                                std::to_string(bytes) +
                                                " bytes is beyond any machine");
-  int64_t inner = (2 * Margin + bytes + Page - 1) / Page * Page;
+  int64_t inner = (2 * Margin + Alignment + bytes + Page - 1) / Page * Page;
   GuardedBuffer buffer;
   buffer.MapSize = inner + 2 * Page;
   void *map = ::mmap(nullptr, size_t(buffer.MapSize), PROT_NONE,
@@ -46,12 +48,18 @@ StatusOr<GuardedBuffer> GuardedBuffer::create(int64_t bytes) {
                   "mapping " + std::to_string(bytes) + " bytes: " + reason);
   }
   buffer.Map = static_cast<char *>(map);
-  buffer.Data = buffer.Map + Page + Margin;
   buffer.Size = bytes;
-  std::memset(buffer.Map + Page, Pattern, Margin);
-  std::memset(buffer.Data + bytes, Pattern, size_t(inner - Margin - bytes));
-  buffer.poison();
+  buffer.place(0);
   return buffer;
+}
+
+void GuardedBuffer::place(int64_t offset) {
+  assert(offset >= 0 && offset <= Alignment && "no room is left for more");
+  char *begin = Map + Page, *end = Map + MapSize - Page;
+  Data = begin + Margin + offset;
+  std::memset(begin, Pattern, size_t(Data - begin));
+  std::memset(Data + Size, Pattern, size_t(end - (Data + Size)));
+  poison();
 }
 
 void GuardedBuffer::poison() { std::memset(Data, 0xff, size_t(Size)); }

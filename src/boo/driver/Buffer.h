@@ -22,6 +22,9 @@ public:
 
   void *data() const { return Data; }
   int64_t size() const { return Size; }
+  /// Moves the data to `offset` bytes, at most 64, behind a multiple of 64.
+  /// Its contents become those of a new buffer.
+  void place(int64_t offset);
   /// Sets every byte of the data to 0xff.
   void poison();
   /// True when nothing was written beside the data.

@@ -2,10 +2,12 @@
 
 #include "boo/driver/CacheCommand.h"
 #include "boo/base/Env.h"
+#include "boo/driver/Nearest.h"
 #include "boo/runtime/CacheTools.h"
 #include "boo/runtime/Files.h"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
@@ -173,6 +175,28 @@ static int importFrom(const CacheFlags &flags) {
   return reportArchive(importCache(flags.dir, flags.file), "imported");
 }
 
+/// Names an unknown subcommand, of which CLI11 only says that one is missing.
+static Status checkName(const CLI::App &app,
+                        std::span<const std::string> arguments) {
+  size_t at = 0;
+  while (at < arguments.size() && arguments[at].starts_with("-"))
+    at += arguments[at] == "--cache-dir" ? 2 : 1;
+  if (at >= arguments.size())
+    return Status::ok();
+  std::vector<std::string> names;
+  std::string list;
+  for (const CLI::App *each : app.get_subcommands(nullptr)) {
+    names.push_back(each->get_name());
+    list += (list.empty() ? "" : ", ") + names.back();
+  }
+  if (std::find(names.begin(), names.end(), arguments[at]) != names.end())
+    return Status::ok();
+  std::vector<std::string_view> views(names.begin(), names.end());
+  return invalidArgument(
+      "boo cache: there is no subcommand '" + arguments[at].substr(0, 60) +
+      "'" + didYouMean(arguments[at], views) + " (there are " + list + ")");
+}
+
 int boo::cacheCommand(std::span<const std::string> arguments) {
   if (!envStatus().isOk())
     return fail(envStatus());
@@ -182,8 +206,8 @@ int boo::cacheCommand(std::span<const std::string> arguments) {
   app.require_subcommand(1);
   app.fallthrough(); // --cache-dir may follow the subcommand
   app.add_option("--cache-dir", flags.dir,
-                 "the folder (default: BOO_CACHE_DIR, else "
-                 "~/.cache/turbine_kernels/boo)");
+                 "the folder [BOO_CACHE_DIR, or\n"
+                 "~/.cache/turbine_kernels/boo]");
   auto add = [&](const char *name, const char *what,
                  int (*function)(const CacheFlags &)) {
     CLI::App *command = app.add_subcommand(name, what);
@@ -192,9 +216,8 @@ int boo::cacheCommand(std::span<const std::string> arguments) {
   };
   add("ls", "lists the entries", list)
       ->add_flag("--json", flags.json, "one JSON object a line");
-  add("verify", "checks every entry, and says what is wrong with which",
-      verify);
-  add("gc", "removes unusable entries, then the least recently used", collect)
+  add("verify", "checks every entry, and says what is wrong", verify);
+  add("gc", "removes unusable entries, then the oldest in use", collect)
       ->add_option("--max-size", flags.maxSize,
                    "what may be left, for instance 100M or 1G");
   add("clear", "removes all entries, and nothing that is not BOO's", clear);
@@ -205,6 +228,8 @@ int boo::cacheCommand(std::span<const std::string> arguments) {
   add("import", "adds the entries of such a file, each verified", importFrom)
       ->add_option("FILE", flags.file)
       ->required();
+  if (Status status = checkName(app, arguments); !status.isOk())
+    return fail(status);
   // CLI11 takes the arguments from the back.
   std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
   try {

@@ -8,6 +8,7 @@
 #include <fstream>
 #include <gmock/gmock.h>
 #include <nlohmann/json.hpp>
+#include <sstream>
 #include <vector>
 
 using namespace boo;
@@ -96,6 +97,32 @@ TEST_F(CacheCommandTest, UsageErrors) {
     EXPECT_NE(result.err, "");
   }
   EXPECT_EQ(run(cacheCommand, {"--help"}).status, 0);
+}
+
+TEST_F(CacheCommandTest, UnknownNameIsNamed) {
+  Result result = cache({"verfy"});
+  EXPECT_EQ(result.status, 2);
+  EXPECT_EQ(result.err, "boo: error: boo cache: there is no subcommand "
+                        "'verfy'; did you mean 'verify'? (there are ls, "
+                        "verify, gc, clear, path, export, import)\n");
+  result = run(cacheCommand, {"--cache-dir", Dir, "foo"});
+  EXPECT_THAT(result.err, HasSubstr("subcommand 'foo' (there are ls"));
+}
+
+TEST_F(CacheCommandTest, HelpFitsEightyColumns) {
+  std::vector<std::string> texts = {run(devicesCommand, {"--help"}).out,
+                                    run(cacheCommand, {"--help"}).out};
+  for (const char *name :
+       {"ls", "verify", "gc", "clear", "path", "export", "import"}) {
+    texts.push_back(run(cacheCommand, {name, "--help"}).out);
+    EXPECT_THAT(texts[1], HasSubstr("\n  " + std::string(name) + " "));
+  }
+  for (const std::string &text : texts) {
+    EXPECT_THAT(text, HasSubstr("--help"));
+    std::istringstream lines(text);
+    for (std::string line; std::getline(lines, line);)
+      EXPECT_LE(line.size(), 80u) << line;
+  }
 }
 
 TEST_F(CacheCommandTest, Devices) {

@@ -79,14 +79,14 @@ StatusOr<CommandLine> boo::parseCommand(std::span<const std::string> tokens,
   BOO_ASSIGN_OR_RETURN(line.info, findCommand(tokens[word]));
   FlagTable tables[] = {family(line.info->family).table, driverFlagTable()};
   line.op = FlagValues(tables[0]);
-  std::vector<std::string> echo;
+  std::vector<std::string> echo, command;
 
   auto take = [&](std::span<const std::string> from, size_t first, size_t end,
                   std::span<const FlagTable> known, bool before,
                   bool outer) -> Status {
     BOO_ASSIGN_OR_RETURN(auto found, parseFlags(from.first(end), known, first));
     for (Occurrence &each : found) {
-      bool keep = true;
+      bool keep = true, ofCommand = true;
       if (each.isPositional()) {
         if (outer)
           return invalidArgument("'" + each.value.substr(0, 60) +
@@ -101,12 +101,16 @@ StatusOr<CommandLine> boo::parseCommand(std::span<const std::string> tokens,
           return invalidArgument(flagSpelling(flag) +
                                  " concerns all commands: give it beside the "
                                  "commands file, not inside");
+        ofCommand = false;
         keep = DriverFlag(each.flag) == DriverFlag::Iter && !before && !outer;
         line.driver.add(each.flag, each.value);
       }
       if (keep)
         for (size_t i = each.begin; i != each.end; ++i)
           echo.push_back(from[i]);
+      if (ofCommand)
+        for (size_t i = each.begin; i != each.end; ++i)
+          command.push_back(from[i]);
     }
     return Status::ok();
   };
@@ -114,10 +118,12 @@ StatusOr<CommandLine> boo::parseCommand(std::span<const std::string> tokens,
   FlagTable driverOnly[] = {driverFlagTable()};
   BOO_RETURN_IF_ERROR(take(tokens, 0, word, driverOnly, true, false));
   echo.push_back(tokens[word]);
+  command.push_back(tokens[word]);
   BOO_RETURN_IF_ERROR(
       take(tokens, word + 1, tokens.size(), tables, false, false));
   BOO_RETURN_IF_ERROR(take(outside, 0, outside.size(), tables, false, true));
   line.echo = joinCommand(echo);
+  line.command = joinCommand(command);
   return line;
 }
 

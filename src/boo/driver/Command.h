@@ -47,6 +47,7 @@ struct CommandLine {
   /// The command as it was written, without driver flags other than the
   /// --iter written behind its name.
   std::string echo;
+  std::string command; ///< the same without any driver flag
 };
 
 /// What a command asks to be computed.

@@ -1,9 +1,11 @@
 //===- CommandText.cpp ----------------------------------------------------===//
 
 #include "boo/driver/CommandText.h"
+#include "boo/driver/Interrupt.h"
 #include "boo/runtime/Files.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <unistd.h>
 
 using namespace boo;
@@ -127,6 +129,8 @@ StatusOr<std::vector<FileLine>> boo::readCommandsFile(const std::string &path) {
     char buffer[1 << 16];
     for (;;) {
       ssize_t n = ::read(STDIN_FILENO, buffer, sizeof buffer);
+      if (n < 0 && errno == EINTR && !interrupted())
+        continue;
       if (n < 0)
         return systemError("read", "stdin");
       if (n == 0)

@@ -1,6 +1,7 @@
 //===- ConvCommandTest.cpp ------------------------------------------------===//
 
 #include "boo/driver/ConvCommand.h"
+#include "boo/driver/CommandText.h"
 #include "boo/graph/Attributes.h"
 
 #include <gmock/gmock.h>
@@ -99,6 +100,11 @@ TEST(ConvCommand, tails) {
               HasSubstr("did you mean 'relu'?"));
   EXPECT_THAT(errorOf("conv --tail clamp:1").message(),
               HasSubstr("write clamp:min:max"));
+  for (const char *tail : {"clamp:nan:0", "clamp:0:-nan", "leaky_relu:NaN"})
+    EXPECT_THAT(errorOf(std::string("conv --tail ") + tail).message(),
+                testing::AllOf(HasSubstr("--tail: '"),
+                               HasSubstr("is no number; write ")));
+  EXPECT_THAT(textOf("conv -n 1 --tail clamp:-inf:6"), HasSubstr("max = 6"));
   EXPECT_THAT(errorOf("conv --tail relu:channel").message(),
               HasSubstr("is no number"));
 }
@@ -119,7 +125,14 @@ TEST(ConvCommand, impossibleShapes) {
            {"conv -I NHWC -O NDHWC", "differ in the number"},
            {"conv -_ 3 -I NHWC", "differ in the number"},
            {"conv -_ 4", "1 to 3 spatial dimensions"},
-           {"conv -I N", "1 to 3 spatial dimensions"},
+           {"conv -I N", "of NCHW once; without C, H, W (1-D: NCH"},
+           {"conv -I NHW", "--in_layout (-I) NHW: must hold each letter of "
+                           "NCHW once; without C (1-D: NCH"},
+           {"conv -O NHWC -f nhw", "--fil_layout (-f) nhw: must hold"},
+           {"conv -_ 2 -I NHW", "of NCHW once; without C"},
+           {"conv -I NHX", "of NCH once; without C"},
+           {"conv -I NDHW", "of NCDHW once; without C"},
+           {"conv -I NCHWX", "of NCHW once (1-D"},
            {"conv -z full", "takes default, same or valid"},
            {"conv -m deconv", "takes conv"},
            {"conv -F 11", "1 is forward"},
@@ -155,12 +168,26 @@ TEST(ConvCommand, notes) {
   EXPECT_THAT(command->notes[1], HasSubstr("--in_w (-W) is ignored"));
 }
 
+TEST(ConvCommand, paddingThatIsOverriddenIsNoted) {
+  auto notesOf = [](const std::string &text) {
+    std::vector<std::string> tokens = *splitCommand(text);
+    return buildCommand(*parseCommand(tokens))->notes;
+  };
+  EXPECT_THAT(notesOf("conv -n 1 -p 2 -q 1 -z same"),
+              testing::ElementsAre(
+                  "--pad_h (-p) '2' is ignored: -z same chooses the padding"));
+  EXPECT_EQ(notesOf("conv -n 1 -p 0 -q 1 -z valid").size(), 1u);
+  EXPECT_EQ(notesOf("conv -n 1 -y 2 -p 0 -z same").size(), 1u);
+  EXPECT_EQ(notesOf("conv -n 1 -p 2 -q 1").size(), 0u);
+}
+
 TEST(ConvCommand, echoAndOutside) {
   std::vector<std::string> tokens = {"--json", "conv", "-n", "1",      "-t",
                                      "1",      "-H5",  "-V", "--iter", "7"};
   auto line = parseCommand(tokens);
   ASSERT_TRUE(line.isOk());
   EXPECT_EQ(line->echo, "conv -n 1 -H5 --iter 7");
+  EXPECT_EQ(line->command, "conv -n 1 -H5");
   EXPECT_EQ(line->driver.integer(DriverFlag::Iter), 7);
 
   std::vector<std::string> in = {"conv", "-n", "1", "--iter", "7", "-t", "1"};

@@ -5,6 +5,7 @@
 #include "boo/graph/ShapeInference.h"
 
 #include <algorithm>
+#include <cmath>
 
 using namespace boo;
 
@@ -82,15 +83,46 @@ static Status checkDirection(const FlagValues &op) {
   return Status::ok();
 }
 
+static constexpr std::string_view PlainLayouts[] = {"NCH", "NCHW", "NCDHW"};
+
+/// The layout in upper case; "" when the flag is not given.
+static StatusOr<std::string> readLayout(const FlagValues &op, ConvFlag flag) {
+  std::string layout = op.text(size_t(flag));
+  for (char &c : layout)
+    if (c >= 'a' && c <= 'z')
+      c = char(c - 'a' + 'A');
+  for (std::string_view plain : PlainLayouts)
+    if (layout.empty() || std::is_permutation(layout.begin(), layout.end(),
+                                              plain.begin(), plain.end()))
+      return layout;
+  // A letter tells more of what was meant than the length does.
+  auto holds = [&](char c) { return layout.find(c) != layout.npos; };
+  std::string_view meant =
+      PlainLayouts[holds('D')                          ? 2
+                   : layout.size() == 3 && !holds('W') ? 0
+                                                       : 1];
+  std::string missing;
+  for (char c : meant)
+    if (!holds(c))
+      missing += std::string(missing.empty() ? "" : ", ") + c;
+  if (!missing.empty())
+    missing = "; without " + missing;
+  return invalidArgument(
+      spell(flag) + " " + op.text(size_t(flag)).substr(0, 60) +
+      ": must hold each letter of " + std::string(meant) + " once" + missing +
+      " (1-D: NCH, 2-D: NCHW, 3-D: NCDHW)");
+}
+
 static StatusOr<size_t> readRank(const FlagValues &op) {
   ConvFlag first = ConvFlag::SpatialDim;
   int64_t rank = op.integer(size_t(first));
   bool told = op.given(size_t(first));
   for (ConvFlag flag :
        {ConvFlag::InLayout, ConvFlag::FilLayout, ConvFlag::OutLayout}) {
-    if (op.text(size_t(flag)).empty())
+    BOO_ASSIGN_OR_RETURN(std::string layout, readLayout(op, flag));
+    if (layout.empty())
       continue;
-    int64_t wanted = int64_t(op.text(size_t(flag)).size()) - 2;
+    int64_t wanted = int64_t(layout.size()) - 2;
     if (told && wanted != rank)
       return invalidArgument(
           spell(flag) + " " + op.text(size_t(flag)).substr(0, 60) + " and " +
@@ -106,22 +138,6 @@ static StatusOr<size_t> readRank(const FlagValues &op) {
                            ": there are 1 to 3 spatial dimensions (NCH, NCHW, "
                            "NCDHW)");
   return size_t(rank);
-}
-
-static StatusOr<std::string> readLayout(const FlagValues &op, ConvFlag flag,
-                                        size_t rank) {
-  static constexpr std::string_view plain[] = {"NCH", "NCHW", "NCDHW"};
-  std::string layout = op.text(size_t(flag)), wanted(plain[rank - 1]);
-  if (layout.empty())
-    return wanted;
-  for (char &c : layout)
-    if (c >= 'a' && c <= 'z')
-      c = char(c - 'a' + 'A');
-  if (!std::is_permutation(layout.begin(), layout.end(), wanted.begin(),
-                           wanted.end()))
-    return invalidArgument(spell(flag) + " " + op.text(size_t(flag)) +
-                           ": must hold each letter of " + wanted + " once");
-  return layout;
 }
 
 static Status readTail(const FlagValues &op, std::vector<TailFn> *tail) {
@@ -160,7 +176,7 @@ static Status readTail(const FlagValues &op, std::vector<TailFn> *tail) {
       std::string_view value = values.substr(0, values.find(':'));
       values.remove_prefix(std::min(value.size() + 1, values.size()));
       double number;
-      if (!parseReal(value, &number))
+      if (!parseReal(value, &number) || std::isnan(number))
         return invalidArgument("--tail: '" + std::string(value) +
                                "' is no number; write " + form);
       next.parameters.push_back(number);
@@ -244,6 +260,20 @@ static Status checkAllBytes(const ConvSpec &spec) {
                     sizes(spec.batch, spec.outChannels, spec.out));
 }
 
+/// A padding that -z overrides.
+static void noteOverridden(const FlagValues &op, const ConvSpec &spec,
+                           std::vector<std::string> *notes) {
+  for (size_t i = 0; i != spec.rank; ++i) {
+    ConvFlag pad = spatialFlags(spec.rank, i).pad;
+    int64_t asked = op.integer(size_t(pad));
+    if (op.given(size_t(pad)) &&
+        (asked != spec.padLo[i] || asked != spec.padHi[i]))
+      notes->push_back(spell(pad) + " '" + op.text(size_t(pad)) +
+                       "' is ignored: " + cite(op, ConvFlag::PadMode) +
+                       " chooses the padding");
+  }
+}
+
 /// Flags of dimensions that a command of this rank does not have.
 static void noteUnused(const FlagValues &op, size_t rank,
                        std::vector<std::string> *notes) {
@@ -271,12 +301,12 @@ StatusOr<ConvSpec> boo::convSpec(const CommandLine &line,
   ConvSpec spec;
   spec.dtype = line.info->dtype;
   BOO_ASSIGN_OR_RETURN(spec.rank, readRank(op));
-  BOO_ASSIGN_OR_RETURN(spec.inLayout,
-                       readLayout(op, ConvFlag::InLayout, spec.rank));
-  BOO_ASSIGN_OR_RETURN(spec.filLayout,
-                       readLayout(op, ConvFlag::FilLayout, spec.rank));
-  BOO_ASSIGN_OR_RETURN(spec.outLayout,
-                       readLayout(op, ConvFlag::OutLayout, spec.rank));
+  BOO_ASSIGN_OR_RETURN(spec.inLayout, readLayout(op, ConvFlag::InLayout));
+  BOO_ASSIGN_OR_RETURN(spec.filLayout, readLayout(op, ConvFlag::FilLayout));
+  BOO_ASSIGN_OR_RETURN(spec.outLayout, readLayout(op, ConvFlag::OutLayout));
+  for (std::string *layout : {&spec.inLayout, &spec.filLayout, &spec.outLayout})
+    if (layout->empty())
+      *layout = PlainLayouts[spec.rank - 1];
   BOO_ASSIGN_OR_RETURN(spec.batch, readSize(op, ConvFlag::Batch, 1));
   BOO_ASSIGN_OR_RETURN(spec.inChannels, readSize(op, ConvFlag::InChannels, 1));
   BOO_ASSIGN_OR_RETURN(spec.outChannels,
@@ -304,6 +334,7 @@ StatusOr<ConvSpec> boo::convSpec(const CommandLine &line,
   spec.bias = op.on(size_t(ConvFlag::Bias));
   spec.residual = op.on(size_t(ConvFlag::Residual));
   spec.weightsConstant = line.driver.on(DriverFlag::WeiConst);
+  noteOverridden(op, spec, notes);
   noteUnused(op, spec.rank, notes);
   return spec;
 }

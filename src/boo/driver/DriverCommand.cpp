@@ -66,6 +66,8 @@ static int runCommandsFile(const std::vector<std::string> &tokens,
       outside.push_back(tokens[i]);
   }
   auto lines = readCommandsFile(flags.text(DriverFlag::CommandsFile));
+  if (interrupted())
+    return 130; // with stdin read in part
   if (!lines.isOk())
     return usageError(
         invalidArgument("--commands-file: " + lines.status().message()));

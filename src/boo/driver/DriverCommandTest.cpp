@@ -5,10 +5,13 @@
 #include "boo/driver/CommandText.h"
 #include "boo/driver/Report.h"
 #include "boo/runtime/Files.h"
+#include "boo/runtime/cpu/Threads.h"
 
+#include <chrono>
 #include <csignal>
 #include <gmock/gmock.h>
 #include <nlohmann/json.hpp>
+#include <thread>
 #include <unistd.h>
 
 using namespace boo;
@@ -151,7 +154,7 @@ TEST_F(DriverCommand, jsonFields) {
             "peak_gflops peak_kind peak_fraction compile_ms load_ms "
             "first_call_ms workspace_bytes cache algorithm schedule artifact "
             "verified max_abs_err max_rel_err bound error");
-  EXPECT_EQ(json["command"], Small + " --iter 5");
+  EXPECT_EQ(json["command"], Small);
   EXPECT_EQ(json["backend"], "reference");
   EXPECT_EQ(json["threads"], 2);
   EXPECT_EQ(json["iters"], 5);
@@ -170,6 +173,8 @@ TEST_F(DriverCommand, jsonReportsErrors) {
   auto json = nlohmann::json::parse(o.out);
   EXPECT_THAT(std::string(json["error"]), HasSubstr("gradients"));
   EXPECT_EQ(json["median_us"], nullptr);
+  EXPECT_EQ(json["threads"], nullptr);
+  EXPECT_EQ(json["iters"], nullptr);
   RunResult bytes = failedResult("conv \xff\xfe", "boo", internalError("\xc3"));
   EXPECT_NO_THROW((void)nlohmann::json::parse(jsonReport(bytes)));
 }
@@ -194,7 +199,8 @@ TEST_F(DriverCommand, exitStatus) {
   EXPECT_EQ(run(Small + " --csv /nonexistent/x.csv").status, 1);
   EXPECT_EQ(run("--commands-file /nonexistent/x").status, 2);
   EXPECT_EQ(run(Small + " --gpu-id 3").status, 0);
-  EXPECT_EQ(run("graph /nonexistent.graph").status, 1);
+  EXPECT_EQ(run("graph /nonexistent.graph").status, 2);
+  EXPECT_EQ(run("graph /").status, 2);
 }
 
 TEST_F(DriverCommand, memoryIsRefusedBeforehand) {
@@ -280,6 +286,47 @@ TEST_F(DriverCommand, interruptKeepsWhatIsDone) {
   EXPECT_EQ(linesOf(*readFile(csv)).size(), 3u);
 }
 
+/// Sends SIGINT to the thread that made it, 50 ms later.
+namespace {
+class InterruptSoon {
+public:
+  InterruptSoon()
+      : Thread([main = ::pthread_self()] {
+          std::this_thread::sleep_for(std::chrono::milliseconds(50));
+          ::pthread_kill(main, SIGINT);
+        }) {}
+
+private:
+  std::jthread Thread;
+};
+} // namespace
+
+TEST_F(DriverCommand, interruptStopsTheReference) {
+  // Minutes of work.
+  std::string large = "conv -_ 1 -n 1 -c 64 -H 100000 -k 64 -y 2000";
+  for (const char *how : {" --backend reference -t 1", " --backend reference",
+                          " --backend wrong --verify"}) {
+    InterruptSoon soon;
+    Outcome o = run(large + how);
+    EXPECT_EQ(o.status, 130) << how;
+    EXPECT_THAT(o.err, Not(HasSubstr("error"))) << how;
+    EXPECT_THAT(o.out, Not(HasSubstr("tensor"))) << how;
+  }
+}
+
+TEST_F(DriverCommand, interruptWhileCommandsAreRead) {
+  int ends[2], old = ::dup(STDIN_FILENO);
+  ASSERT_EQ(::pipe(ends), 0);
+  ::dup2(ends[0], STDIN_FILENO);
+  {
+    InterruptSoon soon;
+    EXPECT_EQ(run("--commands-file -").status, 130);
+  }
+  ::dup2(old, STDIN_FILENO);
+  for (int fd : {ends[0], ends[1], old})
+    ::close(fd);
+}
+
 TEST_F(DriverCommand, graphFile) {
   std::string path = file("g.graph", "boo.graph 1\n%0 = input f32[2,3]{3,1}\n"
                                      "%1 = pointwise(%0) {fn = \"relu\"} : "
@@ -309,6 +356,34 @@ TEST_F(DriverCommand, notesAreNotErrors) {
   EXPECT_EQ(o.status, 0);
   EXPECT_THAT(o.err, HasSubstr("boo: note: --wall (-w) '1' is ignored"));
   EXPECT_THAT(o.err, HasSubstr("--numerics-mean-atol '3' is ignored"));
+}
+
+TEST_F(DriverCommand, flagsWithoutEffectAreNoted) {
+  std::string idle = " --warmup 3 --numerics-verbose --numerics-min-samples 9 "
+                     "--skip-structured-tests";
+  Outcome o = run(Small + idle);
+  EXPECT_EQ(o.status, 0);
+  EXPECT_EQ(o.err, "boo: note: --warmup is ignored without -t 1\n"
+                   "boo: note: --skip-structured-tests is ignored without "
+                   "--verify\n"
+                   "boo: note: --numerics-verbose is ignored without --verify\n"
+                   "boo: note: --numerics-min-samples is ignored without "
+                   "--verify\n");
+  EXPECT_THAT(run(Small + idle + " --verify -t 1 --iter 1").err,
+              Not(HasSubstr("ignored")));
+  EXPECT_THAT(run("--json " + Small + " --warmup 1 --iter 1").err,
+              Not(HasSubstr("ignored")));
+}
+
+TEST_F(DriverCommand, limitsNameTheFlag) {
+  Outcome o = run(Small + " --threads 4097000");
+  EXPECT_EQ(o.status, 2);
+  EXPECT_THAT(o.err, HasSubstr("--threads 4097000: must lie between 1 and " +
+                               std::to_string(maxThreads())));
+  o = run(Small + " --target foo");
+  EXPECT_EQ(o.status, 2);
+  EXPECT_THAT(o.err, HasSubstr("--target: unknown target 'foo': expected host, "
+                               "generic, avx2, avx512 or amx"));
 }
 
 TEST(Report, tensorText) {

@@ -106,6 +106,13 @@ TEST(Buffer, noticesStrayWrites) {
     EXPECT_TRUE(buffer->intact());
     buffer->poison();
     EXPECT_TRUE(bytes == 0 || data[bytes - 1] == char(0xff));
+    buffer->place(2);
+    EXPECT_EQ(static_cast<char *>(buffer->data()), data + 2);
+    EXPECT_TRUE(buffer->intact());
+    data[1] = 1;
+    EXPECT_EQ(buffer->strayByte(), -1);
+    buffer->place(0);
+    EXPECT_TRUE(buffer->intact());
     data[bytes] = 1;
     EXPECT_EQ(buffer->strayByte(), bytes);
     data[bytes] = char(0xa5);

@@ -18,6 +18,11 @@ static std::string graphName(const std::string &path) {
   return "graph_" + name.substr(0, 150);
 }
 
+/// A name that is wrong on the command line is a usage error.
+static Status unreadable(const Status &status) {
+  return invalidArgument("graph: " + status.message());
+}
+
 StatusOr<CommandGraph> boo::buildGraphFile(const CommandLine &line) {
   if (line.positionals.size() != 1)
     return invalidArgument("graph takes the name of one file");
@@ -25,12 +30,14 @@ StatusOr<CommandGraph> boo::buildGraphFile(const CommandLine &line) {
   // A pipe or a device may never end.
   struct stat info;
   if (::stat(path.c_str(), &info) != 0)
-    return systemError("open", path);
+    return unreadable(systemError("open", path));
   constexpr int64_t limit = int64_t(1) << 30;
   if (!S_ISREG(info.st_mode) || info.st_size > limit)
     return invalidArgument(path + " is no regular file of at most 1 GiB");
-  BOO_ASSIGN_OR_RETURN(std::string text, readFile(path));
-  auto graph = parseGraph(text);
+  auto text = readFile(path);
+  if (!text.isOk())
+    return unreadable(text.status());
+  auto graph = parseGraph(*text);
   if (!graph.isOk())
     return graph.status().withContext(path);
 

@@ -27,8 +27,8 @@ std::string boo::jsonReport(const RunResult &r) {
   json["direction"] = r.direction;
   json["device"] = r.device;
   json["dtype"] = text(r.dtype);
-  json["threads"] = r.threads;
-  json["iters"] = r.iters;
+  json["threads"] = r.ran() ? Json(r.threads) : Json(nullptr);
+  json["iters"] = r.ran() ? Json(r.iters) : Json(nullptr);
   json["min_us"] = number(t.min);
   json["max_us"] = number(t.max);
   json["mean_us"] = number(t.mean);

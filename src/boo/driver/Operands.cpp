@@ -26,24 +26,47 @@ StatusOr<Operands> Operands::create(const Graph &graph) {
   for (ValueId id : graph.arguments()) {
     BOO_ASSIGN_OR_RETURN(
         auto buffer, GuardedBuffer::create(graph.value(id).type.spanBytes()));
-    operands.in.push_back(buffer.data());
     operands.Arguments.push_back(std::move(buffer));
   }
   for (const Output &output : graph.outputs()) {
-    if (output.into != kNoValue) {
-      size_t position = size_t(std::find(graph.arguments().begin(),
-                                         graph.arguments().end(), output.into) -
-                               graph.arguments().begin());
-      operands.out.push_back(operands.Arguments[position].data());
+    if (output.into != kNoValue)
       continue;
-    }
     BOO_ASSIGN_OR_RETURN(
         auto buffer,
         GuardedBuffer::create(graph.value(output.value).type.spanBytes()));
-    operands.out.push_back(buffer.data());
     operands.Outputs.push_back(std::move(buffer));
   }
+  operands.findAddresses(graph);
   return operands;
+}
+
+void Operands::place(const Graph &graph, bool aligned) {
+  auto offset = [&](ValueId id) {
+    return aligned ? 0 : dtypeBytes(graph.value(id).type.dtype);
+  };
+  for (size_t i = 0; i != Arguments.size(); ++i)
+    Arguments[i].place(offset(graph.arguments()[i]));
+  size_t next = 0;
+  for (const Output &output : graph.outputs())
+    if (output.into == kNoValue)
+      Outputs[next++].place(offset(output.value));
+  findAddresses(graph);
+}
+
+void Operands::findAddresses(const Graph &graph) {
+  in.clear();
+  for (const GuardedBuffer &buffer : Arguments)
+    in.push_back(buffer.data());
+  out.clear();
+  size_t next = 0;
+  for (const Output &output : graph.outputs()) {
+    auto argument = std::find(graph.arguments().begin(),
+                              graph.arguments().end(), output.into);
+    bool owned = output.into == kNoValue;
+    out.push_back(
+        owned ? Outputs[next++].data()
+              : Arguments[size_t(argument - graph.arguments().begin())].data());
+  }
 }
 
 void Operands::fill(const Graph &graph, FillSpec spec, FillKind rest) {

@@ -19,6 +19,10 @@ public:
   /// Fills all arguments; the block of ones goes into the first one only, the
   /// others are filled as `rest` says.
   void fill(const Graph &graph, FillSpec spec, FillKind rest);
+  /// Puts all operands at multiples of 64 bytes, or one element behind such:
+  /// kernels may rely on no more. Their contents are lost; `in` and `out`
+  /// change.
+  void place(const Graph &graph, bool aligned);
   /// Makes every output NaN, so that an element left out is noticed.
   void poisonOutputs();
   void evict() const;
@@ -29,6 +33,8 @@ public:
   std::vector<void *> out;
 
 private:
+  void findAddresses(const Graph &graph);
+
   std::vector<GuardedBuffer> Arguments, Outputs; ///< shared outputs: empty
 };
 

@@ -43,6 +43,10 @@ BOO_BURST(avx512F32, "avx512f", __m512, _mm512_set1_ps, _mm512_fmadd_ps)
 BOO_BURST(avx512F64, "avx512f", __m512d, _mm512_set1_pd, _mm512_fmadd_pd)
 BOO_BURST(avx512F16, "avx512fp16", __m512h, BOO_SET_PH, _mm512_fmadd_ph)
 
+/// Two products a lane, in the shape of the bursts above.
+#define BOO_DOT(a, x, y) _mm512_dpbf16_ps(a, (__m512bh)(x), (__m512bh)(y))
+BOO_BURST(dotBf16, "avx512bf16,avx512f", __m512, _mm512_set1_ps, BOO_DOT)
+
 /// Six tiles: two of A, two of B, and the four products of a 2x2 block would
 /// be eight; tdpbf16ps needs four independent accumulators only.
 __attribute__((target("amx-tile,amx-bf16"))) static void
@@ -89,6 +93,7 @@ static constexpr Entry Entries[] = {
     {"mul-add-f32", Isa::Generic, {genericF32, perRound(4)}},
     {"mul-add-f64", Isa::Generic, {genericF64, perRound(2)}},
     {"fma-f16", Isa::Avx512, {avx512F16, perRound(32)}},
+    {"dot-bf16", Isa::Avx512, {dotBf16, 2 * perRound(16)}},
     {"amx-bf16", Isa::Amx, {amxBf16, 4.0 * 2 * 16 * 16 * 32}},
 };
 

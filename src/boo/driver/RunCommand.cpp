@@ -8,6 +8,7 @@
 #include "boo/driver/Interrupt.h"
 #include "boo/driver/Peak.h"
 #include "boo/driver/Verify.h"
+#include "boo/ops/Reference.h"
 #include "boo/runtime/Allocator.h"
 #include "boo/runtime/cpu/CpuInfo.h"
 #include "boo/runtime/cpu/Threads.h"
@@ -81,6 +82,17 @@ public:
         Result(*result) {}
 
   Status run() {
+    Status status = runAll();
+    // What Ctrl-C cuts short is no failure of the command.
+    if (interrupted() && status.toString() == cancelledReference().toString()) {
+      Result.cutShort = true;
+      return Status::ok();
+    }
+    return status;
+  }
+
+private:
+  Status runAll() {
     BOO_RETURN_IF_ERROR(readOptions());
     BOO_RETURN_IF_ERROR(checkOperands());
     BOO_RETURN_IF_ERROR(load());
@@ -94,8 +106,6 @@ public:
         (Options.time && !Result.times) || (Options.verify && !Result.verified);
     return Status::ok();
   }
-
-private:
   Status readOptions();
   Status checkOperands() const;
   Status load();
@@ -133,8 +143,13 @@ static StatusOr<int64_t> readCount(const DriverValues &flags, DriverFlag flag,
 
 Status CommandRun::readOptions() {
   const DriverValues &flags = Line.driver;
-  BOO_ASSIGN_OR_RETURN(int64_t threads, readCount(flags, DriverFlag::Threads, 1,
-                                                  4096, defaultThreads()));
+  BOO_ASSIGN_OR_RETURN(
+      int64_t threads,
+      readCount(flags, DriverFlag::Threads, 1, maxThreads(), defaultThreads()));
+  if (threads > maxThreads())
+    return invalidArgument("OMP_NUM_THREADS " + std::to_string(threads) +
+                           ": at most " + std::to_string(maxThreads()) +
+                           "; --threads overrides it");
   Options.threads = Result.threads = int(threads);
   BOO_ASSIGN_OR_RETURN(Options.timer.iters,
                        readCount(flags, DriverFlag::Iter, 1, 100'000'000, 0));
@@ -147,8 +162,10 @@ Status CommandRun::readOptions() {
   Options.coldCache = flags.on(DriverFlag::ColdCache);
 
   CompileOptions &compile = Options.compile;
-  BOO_ASSIGN_OR_RETURN(compile.target,
-                       targetFor(flags.text(DriverFlag::TargetName)));
+  auto target = targetFor(flags.text(DriverFlag::TargetName).substr(0, 60));
+  if (!target.isOk())
+    return target.status().withContext("--target");
+  compile.target = *target;
   compile.math = env().math;
   if (flags.given(DriverFlag::Math)) {
     compile.math = flags.text(DriverFlag::Math);
@@ -298,7 +315,7 @@ RunResult boo::runCommand(const CommandLine &line, const CommandGraph &command,
                           const std::string &backend,
                           const SessionOptions &session) {
   RunResult result;
-  result.command = line.echo;
+  result.command = line.command;
   result.backend = backend;
   result.repro = reproLine(line, backend);
   setRunning(result.repro);

@@ -21,7 +21,7 @@ struct SessionOptions {
 struct RunResult {
   std::string command, backend, direction = "forward", device = "cpu", dtype;
   std::string repro; ///< the line that repeats this run and its checks
-  int threads = 1;
+  int threads = 0;   ///< 0 = not known yet
   std::optional<Statistics> times; ///< µs; none when not timed
   int64_t iters = 0;               ///< runs that were timed
   double gflops = NAN, gbps = NAN;
@@ -40,6 +40,7 @@ struct RunResult {
   Status status;         ///< why it failed
   bool cutShort = false; ///< Ctrl-C came before all that was asked
 
+  bool ran() const { return std::isfinite(firstCallMs); }
   bool failed() const { return !status.isOk() || verified == false; }
 };
 

@@ -149,6 +149,25 @@ void Session::rejectLine(const std::string &text, const Status &status,
   writeCsv(results);
 }
 
+/// Flags that say how to do what was not asked for.
+static void noteIdle(const DriverValues &flags, bool times,
+                     std::vector<std::string> *notes) {
+  bool verifies =
+      flags.on(DriverFlag::Verify) || flags.on(DriverFlag::VerifyNumerics);
+  auto note = [&](DriverFlag flag, const char *needs) {
+    const Flag &about = driverFlagTable()[size_t(flag)];
+    if (flags.given(flag) && flags.text(flag) != about.defaultValue)
+      notes->push_back(flagSpelling(about) + " is ignored without " + needs);
+  };
+  if (!times)
+    note(DriverFlag::Warmup, "-t 1");
+  if (!verifies)
+    for (DriverFlag flag :
+         {DriverFlag::SkipStructured, DriverFlag::NumericsVerbose,
+          DriverFlag::NumericsMinSamples})
+      note(flag, "--verify");
+}
+
 bool Session::runLine(const CommandLine &line, const std::string &where) {
   std::vector<std::string> notes;
   auto command = buildCommand(line);
@@ -156,9 +175,11 @@ bool Session::runLine(const CommandLine &line, const std::string &where) {
   if (status.isOk())
     status = line.driver.checkUse(&notes);
   if (!status.isOk()) {
-    rejectLine(line.echo, status, where);
+    rejectLine(line.command, status, where);
     return true;
   }
+  noteIdle(line.driver, Options.timeAlways || line.driver.on(DriverFlag::Time),
+           &notes);
   notes.insert(notes.end(), command->notes.begin(), command->notes.end());
   for (const std::string &message : notes)
     note(message);

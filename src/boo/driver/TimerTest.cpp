@@ -80,12 +80,15 @@ TEST(Peak, everyKernelOfThisMachine) {
   Work work;
   work.flops = 1e9;
   work.bytes = 1;
-  for (const char *instruction : {"fma-f32", "fma-f64", "fma-f16", "amx-bf16"})
+  for (const char *instruction :
+       {"fma-f32", "fma-f64", "fma-f16", "dot-bf16", "amx-bf16"})
     for (Isa isa : {Isa::Generic, Isa::Avx2, Isa::Avx512, Isa::Amx}) {
       Target target = hostTarget();
       if (isa > target.isa)
         continue;
       if (std::string_view(instruction) == "fma-f16" && !target.avx512Fp16)
+        continue;
+      if (std::string_view(instruction) == "dot-bf16" && !target.fastBf16Dot)
         continue;
       auto meter = PeakMeter::create(instruction, isa, 1, work);
       if (!meter)

@@ -94,30 +94,27 @@ public:
   Status check(const std::string &name, FillSpec spec, FillKind rest,
                Judge judge, Verdict *verdict) {
     BOO_RETURN_IF_ERROR(fill(spec, rest));
-    BOO_ASSIGN_OR_RETURN(
-        auto expected,
-        evaluateReference(TheGraph, Ops.in, Algorithm, Options.threads));
-    BOO_RETURN_IF_ERROR(runOnce(Options.threads));
+    BOO_ASSIGN_OR_RETURN(auto expected,
+                         evaluateReference(TheGraph, Ops.in, Algorithm,
+                                           {Options.threads, interrupted}));
     Comparison all;
-    for (size_t i = 0; i != expected.size(); ++i)
-      all.merge(compareOutput(outputType(i), Ops.out[i], expected[i], judge));
+    BOO_RETURN_IF_ERROR(runAndCompare(expected, judge, &all));
     if (name == "random")
       verdict->figures.merge(all);
-    note(name, spec.seed, all, verdict);
-    if (verdict->ok && all.count > 0 && all.unbounded == all.count) {
-      verdict->ok = false;
-      verdict->failure = "check '" + name +
-                         "' proves nothing: every result may overflow or leave "
-                         "the domain of its functions; fill with smaller "
-                         "numbers (--splat-input-value)";
-    }
-    if (!all.ok && verdict->ok) {
-      verdict->ok = false;
-      verdict->failure = "check '" + name + "' (seed " +
-                         std::to_string(spec.seed) + ") failed " +
-                         describeFailure(all);
-    }
-    return Ops.checkIntact();
+    judgeAll(name, spec.seed, all, verdict);
+    if (name != "random" || !verdict->ok || spec.seed != Options.seed ||
+        interrupted())
+      return Status::ok();
+    // The same once more, where kernels may not count on alignment.
+    Ops.place(TheGraph, /*aligned=*/false);
+    Comparison unaligned;
+    Status status = fill(spec, rest);
+    if (status.isOk())
+      status = runAndCompare(expected, judge, &unaligned);
+    Ops.place(TheGraph, /*aligned=*/true);
+    BOO_RETURN_IF_ERROR(std::move(status));
+    judgeAll("unaligned", spec.seed, unaligned, verdict);
+    return Status::ok();
   }
 
   /// The outputs hold a result of Options.threads workers: compare the bits
@@ -170,6 +167,31 @@ private:
   Status runOnce(int threads) {
     Ops.poisonOutputs();
     return TheRunner.run(Ops.in, Ops.out, threads);
+  }
+
+  Status runAndCompare(const std::vector<ReferenceOutput> &expected,
+                       Judge judge, Comparison *all) {
+    BOO_RETURN_IF_ERROR(runOnce(Options.threads));
+    for (size_t i = 0; i != expected.size(); ++i)
+      all->merge(compareOutput(outputType(i), Ops.out[i], expected[i], judge));
+    return Ops.checkIntact();
+  }
+
+  static void judgeAll(const std::string &name, uint64_t seed,
+                       const Comparison &all, Verdict *verdict) {
+    note(name, seed, all, verdict);
+    if (verdict->ok && all.count > 0 && all.unbounded == all.count) {
+      verdict->ok = false;
+      verdict->failure = "check '" + name +
+                         "' proves nothing: every result may overflow or leave "
+                         "the domain of its functions; fill with smaller "
+                         "numbers (--splat-input-value)";
+    }
+    if (!all.ok && verdict->ok) {
+      verdict->ok = false;
+      verdict->failure = "check '" + name + "' (seed " + std::to_string(seed) +
+                         ") failed " + describeFailure(all);
+    }
   }
 
   static void note(const std::string &name, uint64_t seed,

@@ -4,9 +4,10 @@
 //   random      uniform inputs, each result within its own bound of the float64
 //               reference. The bound grows with the length of the sums, so a
 //               lost term among thousands can pass;
+//   unaligned   the same with every operand one element behind a multiple of
+//               64 bytes: a kernel may count on its element's alignment only;
 //   integers    small whole numbers, for which sums are exact: any lost,
-//   doubled
-//               or misplaced term shows. Direct algorithms only;
+//               doubled or misplaced term shows. Direct algorithms only;
 //   block       a box of ones in zeros: sums of few terms, so bounds are tight,
 //               and an index that is off is seen at the box's edge;
 //   threads     the same bits from one worker and from several.

@@ -61,7 +61,7 @@ TEST(Verify, rightResultsPass) {
     Verdict verdict = verdictOf(command, [](void *, int) {});
     EXPECT_TRUE(verdict.ok) << command << ": " << verdict.failure;
     EXPECT_LE(verdict.figures.maxAbsErr, verdict.figures.maxBound);
-    EXPECT_EQ(verdict.report.size(), 4u);
+    EXPECT_EQ(verdict.report.size(), 5u);
   }
 }
 
@@ -89,6 +89,21 @@ TEST(Verify, elementLeftOutFails) {
   });
   EXPECT_FALSE(verdict.ok);
   EXPECT_THAT(verdict.failure, HasSubstr("got nan"));
+}
+
+TEST(Verify, reliedUponAlignmentFails) {
+  for (const char *command :
+       {Plain, "convfp64 -n 1 -c 4 -H 6 -W 6 -k 3", "convfp16 -n 1 -k 3"}) {
+    int calls = 0;
+    Verdict verdict = verdictOf(command, [&](void *out, int) {
+      ++calls;
+      if (uintptr_t(out) % 16)
+        static_cast<char *>(out)[1] ^= 0x7f;
+    });
+    EXPECT_FALSE(verdict.ok);
+    EXPECT_THAT(verdict.failure, HasSubstr("check 'unaligned' (seed 0)"));
+    EXPECT_EQ(calls, 2);
+  }
 }
 
 TEST(Verify, smallErrorFailsTheExactCheck) {
@@ -121,7 +136,7 @@ TEST(Verify, moreSeedsForMoreSamples) {
   options.structured = false;
   Verdict verdict = verdictOf(Plain, [](void *, int) {}, options);
   EXPECT_EQ(verdict.figures.count, 144);
-  EXPECT_EQ(verdict.report.size(), 4u); // three seeds, threads
+  EXPECT_EQ(verdict.report.size(), 5u); // three seeds, unaligned, threads
 }
 
 TEST(Verify, strayWriteIsAnError) {

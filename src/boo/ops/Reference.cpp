@@ -22,8 +22,8 @@ namespace {
 class Evaluator {
 public:
   Evaluator(const Graph &graph, std::span<const void *const> arguments,
-            std::string_view algorithm, int threads)
-      : G(graph), Algorithm(algorithm), Threads(threads),
+            std::string_view algorithm, Workers workers)
+      : G(graph), Algorithm(algorithm), TheWorkers(workers),
         Buffers(graph.values().size()), Tensors(graph.values().size()),
         LastUse(graph.values().size()), Leaves(graph.values().size()) {
     for (size_t i = 0; i != arguments.size(); ++i)
@@ -39,7 +39,7 @@ private:
 
   const Graph &G;
   std::string_view Algorithm;
-  int Threads;
+  Workers TheWorkers;
   std::vector<const void *> Buffers;          ///< of arguments
   std::vector<std::optional<Tensor>> Tensors; ///< of results that are alive
   std::vector<size_t> LastUse;                ///< the last node to read a value
@@ -73,17 +73,17 @@ StatusOr<Tensor> Evaluator::evaluate(const Node &node) const {
   switch (node.op) {
   case Op::Conv:
     return evaluateConv(convProblem(G, node, type), view(node.operands[0]),
-                        view(node.operands[1]), Algorithm, Threads);
+                        view(node.operands[1]), Algorithm, TheWorkers);
   case Op::Pointwise: {
     std::vector<TensorView> operands;
     for (ValueId id : node.operands)
       operands.push_back(view(id));
     return evaluatePointwise(pointwiseFn(node), pointwiseParameters(node),
-                             operands, type, Threads);
+                             operands, type, TheWorkers);
   }
   case Op::Cast:
     return evaluateCast(view(node.operands[0]),
-                        G.value(node.operands[0]).type.dtype, type, Threads);
+                        G.value(node.operands[0]).type.dtype, type, TheWorkers);
   case Op::Mlir:
     return unsupported("an mlir node has no reference");
   }
@@ -95,6 +95,8 @@ StatusOr<std::vector<ReferenceOutput>> Evaluator::run() {
   for (size_t i = 0; i != G.nodes().size(); ++i) {
     const Node &node = G.nodes()[i];
     BOO_ASSIGN_OR_RETURN(Tensor tensor, evaluate(node));
+    if (TheWorkers.giveUp())
+      return cancelledReference();
     ValueId id = node.results[0];
     if (Leaves[size_t(id)])
       for (size_t j = 0; j != tensor.values.size(); ++j)
@@ -113,10 +115,14 @@ StatusOr<std::vector<ReferenceOutput>> Evaluator::run() {
   return outputs;
 }
 
+Status boo::cancelledReference() {
+  return internalError("the reference was told to give up");
+}
+
 StatusOr<std::vector<ReferenceOutput>>
 boo::evaluateReference(const Graph &graph,
                        std::span<const void *const> arguments,
-                       std::string_view algorithm, int threads) {
+                       std::string_view algorithm, Workers workers) {
   BOO_RETURN_IF_ERROR(graph.verify());
   for (const Value &value : graph.values())
     if (!value.type.isStatic())
@@ -127,5 +133,5 @@ boo::evaluateReference(const Graph &graph,
         " arguments and " + std::to_string(arguments.size()) + " were given");
   // Canonical form drops dead nodes; arguments and outputs keep their order.
   Graph canonical = canonicalize(graph);
-  return Evaluator(canonical, arguments, algorithm, threads).run();
+  return Evaluator(canonical, arguments, algorithm, workers).run();
 }

@@ -12,6 +12,17 @@
 
 namespace boo {
 
+/// Up to `threads` threads, which give up once `cancelled` (any thread may call
+/// it) says so: what they computed is then of no use.
+struct Workers {
+  Workers(int threads, bool (*cancelled)() = nullptr)
+      : threads(threads), cancelled(cancelled) {}
+  bool giveUp() const { return cancelled && cancelled(); }
+
+  int threads;
+  bool (*cancelled)();
+};
+
 /// One output, element by element in row-major logical order.
 struct ReferenceOutput {
   std::vector<double> values;
@@ -31,11 +42,13 @@ struct ReferenceOutput {
 
 /// `arguments` are the buffers of graph.arguments(), laid out by their strides.
 /// `algorithm` is the manifest's ("direct", …) and is looked at by convolutions
-/// only. Uses up to `threads` threads. A value that passes from one group to
-/// the next stays unrounded here; its rounding is in the bound.
+/// only. Fails with cancelledReference() when `workers` give up. A value that
+/// passes from one group to the next stays unrounded here; its rounding is in
+/// the bound.
 StatusOr<std::vector<ReferenceOutput>>
 evaluateReference(const Graph &graph, std::span<const void *const> arguments,
-                  std::string_view algorithm, int threads);
+                  std::string_view algorithm, Workers workers);
+Status cancelledReference();
 
 /// Reads or writes element `index` (in elements) of a buffer as a double;
 /// writing rounds to nearest even.

@@ -9,6 +9,7 @@
 #include "boo/ops/conv/ConvProblem.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <gmock/gmock.h>
 #include <limits>
@@ -194,6 +195,29 @@ ReferenceOutput evaluate(std::string_view text,
   auto outputs = evaluateReference(parse(text), pointers, "direct", 2);
   EXPECT_TRUE(outputs.isOk()) << outputs.status().toString();
   return outputs.isOk() ? (*outputs)[0] : ReferenceOutput();
+}
+
+/// The third time that it is asked, and from then on.
+bool afterSomeWork() {
+  static std::atomic<int> asked = 0;
+  return ++asked > 2;
+}
+
+TEST(Reference, GivesUpWhenItIsTold) {
+  // Minutes of work.
+  Graph graph = parse("boo.graph 1\n%0 = input f32[1,64,100000]\n"
+                      "%1 = input f32[64,64,2000]\n"
+                      "%2 = conv(%0, %1) {acc = f32, dilation = [1], "
+                      "groups = 1, pad_hi = [0], pad_lo = [0], stride = [1]} : "
+                      "f32[1,64,98001]\nreturn %2\n");
+  std::vector<float> input(6400000), filter(8192000);
+  const void *pointers[] = {input.data(), filter.data()};
+  for (int threads : {1, 2}) {
+    auto outputs =
+        evaluateReference(graph, pointers, "direct", {threads, afterSomeWork});
+    ASSERT_FALSE(outputs.isOk());
+    EXPECT_EQ(outputs.status().toString(), cancelledReference().toString());
+  }
 }
 
 const char PaddedConv[] =

@@ -2,6 +2,7 @@
 
 #include "boo/ops/Tensor.h"
 #include "boo/base/FloatConvert.h"
+#include "boo/base/RunOnThreads.h"
 #include "boo/ops/Reference.h"
 
 #include <algorithm>
@@ -9,7 +10,6 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
-#include <thread>
 
 using namespace boo;
 
@@ -113,20 +113,15 @@ TensorView::TensorView(const Tensor &tensor, const TensorType &type)
       Errors(tensor.errors.data()), Sizes(staticSizes(type)),
       Strides(TensorType::contiguous(DType::F64, Sizes).strides) {}
 
-void boo::parallelFor(int64_t count, int64_t pieceSize, int threads,
+void boo::parallelFor(int64_t count, int64_t pieceSize, Workers workers,
                       const std::function<void(int64_t, int64_t)> &body) {
   std::atomic<int64_t> next = 0;
-  auto work = [&] {
-    for (int64_t begin; (begin = next.fetch_add(pieceSize)) < count;)
-      body(begin, std::min(begin + pieceSize, count));
-  };
   int64_t pieces = (count + pieceSize - 1) / pieceSize;
-  std::vector<std::thread> others;
-  for (int64_t i = 1; i < std::min<int64_t>(threads, pieces); ++i)
-    others.emplace_back(work);
-  work();
-  for (std::thread &thread : others)
-    thread.join();
+  runOnThreads(std::min<int64_t>(workers.threads, pieces), [&] {
+    for (int64_t begin;
+         !workers.giveUp() && (begin = next.fetch_add(pieceSize)) < count;)
+      body(begin, std::min(begin + pieceSize, count));
+  });
 }
 
 std::vector<int64_t> boo::elementPositions(const TensorType &type) {

@@ -1,7 +1,7 @@
 //===- Tensor.h - Values of the reference and their errors ------*- C++ -*-===//
 #pragma once
 
-#include "boo/graph/Graph.h"
+#include "boo/ops/Reference.h"
 
 #include <functional>
 
@@ -38,9 +38,9 @@ private:
 /// Reads elements of one dtype: loadElement without its switch.
 double (*elementLoader(DType dtype))(const void *, int64_t);
 
-/// Calls `body(begin, end)` for pieces of [0, count), on up to `threads`
-/// threads, and waits.
-void parallelFor(int64_t count, int64_t pieceSize, int threads,
+/// Calls `body(begin, end)` for pieces of [0, count), and waits. When
+/// `workers` give up, some pieces are left out.
+void parallelFor(int64_t count, int64_t pieceSize, Workers workers,
                  const std::function<void(int64_t, int64_t)> &body);
 
 } // namespace boo

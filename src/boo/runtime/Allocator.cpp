@@ -194,27 +194,3 @@ StatusOr<HostBuffer> HostBuffer::create(int64_t bytes) {
   buffer.Size = bytes;
   return buffer;
 }
-
-int64_t boo::availableMemory() {
-  std::FILE *file = std::fopen("/proc/meminfo", "re");
-  if (!file)
-    return -1;
-  char line[128];
-  long long kilobytes = -1;
-  while (std::fgets(line, sizeof(line), file))
-    if (std::sscanf(line, "MemAvailable: %lld kB", &kilobytes) == 1)
-      break;
-  std::fclose(file);
-  return kilobytes < 0 ? -1 : int64_t(kilobytes) << 10;
-}
-
-Status boo::checkMemory(int64_t bytes, std::string_view purpose) {
-  int64_t available = availableMemory();
-  if (available < 0 || bytes <= available)
-    return Status::ok();
-  return {StatusCode::OutOfMemory,
-          std::string(purpose) + " needs " + std::to_string(bytes) +
-              " bytes (" + std::to_string(bytes >> 20) +
-              " MiB), and the machine has " + std::to_string(available) +
-              " bytes (" + std::to_string(available >> 20) + " MiB) available"};
-}

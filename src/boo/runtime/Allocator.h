@@ -7,9 +7,8 @@
 //===----------------------------------------------------------------------===//
 #pragma once
 
-#include "boo/base/Status.h"
+#include "boo/runtime/Memory.h"
 
-#include <cstdint>
 #include <memory>
 
 namespace boo {
@@ -63,12 +62,5 @@ private:
   void *Data = nullptr;
   int64_t Size = 0;
 };
-
-/// MemAvailable of /proc/meminfo, or -1.
-int64_t availableMemory();
-
-/// Ok, or OutOfMemory with both figures when `bytes` for `purpose` are more
-/// than the machine has free.
-Status checkMemory(int64_t bytes, std::string_view purpose);
 
 } // namespace boo

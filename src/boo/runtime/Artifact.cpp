@@ -5,6 +5,7 @@
 #include "boo/runtime/ElfFile.h"
 #include "boo/runtime/Files.h"
 #include "boo/runtime/Temporary.h"
+#include "boo/runtime/Trust.h"
 #include "boo/runtime/cpu/CpuInfo.h"
 
 #include <cstring>
@@ -65,22 +66,6 @@ Status boo::sealArtifact(const std::string &path) {
   // blocks that never reached the disk.
   if (::fsync(handle.fd()) != 0)
     return systemError("sync", path);
-  return Status::ok();
-}
-
-/// Nobody but this user and root may have written it.
-static Status checkOwner(const struct stat &info, const char *what) {
-  uid_t self = ::geteuid();
-  if (info.st_uid != self && info.st_uid != 0)
-    return ioError(std::string(what) + " belongs to user " +
-                   std::to_string(info.st_uid) + ", neither to user " +
-                   std::to_string(self) + " nor to root");
-  if (info.st_mode & (S_IWGRP | S_IWOTH)) {
-    char mode[8];
-    std::snprintf(mode, sizeof(mode), "%04o", unsigned(info.st_mode & 07777));
-    return ioError(std::string(what) + " has mode " + mode +
-                   ": others may write to it");
-  }
   return Status::ok();
 }
 

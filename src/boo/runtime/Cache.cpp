@@ -6,6 +6,7 @@
 #include "boo/runtime/Files.h"
 #include "boo/runtime/Key.h"
 #include "boo/runtime/Temporary.h"
+#include "boo/runtime/Trust.h"
 
 #include <algorithm>
 #include <chrono>
@@ -65,11 +66,42 @@ static std::optional<CachedArtifact> tryEntry(const std::string &path,
   return std::nullopt;
 }
 
+static void warnUncached(const std::string &dir, const Status &why) {
+  warnOnce("uncached " + dir,
+           "kernels are compiled without caching: " + why.message() +
+               "; BOO_CACHE_DIR names another folder");
+}
+
+/// Whether entries can be taken from there; a warning says why not.
+static bool canReadTier(const std::string &dir, bool isOwn) {
+  Status trusted = checkTrusted(dir);
+  if (trusted.isOk() || trusted.code() == StatusCode::NotFound)
+    return trusted.isOk();
+  if (isOwn)
+    warnUncached(dir, trusted);
+  else
+    warnOnce("tier " + dir, "the cache in " + dir +
+                                " is ignored: " + trusted.message() +
+                                "; BOO_CACHE_PATH need not name it");
+  return false;
+}
+
+/// Makes it if need be. In a folder like /tmp a stranger may be first.
+static Status openOwnTier(const std::string &dir) {
+  Status trusted = checkTrusted(dir);
+  if (trusted.code() != StatusCode::NotFound)
+    return trusted;
+  BOO_RETURN_IF_ERROR(makeDirectories(dir));
+  return checkTrusted(dir);
+}
+
 std::optional<CachedArtifact> Cache::find(const std::string &key,
                                           const std::string &name) const {
   std::string safe = safeName(name), file = "/" + key + ".so";
   for (size_t tier = 0; tier <= Tiers.size(); ++tier) {
     const std::string &dir = tier == 0 ? Dir : Tiers[tier - 1];
+    if (!canReadTier(dir, tier == 0))
+      continue;
     std::string path = dir + "/" + safe + file;
     auto found = tryEntry(path, key);
     if (!found) {
@@ -126,7 +158,8 @@ static StatusOr<FileLock> lockKey(const std::string &dir,
                                   const std::string &key) {
   BOO_RETURN_IF_ERROR(makeDirectories(dir + "/locks"));
   return FileLock::acquire(dir + "/locks/" + key.substr(0, 2) + ".lock",
-                           std::strtoll(key.substr(2, 7).c_str(), nullptr, 16));
+                           std::strtoll(key.substr(2, 7).c_str(), nullptr, 16),
+                           "kernel " + key);
 }
 
 static bool isDiskFull(const std::string &folder) {
@@ -243,6 +276,10 @@ StatusOr<CachedArtifact> Cache::obtain(const std::string &key,
       return std::move(*found);
   std::shared_ptr<std::mutex> mutex = mutexOf(Dir + "/" + key);
   std::lock_guard guard(*mutex);
+  if (Status status = openOwnTier(Dir); !status.isOk()) {
+    warnUncached(Dir, status);
+    return compileUncached(key, compile);
+  }
   auto lock = lockKey(Dir, key);
   if (!lock.isOk())
     BOO_LOG(Debug, "no lock: " + lock.status().message());
@@ -254,8 +291,7 @@ StatusOr<CachedArtifact> Cache::obtain(const std::string &key,
   if (made.isOk() || (made.status().code() != StatusCode::IoError &&
                       made.status().code() != StatusCode::NotFound))
     return made;
-  warnOnce("cache unusable",
-           "kernels are compiled without caching: " + made.status().message());
+  warnUncached(Dir, made.status());
   return compileUncached(key, compile);
 }
 

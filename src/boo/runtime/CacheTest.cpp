@@ -42,6 +42,13 @@ protected:
     EXPECT_EQ(got->artifact->manifest().key, Key);
   }
 
+  /// What is written to stderr meanwhile.
+  static std::string capture(const std::function<void()> &action) {
+    ::testing::internal::CaptureStderr();
+    action();
+    return ::testing::internal::GetCapturedStderr();
+  }
+
   TemporaryDirectory Temp;
   std::string Dir = Temp / "cache", Key = keyOf(7);
   std::string Entry = Dir + "/name/" + Key + ".so";
@@ -175,6 +182,41 @@ TEST_F(CacheTest, NoFolderMeansNoCaching) {
   expect(Temp / "file/cache", CacheOutcome::Off);
   expect(Temp / "file/cache", CacheOutcome::Off);
   EXPECT_EQ(Compiled, 2);
+}
+
+TEST_F(CacheTest, AFolderBelowOneThatOthersMayWriteToMeansNoCaching) {
+  std::string open = Temp / "open", dir = open + "/sub/cache";
+  expect(dir, CacheOutcome::Miss); // once it was sound
+  std::filesystem::rename(dir, open + "/cache");
+  ::chmod(open.c_str(), 0777);
+  std::string output = capture([&] {
+    expect(open + "/cache", CacheOutcome::Off);
+    expect(open + "/cache", CacheOutcome::Off);
+    expect(open + "/absent/cache", CacheOutcome::Off);
+  });
+  EXPECT_THAT(output, HasSubstr("boo: warning: kernels are compiled without "
+                                "caching: " +
+                                open +
+                                " has mode 0777: others may write to "
+                                "it (chmod go-w " +
+                                open + "); BOO_CACHE_DIR names another"));
+  EXPECT_EQ(std::count(output.begin(), output.end(), '\n'), 2); // one a folder
+  EXPECT_FALSE(std::filesystem::exists(open + "/absent"));
+}
+
+TEST_F(CacheTest, ATierBelowAFolderThatOthersMayWriteToIsIgnored) {
+  std::string open = Temp / "open", tier = open + "/tier";
+  expect(open + "/first", CacheOutcome::Miss);
+  std::filesystem::rename(open + "/first", tier);
+  ::chmod(open.c_str(), 0777);
+  Tiers = {tier};
+  std::string output = capture([&] {
+    expect(Dir, CacheOutcome::Miss);
+    expect(Dir, CacheOutcome::Hit);
+  });
+  EXPECT_THAT(output, HasSubstr("boo: warning: the cache in " + tier +
+                                " is ignored: " + open + " has mode 0777"));
+  EXPECT_EQ(std::count(output.begin(), output.end(), '\n'), 1);
 }
 
 TEST_F(CacheTest, ReadOnlyFolderMeansNoCaching) {

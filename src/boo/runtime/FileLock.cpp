@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <fcntl.h>
 #include <pthread.h>
+#include <thread>
 #include <unistd.h>
 
 using namespace boo;
@@ -53,7 +54,25 @@ static int setLock(int fd, int command, short type, int64_t offset) {
   return result;
 }
 
-StatusOr<FileLock> FileLock::acquire(const std::string &path, int64_t offset) {
+static bool isTaken(int error) { return error == EAGAIN || error == EACCES; }
+
+/// Tries again for a while; 0 when the lock is had.
+static int tryLock(int fd, int64_t offset, std::chrono::milliseconds patience) {
+  using Clock = std::chrono::steady_clock;
+  Clock::time_point start = Clock::now();
+  while (setLock(fd, F_OFD_SETLK, F_WRLCK, offset) != 0) {
+    auto waited = Clock::now() - start;
+    if (!isTaken(errno) || waited >= patience)
+      return errno;
+    // A sixteenth of the wait is lost at most, and few calls go over a network.
+    std::this_thread::sleep_for(std::chrono::milliseconds(1) + waited / 16);
+  }
+  return 0;
+}
+
+StatusOr<FileLock> FileLock::acquire(const std::string &path, int64_t offset,
+                                     std::string_view what,
+                                     std::chrono::milliseconds patience) {
   FileLock lock;
   lock.File = FileHandle(
       ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
@@ -62,14 +81,15 @@ StatusOr<FileLock> FileLock::acquire(const std::string &path, int64_t offset) {
   int fd = lock.File.fd();
   // Before the lock is had: a child may be forked while this waits.
   lock.Slot = remember(fd);
-  if (setLock(fd, F_OFD_SETLK, F_WRLCK, offset) != 0) {
-    if (errno == EAGAIN || errno == EACCES) {
-      BOO_LOG(Debug, "waiting for the process that holds " + path);
-      if (setLock(fd, F_OFD_SETLKW, F_WRLCK, offset) != 0)
-        return systemError("lock", path);
-    } else {
-      return systemError("lock", path);
-    }
+  int error = tryLock(fd, offset, patience);
+  if (isTaken(error)) {
+    BOO_LOG(Warning,
+            std::string(what) + ": waiting for the process that holds " + path);
+    error = setLock(fd, F_OFD_SETLKW, F_WRLCK, offset) == 0 ? 0 : errno;
+  }
+  if (error != 0) {
+    errno = error;
+    return systemError("lock", path);
   }
   lock.Offset = offset;
   return lock;

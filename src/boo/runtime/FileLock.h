@@ -9,6 +9,8 @@
 
 #include "boo/runtime/Files.h"
 
+#include <chrono>
+
 namespace boo {
 
 class FileLock {
@@ -21,9 +23,12 @@ public:
   }
   ~FileLock();
 
-  /// Waits for byte `offset` of the file, which is made if need be. The error
-  /// tells that the file cannot be made or its disk knows no locks.
-  static StatusOr<FileLock> acquire(const std::string &path, int64_t offset);
+  /// Waits for byte `offset` of the file, which is made if need be. A wait that
+  /// outlasts `patience` is told, with `what` it is for. The error tells that
+  /// the file cannot be made or its disk knows no locks.
+  static StatusOr<FileLock>
+  acquire(const std::string &path, int64_t offset, std::string_view what,
+          std::chrono::milliseconds patience = std::chrono::seconds(2));
 
 private:
   void swap(FileLock &other) noexcept {

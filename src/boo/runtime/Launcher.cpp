@@ -2,6 +2,7 @@
 
 #include "boo/runtime/Launcher.h"
 #include "boo/base/Log.h"
+#include "boo/base/RunOnThreads.h"
 #include "boo/runtime/CompilerPlugin.h"
 #include "boo/runtime/Files.h"
 #include "boo/runtime/Key.h"
@@ -11,7 +12,8 @@
 
 #include <atomic>
 #include <map>
-#include <thread>
+#include <mutex>
+#include <pthread.h>
 #include <unistd.h>
 
 using namespace boo;
@@ -37,26 +39,30 @@ struct Job {
 /// Artifacts that are loaded in this process, by cache folder and key.
 class LoadedTable {
 public:
-  static LoadedTable &instance() {
-    static auto *table = new LoadedTable;
-    return *table;
-  }
-  std::shared_ptr<const Artifact> find(const std::string &id) {
+  static std::shared_ptr<const Artifact> find(const std::string &id) {
     std::lock_guard lock(Mutex);
-    auto entry = Entries.find(id);
-    return entry == Entries.end() ? nullptr : entry->second.lock();
+    auto entry = entries().find(id);
+    return entry == entries().end() ? nullptr : entry->second.lock();
   }
-  void add(const std::string &id,
-           const std::shared_ptr<const Artifact> &artifact) {
+  static void add(const std::string &id,
+                  const std::shared_ptr<const Artifact> &artifact) {
     std::lock_guard lock(Mutex);
-    std::erase_if(Entries,
+    std::erase_if(entries(),
                   [](const auto &entry) { return entry.second.expired(); });
-    Entries[id] = artifact;
+    entries()[id] = artifact;
   }
 
 private:
-  std::mutex Mutex;
-  std::map<std::string, std::weak_ptr<const Artifact>> Entries;
+  using Entries = std::map<std::string, std::weak_ptr<const Artifact>>;
+  static Entries &entries() {
+    static auto *table = new Entries;
+    return *table;
+  }
+  static inline std::mutex Mutex;
+  // A child of fork() must not find the mutex held by a thread that does not
+  // exist there.
+  [[maybe_unused]] static inline const int ForkHandler = ::pthread_atfork(
+      [] { Mutex.lock(); }, [] { Mutex.unlock(); }, [] { Mutex.unlock(); });
 };
 
 /// Gets the artifacts of one load().
@@ -92,13 +98,13 @@ bool Loader::findLoaded(Job &job) const {
   if (!Options.useCache || Options.recompile)
     return false;
   std::string id = Dir + '\n' + job.key;
-  if (auto artifact = LoadedTable::instance().find(id)) {
+  if (auto artifact = LoadedTable::find(id)) {
     std::string path = artifact->path();
     job.result = {std::move(artifact), {CacheOutcome::Hit, 0, 0, path}};
   } else {
     job.result = Store.find(job.key, job.name);
     if (job.result)
-      LoadedTable::instance().add(id, job.result->artifact);
+      LoadedTable::add(id, job.result->artifact);
   }
   if (job.result && !DumpDir.empty())
     warnOnce("nothing dumped",
@@ -137,7 +143,7 @@ void Loader::compile(Job &job) const {
     return;
   }
   if (Options.useCache)
-    LoadedTable::instance().add(Dir + '\n' + job.key, made->artifact);
+    LoadedTable::add(Dir + '\n' + job.key, made->artifact);
   job.result = std::move(*made);
 }
 
@@ -157,19 +163,12 @@ static void dumpGraph(const Graph &graph, const std::string &name) {
 }
 
 static void runJobs(const Loader &loader, std::vector<Job *> jobs) {
-  size_t workers =
-      std::min<size_t>(jobs.size(), size_t(cpuInfo().affinityCpus));
   std::atomic<size_t> next{0};
-  auto work = [&] {
-    for (size_t i; (i = next++) < jobs.size();)
-      loader.compile(*jobs[i]);
-  };
-  std::vector<std::thread> threads;
-  for (size_t i = 1; i < workers; ++i)
-    threads.emplace_back(work);
-  work();
-  for (std::thread &thread : threads)
-    thread.join();
+  runOnThreads(std::min<int64_t>(std::ssize(jobs), cpuInfo().affinityCpus),
+               [&] {
+                 for (size_t i; (i = next++) < jobs.size();)
+                   loader.compile(*jobs[i]);
+               });
 }
 
 StatusOr<std::unique_ptr<Executable>> boo::load(const Graph &graph,

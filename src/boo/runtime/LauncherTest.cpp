@@ -109,6 +109,31 @@ TEST_F(LauncherTest, RunsFromSeveralThreadsAtOnce) {
   EXPECT_EQ(wrong, 0);
 }
 
+TEST_F(LauncherTest, AChildForkedDuringALoadCanLoad) {
+  Graph graph = pointwise("relu");
+  auto kept = loadOrDie(graph);
+  ASSERT_TRUE(kept);
+  std::atomic<bool> stop{false};
+  std::thread others([&] {
+    while (!stop)
+      (void)load(graph, Options).isOk();
+  });
+  bool hung = false;
+  for (int i = 0; i < 200 && !hung; ++i) {
+    pid_t child = ::fork();
+    if (child == 0) {
+      ::alarm(10); // a hang is a failure
+      ::_exit(load(graph, Options).isOk() ? 0 : 1);
+    }
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    hung = !WIFEXITED(status) || WEXITSTATUS(status) != 0;
+  }
+  stop = true;
+  others.join();
+  EXPECT_FALSE(hung);
+}
+
 TEST_F(LauncherTest, ForkedChildRunsSerially) {
   auto executable = loadOrDie(pointwise("relu"));
   ASSERT_TRUE(executable);

@@ -1,7 +1,7 @@
 //===- PlanExecutable.cpp -------------------------------------------------===//
 
 #include "boo/runtime/PlanExecutable.h"
-#include "boo/runtime/cpu/CpuInfo.h"
+#include "boo/runtime/cpu/Threads.h"
 
 #include <algorithm>
 
@@ -10,7 +10,6 @@ using namespace boo;
 Executable::~Executable() = default;
 
 static constexpr int64_t kNoDims[1] = {0};
-static constexpr int kMaxThreads = 1024;
 
 static int64_t roundUp(int64_t bytes, int64_t unit) {
   return (bytes + unit - 1) / unit * unit;
@@ -186,11 +185,10 @@ Status PlanExecutable::checkArguments(std::span<const void *const> in,
                                       int threads) const {
   if (threads < 1)
     return invalidArgument("a run needs at least one thread");
-  // libgomp ends the process when the system gives it no more threads.
-  if (threads > kMaxThreads && threads > cpuInfo().onlineCpus)
+  if (threads > maxThreads())
     return invalidArgument(std::to_string(threads) +
                            " threads are asked for, at most " +
-                           std::to_string(kMaxThreads) + " are served");
+                           std::to_string(maxThreads()) + " are served");
   if (in.size() != P.graph.arguments().size())
     return invalidArgument(
         "the graph has " + std::to_string(P.graph.arguments().size()) +

@@ -12,7 +12,7 @@ import re
 import sys
 
 LINE = re.compile(r"^\s*([0-9a-f]+):\s+(\S+)\s*(.*)$")
-MULTIPLY = re.compile(r"^(vfn?m(add|sub)|v?mulp|tdpbf16ps)")
+MULTIPLY = re.compile(r"^(vfn?m(add|sub)|v?mulp|v?t?dpbf16ps)")
 
 
 def functions(text):

@@ -23,6 +23,12 @@ void BooDialect::initialize() {
   declarePromisedInterface<ConvertToLLVMPatternInterface, BooDialect>();
 }
 
+bool BrgemmOp::inPairs() {
+  return getA().getType().getElementType().isBF16() &&
+         getBody().front().getNumArguments() != 0 &&
+         getBody().front().getArgument(0).getType().isF32();
+}
+
 LogicalResult BrgemmOp::verify() {
   if (int64_t(getM()) < 1 || int64_t(getN()) < 1 || int64_t(getK()) < 1)
     return emitOpError("requires m, n and k of at least 1");
@@ -48,6 +54,10 @@ LogicalResult BrgemmOp::verify() {
   Type stored = getA().getType().getElementType();
   if (getB().getType().getElementType() != stored)
     return emitOpError("requires A and B of one type");
+  Block &body = getBody().front();
+  if (body.getNumArguments() != 1 + getTail().size())
+    return emitOpError("requires a block argument for the sum and one for each "
+                       "tail operand");
   Type acc = stored;
   if (getStaging()) {
     acc = getStaging().getType().getElementType();
@@ -57,11 +67,12 @@ LogicalResult BrgemmOp::verify() {
     if (getK() % 32 != 0 || getAStrides()[1] != 0 || getAStrides()[2] != 1)
       return emitOpError("requires a dense A with k contiguous and a multiple "
                          "of 32 for a matrix unit");
+  } else if (inPairs()) {
+    acc = body.getArgument(0).getType();
+    if (getK() % 2 != 0 || getAStrides()[1] != 0 || getAStrides()[2] != 1)
+      return emitOpError("requires a dense A with k contiguous and even for "
+                         "products in pairs");
   }
-  Block &body = getBody().front();
-  if (body.getNumArguments() != 1 + getTail().size())
-    return emitOpError("requires a block argument for the sum and one for each "
-                       "tail operand");
   if (body.getArgument(0).getType() != acc)
     return emitOpError("requires a first block argument of type ") << acc;
   for (auto [argument, operand] :

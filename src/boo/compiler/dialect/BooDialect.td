@@ -90,10 +90,12 @@ def BrgemmOp : BooOp<"brgemm", [IsolatedFromAbove, AttrSizedOperandSegments,
     operands may have any float type: the region converts. It computes on
     scalars and is vectorised by cloning, so all its ops are elementwise.
 
-    A and B of bf16 with sums in f32 are for matrix units. B then holds pairs of
-    k side by side, B[b_offset + (k/2)*bk + 2*n + k%2], k is a multiple of 32
-    and ak is 1; A may be read up to the next multiple of 16 in m, and `staging`
-    is f32 memory for the sums of all those rows and columns.
+    A and B of bf16 with sums in f32 are multiplied in pairs of k: B then holds
+    pairs side by side, B[b_offset + (k/2)*bk + 2*n + k%2], k is even and ak is
+    1. With `staging` this is for matrix units: k is a multiple of 32, A may be
+    read up to the next multiple of 16 in m, and `staging` is f32 memory for the
+    sums of all those rows and columns. Without it each pair is a dot product of
+    the vector unit.
 
     ```mlir
     boo.brgemm a(%x[%0]) b(%w[%1]) c(%y[%2]) batch(%rows) tail(%bias[%3])
@@ -128,6 +130,10 @@ def BrgemmOp : BooOp<"brgemm", [IsolatedFromAbove, AttrSizedOperandSegments,
     (`staging` `(` $staging^ `:` type($staging) `)`)?
     attr-dict `:` type($a) `,` type($b) `,` type($c)
     (`(` type($tail)^ `)`)? $body
+  }];
+  let extraClassDeclaration = [{
+    /// Whether bf16 is multiplied in pairs of k and summed in f32.
+    bool inPairs();
   }];
   let hasVerifier = 1;
 }

@@ -43,6 +43,8 @@ Cpu cpuFor(const Target &target) {
     std::string features = "-prefer-256-bit";
     if (target.avx512Fp16)
       features += ",+avx512fp16";
+    if (target.fastBf16Dot)
+      features += ",+avx512bf16";
     if (target.isa == Isa::Amx)
       features += ",+amx-tile,+amx-bf16";
     return {"x86-64-v4", features};

@@ -15,18 +15,13 @@ ConvEmitter::ConvEmitter(MLIRContext &context, const Graph &group,
     : Group(group), S(schedule), Nest(makeConvNest(group)), P(Nest.problem),
       Module(ModuleOp::create(UnknownLoc::get(&context))), K(*Module),
       Compute(K.type(Nest.computeType())),
-      Factor(S.amx ? K.type(DType::BF16) : Compute),
+      Factor(S.pairs() ? K.type(DType::BF16) : Compute),
       Lanes(S.vectorBits / Compute.getIntOrFloatBitWidth()),
       BlockChannels(S.nVectors * Lanes),
       PackedField(options.constantsPacked &&
                           group.value(Nest.filter).role == Role::Constant
                       ? ArgField::Constants
-                      : ArgField::Workspace) {
-  if (!S.amx)
-    S.mTile = std::min(S.mTile, P.out[2]);
-  S.wChunk = std::min(S.wChunk, rowTiles());
-  S.nChunk = std::min(S.nChunk, blocks());
-}
+                      : ArgField::Workspace) {}
 
 /// The product, or a number beyond every memory if it does not fit 64 bits.
 static int64_t saturatingProduct(std::initializer_list<int64_t> factors) {
@@ -67,8 +62,9 @@ int64_t ConvEmitter::blockElements() const {
   return P.filter[0] * P.filter[1] * P.filter[2] * kPadded() * BlockChannels;
 }
 int64_t ConvEmitter::kPadded() const {
-  // A matrix unit takes 32 steps at a time.
-  return S.amx ? ceilDiv(Nest.kChannels(), 32) * 32 : Nest.kChannels();
+  // A matrix unit takes 32 steps at a time, a dot product two.
+  int64_t steps = S.amx ? 32 : S.dot ? 2 : 1;
+  return ceilDiv(Nest.kChannels(), steps) * steps;
 }
 int64_t ConvEmitter::rowTiles() const { return ceilDiv(P.out[2], S.mTile); }
 int64_t ConvEmitter::scratchColumns() const {
@@ -273,7 +269,7 @@ void ConvEmitter::emitTile(const Place &at, const InputView &input, Value block,
   SmallVector<int64_t> aStrides{mStride, Nest.depthwise ? 1 : 0, kStride};
   aStrides.append(aBatch);
   // One step of k, or for pairs of k side by side the next pair.
-  SmallVector<int64_t> bStrides{1, BlockChannels * (S.amx ? 2 : 1)};
+  SmallVector<int64_t> bStrides{1, BlockChannels * (S.pairs() ? 2 : 1)};
   bStrides.append(bBatch);
 
   Value pixel = K.mul(K.add(at.firstTile, tile), S.mTile);

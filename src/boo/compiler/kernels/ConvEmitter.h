@@ -75,6 +75,7 @@ private:
   int64_t blocks() const;        ///< of output channels in a group
   int64_t blockElements() const; ///< packed filter of one block
   int64_t packPieces() const;    ///< grid tiles that pack one block
+  int64_t packWidth() const;     ///< filter elements that are packed as one
   int64_t rowTiles() const;      ///< register tiles of a row
   int64_t kPadded() const;       ///< reduction channels, zeros included
   int64_t scratchColumns() const, scratchChannels() const;
@@ -88,7 +89,7 @@ private:
   mlir::OwningOpRef<mlir::ModuleOp> Module;
   KernelBuilder K;
   mlir::Type Compute;
-  mlir::Type Factor; ///< of A and B: the computed type, bf16 for a matrix unit
+  mlir::Type Factor; ///< of A and B: the computed type, or bf16 for pairs
   int64_t Lanes, BlockChannels;
   ArgField PackedField;
 };

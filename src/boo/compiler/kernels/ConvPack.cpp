@@ -4,6 +4,8 @@
 #include "boo/compiler/kernels/ConvEmitter.h"
 #include "boo/compiler/kernels/FilterPack.h"
 
+#include <algorithm>
+
 using namespace mlir;
 
 namespace boo::compiler {
@@ -13,10 +15,19 @@ namespace boo::compiler {
 static constexpr int64_t packSteps = 256;
 
 int64_t ConvEmitter::packPieces() const {
-  if (S.amx)
-    return P.filter[0] * P.filter[1] * P.filter[2];
-  int64_t steps = Nest.kChannels() * P.filter[0] * P.filter[1] * P.filter[2];
-  return ceilDiv(steps, packSteps);
+  int64_t taps = P.filter[0] * P.filter[1] * P.filter[2];
+  if (S.pairs() && packWidth() == 1)
+    return taps;
+  return ceilDiv(Nest.kChannels() / packWidth() * taps, packSteps);
+}
+
+int64_t ConvEmitter::packWidth() const {
+  const ConvProblem::Strides &f = P.filterStrides;
+  auto odd = [](int64_t stride) { return stride % 2 != 0; };
+  bool paired = S.pairs() && f.channel == 1 && kPadded() == Nest.kChannels() &&
+                !odd(f.outer) &&
+                std::none_of(f.spatial.begin(), f.spatial.end(), odd);
+  return paired ? 2 : 1;
 }
 
 /// Pairs of channels side by side, [tap][channel / 2][lane][channel % 2], zeros
@@ -66,22 +77,27 @@ void ConvEmitter::emitPackPairs() {
 }
 
 void ConvEmitter::emitPack() {
-  if (S.amx)
+  int64_t width = packWidth();
+  if (S.pairs() && width == 1)
     return emitPackPairs();
-  int64_t steps = Nest.kChannels() * P.filter[0] * P.filter[1] * P.filter[2];
-  int64_t outer = P.filterStrides.outer;
+  int64_t steps =
+      Nest.kChannels() / width * P.filter[0] * P.filter[1] * P.filter[2];
+  int64_t outer = P.filterStrides.outer / width;
+  Type source = K.type(P.dtype), target = Compute;
+  if (width == 2)
+    source = target = K.builder().getI32Type();
   K.dispatch(
       0,
       [&](Value tile) {
         std::vector<Value> c =
             K.delinearize(tile, {Nest.groupLoops(), blocks(), packPieces()});
-        FilterPack pack(
-            K, Nest, Lanes, BlockChannels,
-            K.buffer(ArgField::In, argument(Nest.filter), K.type(P.dtype)),
-            K.buffer(PackedField, 0, Compute));
+        FilterPack pack(K, Nest, width, Lanes, BlockChannels,
+                        K.buffer(ArgField::In, argument(Nest.filter), source),
+                        K.buffer(PackedField, 0, target));
         Value from = K.add(K.mul(c[0], P.outPerGroup() * outer),
                            K.mul(c[1], BlockChannels * outer));
-        Value to = K.mul(K.add(K.mul(c[0], blocks()), c[1]), blockElements());
+        Value to =
+            K.mul(K.add(K.mul(c[0], blocks()), c[1]), blockElements() / width);
         Value low = K.mul(c[2], packSteps);
         Value high = K.min(K.index(steps), K.add(low, packSteps));
         if (Nest.nExtent() % BlockChannels == 0)

@@ -13,10 +13,11 @@ using namespace mlir;
 namespace boo::compiler {
 
 FilterPack::FilterPack(KernelBuilder &kernel, const ConvNest &nest,
-                       int64_t lanes, int64_t blockChannels, Value source,
-                       Value target)
+                       int64_t width, int64_t lanes, int64_t blockChannels,
+                       Value source, Value target)
     : K(kernel), Nest(nest), Lanes(lanes), BlockChannels(blockChannels),
-      Source(source), Target(target),
+      Outer(nest.problem.filterStrides.outer / width), Source(source),
+      Target(target),
       Compute(cast<MemRefType>(target.getType()).getElementType()) {
   const ConvProblem &p = nest.problem;
   int64_t stride = BlockChannels;
@@ -25,9 +26,9 @@ FilterPack::FilterPack(KernelBuilder &kernel, const ConvNest &nest,
       Dims.push_back({size, from, stride});
     stride *= size;
   };
-  dim(nest.kChannels(), p.filterStrides.channel);
+  dim(nest.kChannels() / width, p.filterStrides.channel);
   for (size_t d = 3; d-- > 0;)
-    dim(p.filter[d], p.filterStrides.spatial[d]);
+    dim(p.filter[d], p.filterStrides.spatial[d] / width);
   std::stable_sort(Dims.begin(), Dims.end(),
                    [](const ReductionDim &a, const ReductionDim &b) {
                      return a.source > b.source;
@@ -50,11 +51,11 @@ void FilterPack::pack(Value from, Value to, Value low, Value high,
     channels = BlockChannels;
   int64_t whole = channels / Lanes * Lanes;
   K.loop(K.index(0), K.index(whole), Lanes, [&](Value first) {
-    packVector(K.add(from, K.mul(first, outer())), K.add(to, first), low, high,
+    packVector(K.add(from, K.mul(first, Outer)), K.add(to, first), low, high,
                Lanes);
   });
   if (channels != whole)
-    packVector(K.add(from, whole * outer()), K.add(to, whole), low, high,
+    packVector(K.add(from, whole * Outer), K.add(to, whole), low, high,
                channels - whole);
 }
 
@@ -89,7 +90,7 @@ std::pair<Value, Value> FilterPack::place(Value from, Value to, Value q) {
 
 void FilterPack::packVector(Value from, Value to, Value low, Value high,
                             int64_t count) {
-  if (outer() == 1) {
+  if (Outer == 1) {
     K.loop(low, high, 1, [&](Value q) {
       auto [source, target] = place(from, to, q);
       storeRow(loadRow(source, count), target);
@@ -111,7 +112,7 @@ void FilterPack::packVector(Value from, Value to, Value low, Value high,
   K.loop(rest, high, 1, [&](Value q) {
     auto [source, target] = place(from, to, q);
     K.loop(K.index(0), K.index(count), 1, [&](Value lane) {
-      Value at = K.add(source, K.mul(lane, outer()));
+      Value at = K.add(source, K.mul(lane, Outer));
       K.store(K.convert(K.load(Source, at), Compute), Target,
               K.add(target, lane));
     });
@@ -125,7 +126,7 @@ void FilterPack::packSquare(Value from, Value to, Value q, int64_t count) {
   Value start = K.add(from, q);
   SmallVector<Value> rows;
   for (int64_t lane = 0; lane != Lanes; ++lane)
-    rows.push_back(lane < count ? loadRow(K.add(start, lane * outer()), Lanes)
+    rows.push_back(lane < count ? loadRow(K.add(start, lane * Outer), Lanes)
                                 : zero(VectorType::get({Lanes}, Compute)));
   SmallVector<Value> columns = transposeSquare(K.builder(), K.loc(), rows);
   for (int64_t i = 0; i != Lanes; ++i)

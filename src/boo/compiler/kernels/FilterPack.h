@@ -13,8 +13,10 @@ namespace boo::compiler {
 /// in squares; anything else goes element by element.
 class FilterPack {
 public:
-  FilterPack(KernelBuilder &kernel, const ConvNest &nest, int64_t lanes,
-             int64_t blockChannels, Value source, Value target);
+  /// `width` elements side by side move as one: 2 for pairs of 16 bits that
+  /// source and target, of 32-bit type, hold in the same order.
+  FilterPack(KernelBuilder &kernel, const ConvNest &nest, int64_t width,
+             int64_t lanes, int64_t blockChannels, Value source, Value target);
 
   /// Whether the whole sum's operands are one run of memory.
   bool isRun() const;
@@ -33,7 +35,6 @@ private:
   /// dimension: a filter stored as it is packed has a single one.
   void mergeDims();
   int64_t steps() const;
-  int64_t outer() const { return Nest.problem.filterStrides.outer; }
   /// Source and target of reduction step `q`.
   std::pair<Value, Value> place(Value from, Value to, Value q);
   void packVector(Value from, Value to, Value low, Value high, int64_t count);
@@ -46,6 +47,7 @@ private:
   KernelBuilder &K;
   const ConvNest &Nest;
   int64_t Lanes, BlockChannels;
+  int64_t Outer; ///< from an output channel to the next
   Value Source, Target;
   mlir::Type Compute;
   std::vector<ReductionDim> Dims; ///< in the source's order, outermost first

@@ -23,7 +23,8 @@ struct EmitOptions {
   bool constantsPacked = false;
 };
 
-/// Writes the module of a group whose anchor is a convolution.
+/// Writes the module of a group whose anchor is a convolution, by a Schedule
+/// that fitConvSchedule has seen.
 StatusOr<KernelModule> emitConv(mlir::MLIRContext &context, const Graph &group,
                                 const Schedule &schedule,
                                 const EmitOptions &options);

@@ -25,15 +25,11 @@ WinogradEmitter::WinogradEmitter(MLIRContext &context, const Graph &group,
       F32(K.type(DType::F32)), Lanes(S.vectorBits / 32),
       BlockChannels(S.nVectors * Lanes), Vector(VectorType::get({Lanes}, F32)),
       TilesH(ceilDiv(P.out[1], T.tile)), TilesW(ceilDiv(P.out[2], T.tile)),
-      Tiles(P.batch * P.out[0] * TilesH * TilesW),
+      Tiles(winogradTiles(P, T.tile)),
       FilterField(options.constantsPacked &&
                           group.value(Nest.filter).role == Role::Constant
                       ? ArgField::Constants
-                      : ArgField::Workspace) {
-  S.mTile = std::min(S.mTile, Tiles);
-  S.wChunk = std::min(S.wChunk, rounds());
-  S.nChunk = std::min(S.nChunk, blocks());
-}
+                      : ArgField::Workspace) {}
 
 int64_t WinogradEmitter::argument(ValueId id) const {
   const std::vector<ValueId> &all = Group.arguments();
@@ -79,9 +75,13 @@ int64_t WinogradEmitter::productsAt() const {
 int64_t WinogradEmitter::temporariesAt() const {
   return productsAt() + T.products() * outputFrequency();
 }
+int64_t WinogradEmitter::gatheredAt() const {
+  return temporariesAt() + T.products() * Lanes;
+}
 int64_t WinogradEmitter::scratchElements() const {
-  // The filter's dispatch keeps one vector's taps there.
-  return std::max(temporariesAt() + T.products() * Lanes,
+  // An operand may be of f64. The filter's dispatch keeps one vector's taps in
+  // scratch.
+  return std::max(gatheredAt() + 2 * T.tile * Lanes,
                   9 * P.inPerGroup() * Lanes);
 }
 
@@ -259,7 +259,7 @@ void WinogradEmitter::emitFilter(int64_t dispatch) {
             K.delinearize(c[1], {ceilDiv(vectors, S.nVectors), S.nVectors});
         Value taps = scratch(0);
         FilterPack pack(
-            K, Nest, Lanes, Lanes,
+            K, Nest, 1, Lanes, Lanes,
             K.buffer(ArgField::In, argument(Nest.filter), K.type(P.dtype)),
             taps);
         Value from = K.add(K.mul(c[0], P.outPerGroup() * outer),

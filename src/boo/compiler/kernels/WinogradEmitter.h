@@ -12,6 +12,7 @@
 //===----------------------------------------------------------------------===//
 #pragma once
 
+#include "boo/compiler/dialect/BlockAccess.h"
 #include "boo/compiler/kernels/KernelBuilder.h"
 #include "boo/compiler/kernels/KernelModule.h"
 #include "boo/compiler/strategy/ConvNest.h"
@@ -72,6 +73,10 @@ private:
   void storeRow(const std::vector<Value> &pixels, Value row, Value channel,
                 const TilePlace &at, int64_t lanes);
 
+  /// Elements of a tail operand; `block` gives its strides.
+  llvm::SmallVector<Value> loadOperand(const TailOperand &tail, Value from,
+                                       VectorBlock block);
+
   /// `matrix` times a column of vectors, in as few operations as its symmetry
   /// allows.
   std::vector<Value> apply(const SmallMatrix &matrix,
@@ -98,7 +103,8 @@ private:
   int64_t outputFrequency() const; ///< the same of the products
   int64_t filterFrequency() const; ///< the same of the transformed filter
   int64_t filterElements() const, copyElements() const, scratchElements() const;
-  int64_t productsAt() const, temporariesAt() const; ///< in scratch
+  int64_t productsAt() const, temporariesAt() const,
+      gatheredAt() const; ///< in scratch
   int64_t copyPitch() const, copyRows() const, copyColumns() const;
 
   const Graph &Group;

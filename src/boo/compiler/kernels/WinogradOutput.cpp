@@ -76,11 +76,9 @@ void WinogradEmitter::storeRow(const std::vector<Value> &pixels, Value row,
   };
   std::vector<SmallVector<Value>> operands;
   for (const TailOperand &tail : Nest.tail)
-    operands.push_back(loadBlock(
-        K.builder(), K.loc(),
-        K.buffer(ArgField::In, argument(tail.value), K.type(tail.dtype)),
-        address(tail.batch, tail.channel, tail.spatial),
-        {columns, Lanes, lanes, tail.spatial[2], tail.channel}));
+    operands.push_back(
+        loadOperand(tail, address(tail.batch, tail.channel, tail.spatial),
+                    {columns, Lanes, lanes, tail.spatial[2], tail.channel}));
   SmallVector<Value> results;
   for (size_t pixel = 0; pixel != pixels.size(); ++pixel) {
     std::map<ValueId, Value> values;
@@ -94,6 +92,28 @@ void WinogradEmitter::storeRow(const std::vector<Value> &pixels, Value row,
       K.buffer(ArgField::Out, 0, K.type(Nest.outType)),
       address(P.outStrides.outer, P.outStrides.channel, P.outStrides.spatial),
       {columns, Lanes, lanes, P.outStrides.spatial[2], P.outStrides.channel});
+}
+
+SmallVector<Value> WinogradEmitter::loadOperand(const TailOperand &tail,
+                                                Value from, VectorBlock block) {
+  Type type = K.type(tail.dtype);
+  Value buffer = K.buffer(ArgField::In, argument(tail.value), type);
+  if (block.laneStride > 1 && block.rowStride > 1) {
+    // Element by element: a loop by way of scratch is the shorter code.
+    Value gathered = K.buffer(ArgField::Scratch, 4 * gatheredAt(), type);
+    K.loop(K.index(0), K.index(block.rows), 1, [&](Value row) {
+      K.loop(K.index(0), K.index(block.count), 1, [&](Value lane) {
+        Value at = K.add(from, K.add(K.mul(row, block.rowStride),
+                                     K.mul(lane, block.laneStride)));
+        K.store(K.load(buffer, at), gathered, K.add(K.mul(row, Lanes), lane));
+      });
+    });
+    buffer = gathered;
+    from = K.index(0);
+    block.rowStride = Lanes;
+    block.laneStride = 1;
+  }
+  return loadBlock(K.builder(), K.loc(), buffer, from, block);
 }
 
 } // namespace boo::compiler

@@ -10,6 +10,7 @@
 #include "boo/compiler/passes/TileCode.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
@@ -26,8 +27,8 @@ namespace {
 class TileLowering : TileCode {
 public:
   TileLowering(BrgemmOp op, int64_t vectorBits, bool fma)
-      : TileCode(op, vectorBits, op.getA().getType().getElementType()),
-        Fma(fma) {}
+      : TileCode(op, vectorBits, op.getBody().front().getArgument(0).getType()),
+        Fma(fma), Pair(op.inPairs() ? 2 : 1) {}
 
   void run() {
     Value zero = arith::ConstantOp::create(Builder, Loc, AccVector,
@@ -58,12 +59,13 @@ private:
   }
 
   SmallVector<Value> kLoop(Value a, Value b, ArrayRef<Value> sums) {
-    int64_t k = Op.getK(), unroll = std::min<int64_t>(Op.getKUnroll(), k);
+    int64_t k = Op.getK() / Pair,
+            unroll = std::min<int64_t>(Op.getKUnroll(), k);
     int64_t rounds = k / unroll;
     SmallVector<Value> inner(sums);
     if (rounds == 1) {
       for (int64_t i = 0; i != unroll; ++i)
-        step(offset(a, i * Op.getAStrides()[2]),
+        step(offset(a, i * Pair * Op.getAStrides()[2]),
              offset(b, i * Op.getBStrides()[1]), inner);
     } else {
       auto loop = scf::ForOp::create(Builder, Loc, index(0), index(rounds),
@@ -73,40 +75,40 @@ private:
       Value i = loop.getInductionVar();
       inner.assign(loop.getRegionIterArgs().begin(),
                    loop.getRegionIterArgs().end());
-      Value aRound = offset(a, i, unroll * Op.getAStrides()[2]);
+      Value aRound = offset(a, i, unroll * Pair * Op.getAStrides()[2]);
       Value bRound = offset(b, i, unroll * Op.getBStrides()[1]);
       for (int64_t j = 0; j != unroll; ++j)
-        step(offset(aRound, j * Op.getAStrides()[2]),
+        step(offset(aRound, j * Pair * Op.getAStrides()[2]),
              offset(bRound, j * Op.getBStrides()[1]), inner);
       scf::YieldOp::create(Builder, Loc, inner);
       inner.assign(loop.getResults().begin(), loop.getResults().end());
     }
     for (int64_t i = rounds * unroll; i != k; ++i)
-      step(offset(a, i * Op.getAStrides()[2]),
+      step(offset(a, i * Pair * Op.getAStrides()[2]),
            offset(b, i * Op.getBStrides()[1]), inner);
     return inner;
   }
 
-  /// One k: sums[m][v] += A[m] * B[v].
+  /// One k, or pair of k: sums[m][v] += A[m] * B[v].
   void step(Value a, Value b, SmallVectorImpl<Value> &sums) {
     SmallVector<Value> row;
+    auto rowType =
+        VectorType::get({Pair * Lanes}, Op.getB().getType().getElementType());
     for (int64_t v = 0; v != Vectors; ++v)
-      row.push_back(vector::LoadOp::create(Builder, Loc, AccVector, Op.getB(),
-                                           offset(b, v * Lanes)));
+      row.push_back(vector::LoadOp::create(Builder, Loc, rowType, Op.getB(),
+                                           offset(b, v * Pair * Lanes)));
     if (int64_t distance = Op.getPrefetch())
       for (int64_t v = 0; v != Vectors; ++v)
         memref::PrefetchOp::create(
             Builder, Loc, Op.getB(),
-            offset(b, distance * Op.getBStrides()[1] + v * Lanes),
+            offset(b, distance * Op.getBStrides()[1] + v * Pair * Lanes),
             /*isWrite=*/false, /*localityHint=*/3, /*isDataCache=*/true);
     bool depthwise = Op.getAStrides()[1] == 1;
     for (int64_t m = 0; m != M; ++m) {
       Value at = offset(a, m * Op.getAStrides()[0]);
       Value element;
-      if (!depthwise) {
-        element = memref::LoadOp::create(Builder, Loc, Op.getA(), at);
-        element = vector::BroadcastOp::create(Builder, Loc, AccVector, element);
-      }
+      if (!depthwise)
+        element = Pair == 1 ? broadcast(at) : broadcastPair(at);
       for (int64_t v = 0; v != Vectors; ++v) {
         if (depthwise)
           element = loadLanes(Op.getA(), offset(at, v * Lanes), lanesOf(v));
@@ -116,7 +118,36 @@ private:
     }
   }
 
+  Value broadcast(Value at) {
+    Value element = memref::LoadOp::create(Builder, Loc, Op.getA(), at);
+    return vector::BroadcastOp::create(Builder, Loc, AccVector, element);
+  }
+
+  /// Two elements of A, repeated for every lane.
+  Value broadcastPair(Value at) {
+    Type half = Op.getA().getType().getElementType();
+    Type word = Builder.getI32Type();
+    Value pair = vector::LoadOp::create(
+        Builder, Loc, VectorType::get({2}, half), Op.getA(), at);
+    pair = vector::BitCastOp::create(Builder, Loc, VectorType::get({1}, word),
+                                     pair);
+    pair = vector::ExtractOp::create(Builder, Loc, pair, 0);
+    pair = vector::BroadcastOp::create(Builder, Loc,
+                                       VectorType::get({Lanes}, word), pair);
+    return vector::BitCastOp::create(Builder, Loc,
+                                     VectorType::get({2 * Lanes}, half), pair);
+  }
+
   Value multiplyAdd(Value a, Value b, Value c) {
+    if (Pair == 2) {
+      // Two products a lane, each added with one rounding.
+      std::string name =
+          "llvm.x86.avx512bf16.dpbf16ps." + std::to_string(32 * Lanes);
+      return LLVM::CallIntrinsicOp::create(Builder, Loc, AccVector,
+                                           Builder.getStringAttr(name),
+                                           ValueRange{c, b, a})
+          .getResult(0);
+    }
     if (Fma)
       return vector::FMAOp::create(Builder, Loc, a, b, c);
     Value product = arith::MulFOp::create(Builder, Loc, a, b);
@@ -124,6 +155,7 @@ private:
   }
 
   bool Fma;
+  int64_t Pair; ///< elements of k in a step
 };
 
 struct LowerBrgemm : impl::LowerBrgemmBase<LowerBrgemm> {
@@ -133,7 +165,8 @@ struct LowerBrgemm : impl::LowerBrgemmBase<LowerBrgemm> {
     SmallVector<BrgemmOp> tiles;
     getOperation().walk([&](BrgemmOp op) { tiles.push_back(op); });
     for (BrgemmOp op : tiles) {
-      unsigned bits = op.getA().getType().getElementTypeBitWidth();
+      unsigned bits =
+          op.getBody().front().getArgument(0).getType().getIntOrFloatBitWidth();
       if (vectorBits < bits || vectorBits % bits != 0) {
         op.emitError("boo-lower-brgemm: vectors of ")
             << int64_t(vectorBits) << " bits hold no whole number of " << bits

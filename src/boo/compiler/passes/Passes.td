@@ -135,12 +135,15 @@ def LowerBrgemm : Pass<"boo-lower-brgemm", "mlir::func::FuncOp"> {
     when that is long, a loop round one copy, through buffers on the stack. The
     last vector of n is masked where it reads or writes an operand that is not
     padded. `vector-bits` is the width of a register; without `fma`, products
-    and sums are separate instructions.
+    and sums are separate instructions. Pairs of bf16 go through AVX512-BF16's
+    dot product.
   }];
   let options = [
     Option<"vectorBits", "vector-bits", "int64_t", "512", "Bits of a vector">,
     Option<"fma", "fma", "bool", "true", "Use fused multiply-add">];
-  let dependentDialects = ["mlir::arith::ArithDialect", "mlir::scf::SCFDialect",
+  let dependentDialects = ["mlir::arith::ArithDialect",
+                           "mlir::LLVM::LLVMDialect",
+                           "mlir::scf::SCFDialect",
                            "mlir::memref::MemRefDialect",
                            "mlir::vector::VectorDialect"];
 }

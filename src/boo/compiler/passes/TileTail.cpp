@@ -51,11 +51,8 @@ SmallVector<Value> unrollTail(OpBuilder &builder, Location loc, Block &body,
   return results;
 }
 
-/// At least `size` elements on the stack: the buffer of that number and type
-/// which an earlier tile of the function made, or a new one. Only one tile is
-/// at work at a time.
-static Value stackBuffer(OpBuilder &builder, Location loc, int64_t number,
-                         Type element, int64_t size) {
+Value stackBuffer(OpBuilder &builder, Location loc, int64_t number,
+                  Type element, int64_t size) {
   const char *name = "boo.tail_buffer";
   auto type = MemRefType::get({size}, element);
   Operation *parent = builder.getInsertionBlock()->getParentOp();

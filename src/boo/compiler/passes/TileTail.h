@@ -12,6 +12,12 @@ using TailArguments = llvm::SmallVector<llvm::SmallVector<mlir::Value>>;
 /// be most of the code and of the time to compile it.
 bool isLongTail(mlir::Block &body);
 
+/// At least `size` elements on the stack: the buffer of that number and type
+/// which an earlier tile of the function made, or a new one. Only one tile is
+/// at work at a time.
+mlir::Value stackBuffer(mlir::OpBuilder &builder, mlir::Location loc,
+                        int64_t number, mlir::Type element, int64_t size);
+
 /// The results of the scalar `body` of a boo.brgemm on vectors of `lanes`, as a
 /// copy of the body for each of them.
 llvm::SmallVector<mlir::Value> unrollTail(mlir::OpBuilder &builder,

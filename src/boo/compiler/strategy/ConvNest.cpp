@@ -114,12 +114,14 @@ ConvNest boo::compiler::makeConvNest(const Graph &group) {
   return nest;
 }
 
-std::string ConvNest::needsScratch() const {
+std::string ConvNest::needsScratch(bool pairs) const {
   const ConvProblem &p = problem;
   int64_t last = (p.out[2] - 1) * p.stride[2] +
                  (p.filter[2] - 1) * p.dilation[2] - p.padLo[2];
-  if (p.dtype != computeType())
+  if (!pairs && p.dtype != computeType())
     return "it is widened to " + std::string(dtypeName(computeType()));
+  if (pairs && (p.inStrides.channel != 1 || kChannels() % 2 != 0))
+    return "its channels are not contiguous pairs";
   if (p.padLo[2] != 0 || last >= p.in[2])
     return "its edges are padded";
   if (depthwise && p.inStrides.channel != 1)

@@ -38,7 +38,8 @@ struct ConvNest {
   int64_t groupLoops() const { return depthwise ? 1 : problem.groups; }
 
   /// Why register tiles cannot read the input where it lies; "" when they can.
-  std::string needsScratch() const;
+  /// `pairs`: products of bf16 pairs, else of the type that is computed in.
+  std::string needsScratch(bool pairs) const;
 };
 
 /// The nest of a group whose first node is a convolution. Spatial dimensions

@@ -11,6 +11,7 @@
 #include "boo/compiler/strategy/RegisterTile.h"
 #include "boo/compiler/strategy/Strategy.h"
 #include "boo/compiler/strategy/WinogradStrategy.h"
+#include "boo/ops/conv/Winograd.h"
 
 #include <algorithm>
 
@@ -21,8 +22,9 @@ namespace {
 
 class ConvStrategy {
 public:
-  ConvStrategy(const ConvNest &nest, const Target &target)
-      : Nest(nest), P(nest.problem), T(target),
+  ConvStrategy(const ConvNest &nest, const Target &target,
+               std::string_view math)
+      : Nest(nest), P(nest.problem), T(target), Math(math),
         Registers(registerFile(target.isa)),
         ElementBytes(dtypeBytes(nest.computeType())) {}
 
@@ -44,6 +46,10 @@ public:
       chooseAmxTile();
     else
       chooseTile();
+    if (!Result.schedule.amx && wantsDot()) {
+      Result.schedule.dot = true;
+      ElementBytes = 2;
+    }
     chooseInput();
     chooseChunks();
     chooseSharing();
@@ -68,6 +74,23 @@ private:
              : "no amx: " + std::to_string(Nest.kChannels()) +
                    " channels would fill less than half of its tiles");
     return fits;
+  }
+
+  /// Whether the vector unit multiplies bf16 pairs: like the matrix unit it
+  /// takes denormals as zeros, which strict mathematics does not allow.
+  bool wantsDot() {
+    if (P.dtype != DType::BF16 || Nest.depthwise)
+      return false;
+    std::string reason = !T.fastBf16Dot ? "the target has no fast one"
+                         : Math == "strict"
+                             ? "strict mathematics keeps denormals"
+                         : Nest.kChannels() < 2 ? "one channel makes no pairs"
+                                                : "";
+    Result.why.push_back(
+        reason.empty() ? "dot: bf16 products in pairs, which take denormal "
+                         "operands and sums as zeros"
+                       : "no bf16 dot product: " + reason);
+    return reason.empty();
   }
 
   /// Sums, A and B in eight tiles: 2 x 2, or 1 x 3 for short rows.
@@ -113,7 +136,7 @@ private:
   }
 
   void chooseInput() {
-    std::string reason = Nest.needsScratch();
+    std::string reason = Nest.needsScratch(Result.schedule.pairs());
     if (Result.schedule.amx)
       scratch("the matrix unit reads whole tiles, zeros included");
     else if (!reason.empty())
@@ -196,6 +219,7 @@ private:
   const ConvNest &Nest;
   const ConvProblem &P;
   const Target &T;
+  std::string_view Math;
   RegisterFile Registers;
   int64_t ElementBytes, Lanes = 1;
   Decision Result;
@@ -208,13 +232,28 @@ StatusOr<Decision> boo::compiler::decideConv(const Graph &group,
                                              const Mode &mode,
                                              std::optional<Algorithm> asked) {
   ConvNest nest = makeConvNest(group);
-  Decision direct = ConvStrategy(nest, target).decide();
+  Decision direct = ConvStrategy(nest, target, mode.math).decide();
   if (asked == direct.schedule.algorithm)
     return direct;
   bool filterIsFree =
       mode.constantsPacked && group.value(nest.filter).role == Role::Constant;
   return weighWinograd(nest, target, mode.math, filterIsFree, std::move(direct),
                        asked);
+}
+
+Schedule boo::compiler::fitConvSchedule(const Graph &group, Schedule schedule) {
+  ConvNest nest = makeConvNest(group);
+  int64_t width = nest.problem.out[2];
+  if (int64_t tile = winogradTile(algorithmName(schedule.algorithm)))
+    width = winogradTiles(nest.problem, tile);
+  int64_t lanes = schedule.vectorBits / (8 * dtypeBytes(nest.computeType()));
+  // A matrix unit takes whole tiles.
+  if (!schedule.amx)
+    schedule.mTile = std::min(schedule.mTile, width);
+  schedule.wChunk = std::min(schedule.wChunk, ceilDiv(width, schedule.mTile));
+  schedule.nChunk = std::min(
+      schedule.nChunk, ceilDiv(nest.nExtent(), schedule.nVectors * lanes));
+  return schedule;
 }
 
 Status boo::compiler::checkConvSchedule(const Graph &group,
@@ -251,7 +290,12 @@ Status boo::compiler::checkConvSchedule(const Graph &group,
           "amx=1 needs scratch_input=1, vector_bits=512 and an m_tile "
           "of 16 or 32 whose sums, A and B fit eight tiles");
   }
-  if (std::string reason = nest.needsScratch();
+  if (schedule.dot &&
+      (!target.fastBf16Dot || nest.problem.dtype != DType::BF16 ||
+       nest.depthwise || schedule.amx || vector < 128))
+    return refuse("dot=1 needs a dense bf16 convolution, a target with "
+                  "bf16dot=1, vector_bits of at least 128 and no amx");
+  if (std::string reason = nest.needsScratch(schedule.pairs());
       !reason.empty() && !schedule.scratchInput)
     return refuse("scratch_input=0 cannot serve this input: " + reason);
   return Status::ok();

@@ -32,6 +32,7 @@ constexpr Field fields[] = {
     {"vector_bits", &Schedule::vectorBits, nullptr, 64, 4096},
     {"fma", nullptr, &Schedule::fma, 0, 1},
     {"amx", nullptr, &Schedule::amx, 0, 1},
+    {"dot", nullptr, &Schedule::dot, 0, 1},
     {"m_tile", &Schedule::mTile, nullptr, 1, 64},
     {"n_vectors", &Schedule::nVectors, nullptr, 1, 64},
     {"k_unroll", &Schedule::kUnroll, nullptr, 1, 16},

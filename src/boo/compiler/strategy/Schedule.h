@@ -34,20 +34,22 @@ struct Schedule {
   int64_t vectorBits = 512; ///< of the ISA's registers
   bool fma = true;          ///< the ISA multiplies and adds in one instruction
   bool amx = false;         ///< bf16 by matrix unit: tiles of 16 x 16 sums
-  int64_t mTile = 1;        ///< output pixels (Winograd: tiles) of a register
-                            ///< tile
-  int64_t nVectors = 1;     ///< vectors of output channels of a register tile
-  int64_t kUnroll = 1; ///< reduction steps in a round of the innermost loop
-  int64_t nChunk = 1;  ///< channel blocks that one grid tile works through
-  int64_t wChunk =
-      1; ///< register tiles of a row (pointwise: vectors; Winograd:
-         ///< of all output) that one grid tile works through
+  bool dot = false;     ///< bf16 by dot products of pairs in the vector unit
+  int64_t mTile = 1;    ///< output pixels (Winograd: tiles) of a register tile
+  int64_t nVectors = 1; ///< vectors of output channels of a register tile
+  int64_t kUnroll = 1;  ///< reduction steps in a round of the innermost loop
+  int64_t nChunk = 1;   ///< channel blocks that one grid tile works through
+  /// Register tiles of a row (pointwise: vectors; Winograd: register tiles of
+  /// all output) that one grid tile works through.
+  int64_t wChunk = 1;
   bool scratchInput = false; ///< rows of input are copied (padded, widened);
                              ///< Winograd: all of it, channels last
   bool filterOuter = false;  ///< grid: channel chunks outermost, else innermost
   bool serial = false;       ///< one grid tile: too little work to share
   int64_t prefetch = 0;      ///< reduction steps that filter loads run ahead
 
+  /// Whether bf16 is multiplied as it is, in pairs of reduction steps.
+  bool pairs() const { return amx || dot; }
   bool operator==(const Schedule &) const = default;
 };
 

@@ -63,6 +63,8 @@ static Status checkSchedule(const Target &target, const Schedule &schedule) {
                            std::string(isaName(target.isa)));
   if (schedule.amx && schedule.algorithm != Algorithm::Direct)
     return invalidArgument("schedule: amx=1 serves direct convolutions only");
+  if (schedule.dot && isWinograd(schedule.algorithm))
+    return invalidArgument("schedule: dot=1 serves direct convolutions only");
   return Status::ok();
 }
 
@@ -91,6 +93,7 @@ StatusOr<Decision> boo::compiler::decide(const Graph &group,
   case Op::Conv: {
     BOO_RETURN_IF_ERROR(checkConvGroup(group));
     BOO_ASSIGN_OR_RETURN(decision, decideConv(group, target, mode, asked));
+    decision.schedule = fitConvSchedule(group, decision.schedule);
     break;
   }
   case Op::Pointwise:
@@ -112,8 +115,10 @@ StatusOr<Decision> boo::compiler::decide(const Graph &group,
   BOO_ASSIGN_OR_RETURN(decision.schedule,
                        parseSchedule(tuningEntry, decision.schedule));
   BOO_RETURN_IF_ERROR(checkSchedule(target, decision.schedule));
-  if (group.nodes().front().op == Op::Conv)
+  if (group.nodes().front().op == Op::Conv) {
     BOO_RETURN_IF_ERROR(checkConvSchedule(group, target, decision.schedule));
+    decision.schedule = fitConvSchedule(group, decision.schedule);
+  }
   decision.why.push_back("tuned: " + std::string(tuningEntry));
   return decision;
 }

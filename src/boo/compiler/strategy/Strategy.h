@@ -39,6 +39,11 @@ RegisterFile registerFile(Isa isa);
 Status checkConvSchedule(const Graph &group, const Target &target,
                          const Schedule &schedule);
 
+/// `schedule` without what the group is too small for: a row's pixels, its
+/// register tiles and the blocks of channels bound m_tile, w_chunk and n_chunk.
+/// The emitter wants this form.
+Schedule fitConvSchedule(const Graph &group, Schedule schedule);
+
 /// `asked`: the algorithm that a tuning entry names.
 StatusOr<Decision> decideConv(const Graph &group, const Target &target,
                               const Mode &mode, std::optional<Algorithm> asked);

@@ -38,11 +38,10 @@ std::string percent(double ratio) {
 class WinogradPlan {
 public:
   WinogradPlan(const ConvNest &nest, const Target &target, int64_t tile,
-               bool filterIsFree)
+               bool filterIsFree, bool directInPairs)
       : P(nest.problem), Target(target), T(winogradTransform(tile)),
-        FilterIsFree(filterIsFree),
-        Tiles(P.batch * P.out[0] * ceilDiv(P.out[1], tile) *
-              ceilDiv(P.out[2], tile)) {
+        FilterIsFree(filterIsFree), DirectInPairs(directInPairs),
+        Tiles(winogradTiles(P, tile)) {
     chooseTile();
     chooseStrips();
     S.algorithm = tile == 4 ? Algorithm::Winograd4x4 : Algorithm::Winograd2x2;
@@ -77,7 +76,9 @@ public:
                        widest);
     double filter = 4.0 * double(P.reduction()) * double(P.outChannels);
     double rows = double(P.batch) * double(P.out[0]) * double(P.out[1]);
-    return best.cost * rows * double(P.reduction()) * double(P.groups) +
+    // A pair's dot product takes a multiplication's time.
+    double steps = double(P.reduction()) / (DirectInPairs ? 2 : 1);
+    return best.cost * rows * steps * double(P.groups) +
            (filter > double(Target.l2Bytes) ? filter * cyclesPerByte : 0);
   }
 
@@ -218,7 +219,7 @@ private:
   const ConvProblem &P;
   const boo::Target &Target;
   const WinogradTransform &T;
-  bool FilterIsFree;
+  bool FilterIsFree, DirectInPairs;
   int64_t Tiles;
   Schedule S;
   double ProductCost = 0;
@@ -276,7 +277,7 @@ boo::compiler::weighWinograd(const ConvNest &nest, const Target &target,
   std::vector<WinogradPlan> allowed;
   std::vector<std::string> why;
   for (int64_t tile : {4, 2}) {
-    WinogradPlan plan(nest, target, tile, filterIsFree);
+    WinogradPlan plan(nest, target, tile, filterIsFree, direct.schedule.dot);
     if (isAsked && plan.schedule().algorithm != *asked)
       continue;
     std::string reason = exceedsBudget(plan, nest.problem, math);

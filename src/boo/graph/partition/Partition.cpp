@@ -30,6 +30,7 @@ private:
   void place(size_t index);
   bool canJoin(size_t index, ValueId operand) const;
   bool isPointwiseOnly(int group) const;
+  bool fits(std::vector<size_t> nodes, size_t added) const;
   Group build(const std::vector<size_t> &nodes) const;
 
   const Graph &G;
@@ -90,6 +91,24 @@ bool Partitioner::canJoin(size_t index, ValueId operand) const {
          value.type.sizes == G.value(node.results[0]).type.sizes;
 }
 
+/// Whether `nodes` and the node `added` are no more than a group may hold.
+bool Partitioner::fits(std::vector<size_t> nodes, size_t added) const {
+  nodes.push_back(added);
+  std::set<ValueId> made, read;
+  size_t length = 0;
+  for (size_t index : nodes) {
+    const Node &node = G.nodes()[index];
+    made.insert(node.results.begin(), node.results.end());
+    if (!isTailOp(node.op))
+      continue;
+    ++length;
+    read.merge(distinctOperands(node));
+  }
+  size_t operands = size_t(std::count_if(
+      read.begin(), read.end(), [&](ValueId id) { return !made.count(id); }));
+  return length <= maxTailNodes && operands <= maxTailOperands;
+}
+
 void Partitioner::place(size_t index) {
   // The group of an anchor comes first, then the one that is ready last.
   int best = -1;
@@ -98,6 +117,8 @@ void Partitioner::place(size_t index) {
     if (!canJoin(index, id))
       continue;
     int group = GroupOf[size_t(G.value(id).producer)];
+    if (!fits(Members[size_t(group)], index))
+      continue;
     bool isLone = isPointwiseOnly(group);
     if (isLone)
       lone.insert(group);
@@ -117,10 +138,14 @@ void Partitioner::place(size_t index) {
   if (lone.count(best)) {
     lone.erase(best);
     for (int other : lone) {
+      std::vector<size_t> both = members;
+      both.insert(both.end(), Members[size_t(other)].begin(),
+                  Members[size_t(other)].end());
+      if (!fits(both, index))
+        continue;
       for (size_t member : Members[size_t(other)])
         GroupOf[member] = best;
-      members.insert(members.end(), Members[size_t(other)].begin(),
-                     Members[size_t(other)].end());
+      members = std::move(both);
       Members[size_t(other)].clear();
     }
     std::sort(members.begin(), members.end());

@@ -26,10 +26,16 @@ struct Group {
   std::vector<ValueId> outputs;
 };
 
+/// The most that a group holds beside its anchor, so that compiling it takes
+/// about a second at worst: the time grows faster than the length.
+constexpr size_t maxTailNodes = 64;
+constexpr size_t maxTailOperands = 16; ///< values that come from outside
+
 /// Groups in an order in which each finds its arguments ready. A node joins the
 /// group of its operand when it is pointwise (or a cast), that operand has no
-/// other user and is no output, the sizes agree, and no other operand depends
-/// on the group from outside of it.
+/// other user and is no output, the sizes agree, no other operand depends on
+/// the group from outside of it, and the group stays within the limits above.
+/// Past them a new group goes on, with what the full one has made as operand.
 StatusOr<std::vector<Group>> partition(const Graph &graph);
 
 /// Groups, their edges and one memory arena for what passes between them.

@@ -151,6 +151,78 @@ TEST(Partition, AnAnchorsTailTakesNoSideRun) {
   EXPECT_THAT(shapeOf(groups), ElementsAre("pointwise", "conv+pointwise"));
 }
 
+/// Nodes and arguments of each group, in order.
+std::vector<std::pair<size_t, size_t>>
+lengthsOf(const std::vector<Group> &groups) {
+  std::vector<std::pair<size_t, size_t>> lengths;
+  for (const Group &group : groups)
+    lengths.emplace_back(group.graph.nodes().size(), group.arguments.size());
+  return lengths;
+}
+
+TEST(Partition, LongTailsGoOnInLoneGroups) {
+  Builder b;
+  ValueId value = b.conv(b.x);
+  for (size_t i = 0; i != 2 * maxTailNodes + 3; ++i)
+    value = b.relu(value);
+  b.graph.addOutput(value);
+  auto groups = groupsOf(b.graph);
+  using Pair = std::pair<size_t, size_t>;
+  EXPECT_THAT(lengthsOf(groups),
+              ElementsAre(Pair(1 + maxTailNodes, 2), Pair(maxTailNodes, 1),
+                          Pair(3, 1)));
+  EXPECT_THAT(groups[1].arguments, ElementsAre(groups[0].outputs[0]));
+  EXPECT_THAT(groups[2].arguments, ElementsAre(groups[1].outputs[0]));
+  EXPECT_TRUE(makePlan(b.graph).isOk());
+}
+
+TEST(Partition, WhatPassesBetweenPiecesOfATailHasItsNodesType) {
+  Builder b;
+  ValueId value = b.conv(b.x);
+  TensorType half = b.type;
+  half.dtype = DType::F16;
+  for (size_t i = 0; i != maxTailNodes; ++i)
+    value = i + 1 == maxTailNodes
+                ? b.graph.addNode(Op::Cast, {value}, {{"to", DType::F16}},
+                                  {half})[0]
+                : b.relu(value);
+  b.graph.addOutput(b.graph.addPointwise(PointwiseFn::Relu, {value}, half));
+  auto groups = groupsOf(b.graph);
+  ASSERT_EQ(groups.size(), 2u);
+  const Graph &rest = groups[1].graph;
+  EXPECT_EQ(rest.value(rest.arguments()[0]).type.dtype, DType::F16);
+}
+
+TEST(Partition, TailsOfManyOperandsGoOnInLoneGroups) {
+  Builder b;
+  ValueId value = b.conv(b.x);
+  for (size_t i = 0; i != 2 * maxTailOperands + 4; ++i)
+    value = b.add(value, b.graph.addArgument(b.type));
+  b.graph.addOutput(value);
+  auto groups = groupsOf(b.graph);
+  // The value that a piece goes on with is one of its operands; the anchor's
+  // input and filter are none.
+  using Pair = std::pair<size_t, size_t>;
+  EXPECT_THAT(lengthsOf(groups),
+              ElementsAre(Pair(1 + maxTailOperands, 2 + maxTailOperands),
+                          Pair(maxTailOperands - 1, maxTailOperands),
+                          Pair(5, 6)));
+}
+
+TEST(Partition, LoneRunsThatMeetAndExceedAGroupStayApart) {
+  Builder b;
+  ValueId left = b.x, right = b.x;
+  for (size_t i = 0; i != maxTailNodes / 2 + 1; ++i) {
+    left = b.relu(left);
+    right = b.relu(right);
+  }
+  b.graph.addOutput(b.add(left, right));
+  using Pair = std::pair<size_t, size_t>;
+  EXPECT_THAT(lengthsOf(groupsOf(b.graph)),
+              ElementsAre(Pair(maxTailNodes / 2 + 1, 1),
+                          Pair(maxTailNodes / 2 + 2, 2)));
+}
+
 TEST(Partition, DeadNodesAndInnerStridesLeaveNoTrace) {
   Builder plain, odd;
   plain.graph.addOutput(plain.relu(plain.conv(plain.x)));

@@ -58,12 +58,12 @@ template <typename T> struct Dense {
 
 template <typename T, typename Get>
 Dense<T> makeDense(const ConvProblem &p, const TensorView &input,
-                   const TensorView &filter, int threads, Get get) {
+                   const TensorView &filter, Workers workers, Get get) {
   Dense<T> dense;
   int64_t pixels = volume(p.in), taps = volume(p.filter);
   dense.input.resize(size_t((p.batch * pixels + 1) * p.inChannels));
   ConvProblem::Strides from = stridesOf(input);
-  parallelFor(p.batch * pixels, 256, threads, [&](int64_t begin, int64_t end) {
+  parallelFor(p.batch * pixels, 256, workers, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i != end; ++i) {
       int64_t index = i / pixels * from.outer +
                       spatialOffset(from, unravel(i % pixels, p.in));
@@ -79,7 +79,7 @@ Dense<T> makeDense(const ConvProblem &p, const TensorView &input,
   // Lanes past the last channel stay 0 and are dropped later.
   dense.filter.resize(size_t(p.groups * tiles * tileSize));
   from = stridesOf(filter);
-  parallelFor(p.outChannels, 1, threads, [&](int64_t begin, int64_t end) {
+  parallelFor(p.outChannels, 1, workers, [&](int64_t begin, int64_t end) {
     for (int64_t k = begin; k != end; ++k) {
       int64_t inGroup = k % p.outPerGroup();
       T *to = &dense.filter[size_t(
@@ -130,7 +130,7 @@ int64_t inputOffset(const ConvProblem &p, int64_t pixel, const Vec3 &tap) {
 
 /// Calls `store(output index, sum)` for every output, from several threads.
 template <typename T, typename Store>
-void convolve(const ConvProblem &p, const Dense<T> &dense, int threads,
+void convolve(const ConvProblem &p, const Dense<T> &dense, Workers workers,
               Store store) {
   constexpr int64_t Tile = TileChannels<T>;
   int64_t taps = volume(p.filter), outPixels = volume(p.out);
@@ -160,7 +160,8 @@ void convolve(const ConvProblem &p, const Dense<T> &dense, int threads,
                         unravel(tap, p.filter));
     int64_t firstColumn = piece % columnPieces * PieceColumns;
     int64_t endColumn = std::min(firstColumn + PieceColumns, columns);
-    for (int64_t column = firstColumn; column != endColumn; ++column) {
+    for (int64_t column = firstColumn; column != endColumn && !workers.giveUp();
+         ++column) {
       int64_t group = column / tiles, inGroup = column % tiles * Tile;
       int64_t lanes = std::min(Tile, p.outPerGroup() - inGroup);
       int64_t k = group * p.outPerGroup() + inGroup;
@@ -180,7 +181,7 @@ void convolve(const ConvProblem &p, const Dense<T> &dense, int threads,
       }
     }
   };
-  parallelFor(pixelPieces * columnPieces, 1, threads,
+  parallelFor(pixelPieces * columnPieces, 1, workers,
               [&](int64_t begin, int64_t end) {
                 std::vector<int64_t> offsets(size_t(piecePixels * taps));
                 for (int64_t piece = begin; piece != end; ++piece)
@@ -192,12 +193,12 @@ void convolve(const ConvProblem &p, const Dense<T> &dense, int threads,
 /// times the sum covers both: (|x| + dx / factor) * (|w| + dw / factor).
 template <typename T>
 void convolveMagnitudes(const ConvProblem &p, const TensorView &input,
-                        const TensorView &filter, double factor, int threads,
-                        Tensor &result) {
+                        const TensorView &filter, double factor,
+                        Workers workers, Tensor &result) {
   auto magnitude = [factor](const TensorView &view, int64_t index) {
     return T(std::fabs(view.value(index)) + view.error(index) / factor);
   };
-  Dense<T> dense = makeDense<T>(p, input, filter, threads, magnitude);
+  Dense<T> dense = makeDense<T>(p, input, filter, workers, magnitude);
   double terms = double(p.reduction());
   // These sums were rounded too, products of tiny numbers to 0 at worst; and
   // the kernel's rounding acts on operands that are off.
@@ -205,7 +206,7 @@ void convolveMagnitudes(const ConvProblem &p, const TensorView &input,
       1 + 2 * (terms + 8) * std::numeric_limits<T>::epsilon() + 2 * factor;
   double lost = terms * floatLimits(p.accType).subnormal;
   double largest = floatLimits(p.accType).largest;
-  convolve<T>(p, dense, threads, [&](size_t index, T sum) {
+  convolve<T>(p, dense, workers, [&](size_t index, T sum) {
     double bound = double(sum) * slack;
     // Partial sums may overflow where the result does not.
     result.errors[index] = bound <= largest
@@ -231,7 +232,8 @@ bool hasUnknown(const TensorView &view) {
 StatusOr<Tensor> boo::evaluateConv(const ConvProblem &problem,
                                    const TensorView &input,
                                    const TensorView &filter,
-                                   std::string_view algorithm, int threads) {
+                                   std::string_view algorithm,
+                                   Workers workers) {
   BOO_ASSIGN_OR_RETURN(double factor, convErrorFactor(algorithm, problem));
   Tensor result;
   size_t count =
@@ -242,20 +244,22 @@ StatusOr<Tensor> boo::evaluateConv(const ConvProblem &problem,
       return view.value(index);
     };
     Dense<double> dense =
-        makeDense<double>(problem, input, filter, threads, value);
-    convolve<double>(problem, dense, threads, [&](size_t index, double sum) {
+        makeDense<double>(problem, input, filter, workers, value);
+    convolve<double>(problem, dense, workers, [&](size_t index, double sum) {
       result.values[index] = sum;
     });
   }
+  if (workers.giveUp())
+    return cancelledReference();
   result.errors.resize(count);
   // Floats hold magnitudes of narrow types only, and sums of a million terms.
   if (problem.dtype != DType::F64 && problem.reduction() < (1 << 20))
-    convolveMagnitudes<float>(problem, input, filter, factor, threads, result);
+    convolveMagnitudes<float>(problem, input, filter, factor, workers, result);
   else
-    convolveMagnitudes<double>(problem, input, filter, factor, threads, result);
+    convolveMagnitudes<double>(problem, input, filter, factor, workers, result);
   int64_t tile = refusesWinograd(problem).empty() ? winogradTile(algorithm) : 0;
   if (tile != 0)
-    raiseWinogradErrors(problem, input, filter, tile, threads, result.errors);
+    raiseWinogradErrors(problem, input, filter, tile, workers, result.errors);
 
   // An infinity or a NaN is certain when it comes from exact operands, but
   // among a tile's inputs an infinity may end as a NaN and the reverse.

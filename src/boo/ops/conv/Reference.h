@@ -14,6 +14,6 @@ namespace boo {
 /// not been rounded to the output's dtype yet.
 StatusOr<Tensor> evaluateConv(const ConvProblem &problem,
                               const TensorView &input, const TensorView &filter,
-                              std::string_view algorithm, int threads);
+                              std::string_view algorithm, Workers workers);
 
 } // namespace boo

@@ -1,6 +1,7 @@
 //===- Winograd.cpp - Minimal filtering of 3x3 convolutions ---------------===//
 
 #include "boo/ops/conv/Winograd.h"
+#include "boo/base/Math.h"
 
 #include <algorithm>
 #include <cassert>
@@ -80,6 +81,10 @@ double WinogradTransform::amplification() const {
 
 int64_t boo::winogradTile(std::string_view algorithm) {
   return algorithm == "winograd-4x4" ? 4 : algorithm == "winograd-2x2" ? 2 : 0;
+}
+
+int64_t boo::winogradTiles(const ConvProblem &p, int64_t tile) {
+  return p.batch * p.out[0] * ceilDiv(p.out[1], tile) * ceilDiv(p.out[2], tile);
 }
 
 std::string boo::refusesWinograd(const ConvProblem &p) {

@@ -50,6 +50,9 @@ const WinogradTransform &winogradTransform(int64_t tile);
 /// "winograd-2x2"; 0 for any other.
 int64_t winogradTile(std::string_view algorithm);
 
+/// Tiles of all outputs.
+int64_t winogradTiles(const ConvProblem &problem, int64_t tile);
+
 /// Why a convolution cannot be computed so; "" when it can.
 std::string refusesWinograd(const ConvProblem &problem);
 

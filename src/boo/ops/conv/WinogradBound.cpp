@@ -35,18 +35,18 @@ void sandwich(const SmallMatrix &matrix, const double *x, double *result) {
 class TileErrors {
 public:
   TileErrors(const ConvProblem &problem, const TensorView &input,
-             const TensorView &filter, int64_t tile, int threads)
+             const TensorView &filter, int64_t tile, Workers workers)
       : P(problem), Input(input), Filter(filter), T(winogradTransform(tile)),
-        Threads(threads), Factor(winogradRoundings(problem.inPerGroup()) *
-                                 floatLimits(DType::F32).unit),
+        TheWorkers(workers), Factor(winogradRoundings(problem.inPerGroup()) *
+                                    floatLimits(DType::F32).unit),
         TilesH(ceilDiv(P.out[1], tile)), TilesW(ceilDiv(P.out[2], tile)),
-        Tiles(P.batch * P.out[0] * TilesH * TilesW) {}
+        Tiles(winogradTiles(P, tile)) {}
 
   void raise(std::vector<double> &errors) {
     transformFilter();
     transformInput();
     multiply();
-    parallelFor(Tiles, 1, Threads, [&](int64_t begin, int64_t end) {
+    parallelFor(Tiles, 1, TheWorkers, [&](int64_t begin, int64_t end) {
       for (int64_t tile = begin; tile != end; ++tile)
         for (int64_t k = 0; k != P.outChannels; ++k)
           raiseTile(tile, k, errors);
@@ -75,7 +75,7 @@ private:
     int64_t channels = P.inPerGroup();
     U.resize(size_t(T.products() * P.outChannels * channels));
     size_t rank = Filter.rank();
-    parallelFor(P.outChannels, 1, Threads, [&](int64_t begin, int64_t end) {
+    parallelFor(P.outChannels, 1, TheWorkers, [&](int64_t begin, int64_t end) {
       double taps[9], result[36];
       for (int64_t k = begin; k != end; ++k)
         for (int64_t c = 0; c != channels; ++c) {
@@ -97,7 +97,7 @@ private:
   void transformInput() {
     V.resize(size_t(T.products() * Tiles * P.inChannels));
     size_t rank = Input.rank();
-    parallelFor(Tiles, 1, Threads, [&](int64_t begin, int64_t end) {
+    parallelFor(Tiles, 1, TheWorkers, [&](int64_t begin, int64_t end) {
       double patch[36], result[36];
       for (int64_t tile = begin; tile != end; ++tile)
         for (int64_t c = 0; c != P.inChannels; ++c) {
@@ -126,7 +126,7 @@ private:
     M.resize(size_t(T.products() * Tiles * P.outChannels));
     int64_t channels = P.inPerGroup(), outs = P.outPerGroup();
     parallelFor(
-        T.products() * Tiles, 8, Threads, [&](int64_t begin, int64_t end) {
+        T.products() * Tiles, 8, TheWorkers, [&](int64_t begin, int64_t end) {
           for (int64_t i = begin; i != end; ++i)
             for (int64_t g = 0; g != P.groups; ++g) {
               const float *v = &V[size_t(i * P.inChannels)] + g * channels;
@@ -172,7 +172,7 @@ private:
   const ConvProblem &P;
   const TensorView &Input, &Filter;
   const WinogradTransform &T;
-  int Threads;
+  Workers TheWorkers;
   double Factor;
   int64_t TilesH, TilesW, Tiles;
   std::vector<float> U, V, M;
@@ -182,7 +182,7 @@ private:
 
 void boo::raiseWinogradErrors(const ConvProblem &problem,
                               const TensorView &input, const TensorView &filter,
-                              int64_t tile, int threads,
+                              int64_t tile, Workers workers,
                               std::vector<double> &errors) {
-  TileErrors(problem, input, filter, tile, threads).raise(errors);
+  TileErrors(problem, input, filter, tile, workers).raise(errors);
 }

@@ -15,7 +15,7 @@ namespace boo {
 /// al. 2020 take norms. All outputs of a tile depend on all of its inputs: a
 /// NaN or an infinity among those makes all bounds of the tile infinite.
 void raiseWinogradErrors(const ConvProblem &problem, const TensorView &input,
-                         const TensorView &filter, int64_t tile, int threads,
-                         std::vector<double> &errors);
+                         const TensorView &filter, int64_t tile,
+                         Workers workers, std::vector<double> &errors);
 
 } // namespace boo

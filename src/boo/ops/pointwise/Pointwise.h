@@ -20,11 +20,11 @@ double pointwiseError(PointwiseFn fn, const double *operands,
 /// the compute type.
 Tensor evaluatePointwise(PointwiseFn fn, const std::vector<double> &parameters,
                          const std::vector<TensorView> &operands,
-                         const TensorType &type, int threads);
+                         const TensorType &type, Workers workers);
 
 /// A cast inside a group changes the type in which what follows is computed:
 /// only one from f64 to a narrower type rounds, to f32.
 Tensor evaluateCast(const TensorView &operand, DType from,
-                    const TensorType &type, int threads);
+                    const TensorType &type, Workers workers);
 
 } // namespace boo

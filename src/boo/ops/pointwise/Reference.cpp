@@ -27,7 +27,7 @@ constexpr size_t MaxOperands = 3; // of GraphOps.inc
 /// are the operands' values and errors there.
 template <typename Compute>
 static Tensor mapElements(const std::vector<TensorView> &operands,
-                          const TensorType &type, int threads,
+                          const TensorType &type, Workers workers,
                           Compute compute) {
   assert(operands.size() <= MaxOperands && "GraphOps.inc allows three");
   size_t rank = type.rank();
@@ -39,7 +39,7 @@ static Tensor mapElements(const std::vector<TensorView> &operands,
   result.values.resize(size_t(count));
   result.errors.resize(size_t(count));
 
-  parallelFor(count, 1 << 14, threads, [&](int64_t begin, int64_t end) {
+  parallelFor(count, 1 << 14, workers, [&](int64_t begin, int64_t end) {
     // An odometer over the result's indices, one offset an operand.
     std::vector<int64_t> at(rank);
     int64_t offsets[MaxOperands] = {};
@@ -76,10 +76,10 @@ static Tensor mapElements(const std::vector<TensorView> &operands,
 Tensor boo::evaluatePointwise(PointwiseFn fn,
                               const std::vector<double> &parameters,
                               const std::vector<TensorView> &operands,
-                              const TensorType &type, int threads) {
+                              const TensorType &type, Workers workers) {
   DType compute = computeType(type.dtype);
   return mapElements(
-      operands, type, threads,
+      operands, type, workers,
       [&](const double *x, const double *e, double &value, double &error) {
         value = pointwiseValue(fn, x, parameters.data());
         error = pointwiseError(fn, x, e, parameters.data(), value, compute);
@@ -87,10 +87,10 @@ Tensor boo::evaluatePointwise(PointwiseFn fn,
 }
 
 Tensor boo::evaluateCast(const TensorView &operand, DType from,
-                         const TensorType &type, int threads) {
+                         const TensorType &type, Workers workers) {
   bool rounds = from == DType::F64 && type.dtype != DType::F64;
   return mapElements(
-      {operand}, type, threads,
+      {operand}, type, workers,
       [&](const double *x, const double *e, double &value, double &error) {
         value = x[0];
         error = rounds ? roundedError(x[0], e[0], DType::F32) : e[0];

@@ -236,6 +236,8 @@ Status boo::canRun(const Target &target) {
   for (int isa = 0; isa <= int(target.isa); ++isa)
     for (const char *name : featuresOf(Isa(isa)))
       BOO_RETURN_IF_ERROR(check(name));
+  if (target.fastBf16Dot)
+    BOO_RETURN_IF_ERROR(check("avx512-bf16"));
   return target.avx512Fp16 ? check("avx512-fp16") : Status::ok();
 }
 
@@ -252,6 +254,10 @@ const Target &boo::hostTarget() {
     const CpuInfo &cpu = cpuInfo();
     result->avx512Fp16 =
         result->isa >= Isa::Avx512 && cpu.usable("avx512-fp16");
+    // Intel's cores do a dot product of 16-bit pairs at half the rate.
+    result->fastBf16Dot = result->isa >= Isa::Avx512 &&
+                          cpu.vendor == "AuthenticAMD" &&
+                          cpu.usable("avx512-bf16");
     if (cpu.l1Bytes)
       result->l1Bytes = cpu.l1Bytes;
     if (cpu.l2Bytes)
@@ -277,6 +283,7 @@ StatusOr<Target> boo::targetFor(std::string_view name, bool compileOnly) {
   // Every CPU with AMX has AVX512-FP16.
   target.avx512Fp16 = target.isa == Isa::Amx ||
                       (target.isa == Isa::Avx512 && target.avx512Fp16);
+  target.fastBf16Dot = target.isa >= Isa::Avx512 && target.fastBf16Dot;
   if (!compileOnly)
     BOO_RETURN_IF_ERROR(canRun(target));
   return target;

@@ -4,6 +4,7 @@
 #include "boo/base/Env.h"
 #include "boo/runtime/cpu/CpuInfo.h"
 
+#include <algorithm>
 #include <atomic>
 #include <dlfcn.h>
 #include <pthread.h>
@@ -98,6 +99,8 @@ int boo::defaultThreads() {
   int threads = env().ompNumThreads;
   return threads > 0 ? threads : cpuInfo().affinityCpus;
 }
+
+int boo::maxThreads() { return std::max(1024, cpuInfo().onlineCpus); }
 
 const char *boo::openMpRuntime() {
   Dl_info info;

@@ -47,6 +47,10 @@ inline TileRange tileRange(int64_t grid, int64_t worker, int64_t workers) {
 /// OMP_NUM_THREADS, else the number of CPUs this process may run on.
 int defaultThreads();
 
+/// The most threads that a run may have. libgomp ends the process when the
+/// system gives it no more.
+int maxThreads();
+
 /// True in a child of fork(), where plans run serially.
 bool inForkedChild();
 
