@@ -1,4 +1,4 @@
-//===- AmxConvTest.cpp - Convolutions by matrix unit ----------------------===//
+//===- AmxConvTest.cpp - Convolutions and products by matrix unit ---------===//
 //
 // Random bf16 groups compiled for the target amx and run by hand, on the CPU's
 // own AMX or on the emulator: the launcher would refuse a target that the CPU
@@ -9,6 +9,7 @@
 #include "AmxEmulator.h"
 #include "GuardedBuffer.h"
 #include "RandomConv.h"
+#include "RandomMatmul.h"
 #include "boo/abi/CompilerAbi.h"
 #include "boo/abi/KernelAbi.h"
 #include "boo/abi/Manifest.h"
@@ -172,6 +173,25 @@ TEST_F(AmxConv, RandomGroups) {
     EXPECT_EQ(amxCounts().configs, amxCounts().releases)
         << "every configuration is released";
   }
+}
+
+TEST_F(AmxConv, RandomMatmuls) {
+  int done = 0;
+  for (uint64_t seed = 1; done != 25; ++seed) {
+    Graph graph = randomMatmul(seed);
+    const Node &matmul = graph.nodes().front();
+    const TensorType &a = graph.value(matmul.operands[0]).type;
+    const TensorType &out = graph.value(matmul.results[0]).type;
+    int64_t k = a.sizes.back().size();
+    if (a.dtype != DType::BF16 || k < 8 || out.numElements() * k > 4'000'000)
+      continue;
+    ++done;
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    check(graph, seed);
+    if (HasFailure())
+      return;
+  }
+  EXPECT_GT(OnMatrixUnit, 8);
 }
 
 // Columns of two groups of 16 channels are as long as one group's in scratch,

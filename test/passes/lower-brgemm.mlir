@@ -94,3 +94,50 @@ func.func @depthwise(%a: memref<?xf32>, %b: memref<?xf32>, %c: memref<?xf32>) {
   }
   return
 }
+
+// -----
+
+// A B that ends with n is read no further, a narrower one widened as it is read.
+// CHECK-LABEL: @exact_b
+// CHECK: vector.maskedload {{.*}} : memref<?xbf16>
+// CHECK: arith.extf {{.*}} : vector<16xbf16> to vector<16xf32>
+// CHECK: return
+func.func @exact_b(%a: memref<?xf32>, %b: memref<?xbf16>, %c: memref<?xf32>) {
+  %0 = arith.constant 0 : index
+  boo.brgemm a(%a[%0]) b(%b[%0]) c(%c[%0])
+      {m = 1, n = 5, k = 9, a_strides = array<i64: 9, 0, 1>,
+       b_strides = array<i64: 1, 5>, c_strides = array<i64: 5, 1>,
+       tail_strides = array<i64>, exact_b}
+      : memref<?xf32>, memref<?xbf16>, memref<?xf32> {
+  ^bb0(%acc: f32):
+    boo.yield %acc : f32
+  }
+  return
+}
+
+// -----
+
+// Lanes over k: whole vectors in a loop, the rest masked, and one sum of the
+// lanes for each of the results.
+// CHECK-LABEL: @dot
+// CHECK-NOT: vector.broadcast
+// CHECK: scf.for
+// CHECK-COUNT-3: vector.load
+// CHECK: scf.yield
+// CHECK-COUNT-3: vector.maskedload
+// CHECK-COUNT-2: vector.reduction <add>, {{.*}} fastmath<reassoc>
+// CHECK-NOT: vector.reduction
+// CHECK: vector.maskedstore
+// CHECK: return
+func.func @dot(%a: memref<?xf32>, %b: memref<?xf32>, %c: memref<?xf32>) {
+  %0 = arith.constant 0 : index
+  boo.brgemm a(%a[%0]) b(%b[%0]) c(%c[%0])
+      {m = 1, n = 2, k = 100, a_strides = array<i64: 100, 0, 1>,
+       b_strides = array<i64: 100, 1>, c_strides = array<i64: 2, 1>,
+       tail_strides = array<i64>, exact_b, dot}
+      : memref<?xf32>, memref<?xf32>, memref<?xf32> {
+  ^bb0(%acc: f32):
+    boo.yield %acc : f32
+  }
+  return
+}

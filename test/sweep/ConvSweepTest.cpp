@@ -1,4 +1,4 @@
-//===- ConvSweepTest.cpp - Random convolutions, end to end ----------------===//
+//===- ConvSweepTest.cpp - Random anchors, end to end ---------------------===//
 //
 // Each seed makes one group. It is compiled for every target that runs here,
 // run on operands that end (or start) at an inaccessible page, with one thread
@@ -13,6 +13,7 @@
 #include "GuardedBuffer.h"
 #include "GuardedLaunch.h"
 #include "RandomConv.h"
+#include "RandomMatmul.h"
 #include "RandomSchedule.h"
 #include "boo/ops/Reference.h"
 #include "boo/runtime/Launcher.h"
@@ -120,6 +121,11 @@ const std::vector<Target> &targets() {
   return found;
 }
 
+double seconds(const char *variable, double otherwise) {
+  const char *text = std::getenv(variable);
+  return text ? std::atof(text) : otherwise;
+}
+
 class ConvSweep : public ::testing::Test {
 protected:
   /// Runs a group on every target. `seed` chooses operands and guards.
@@ -143,6 +149,30 @@ protected:
       c.math = math;
     fillOperands(c, seed, exact ? Fill::Integers : Fill::Random, guard);
     checkCase(c, exact, guard);
+  }
+
+  /// Groups that `make` makes of one seed after the other.
+  void sweep(Graph (*make)(uint64_t)) {
+    auto start = std::chrono::steady_clock::now();
+    double budget = seconds("BOO_SOAK_SECONDS", 90);
+    uint64_t seed = uint64_t(seconds("BOO_SWEEP_SEED", 1));
+    bool single = std::getenv("BOO_SWEEP_SEED") && budget == 90;
+    int64_t done = 0;
+    for (;; ++seed, ++done) {
+      SCOPED_TRACE("repeat with BOO_SWEEP_SEED=" + std::to_string(seed));
+      checkEverywhere(make(seed), seed);
+      if (HasFailure())
+        return;
+      double passed = std::chrono::duration<double>(
+                          std::chrono::steady_clock::now() - start)
+                          .count();
+      if (single || passed > budget)
+        break;
+    }
+    std::printf("[   info   ] %lld groups on %zu targets, %lld kernels of a "
+                "random Schedule\n",
+                static_cast<long long>(done + 1), targets().size(),
+                static_cast<long long>(Scheduled));
   }
 
   /// Compares with the reference, bit by bit if the case is `exact`.
@@ -264,33 +294,8 @@ protected:
   int64_t Scheduled = 0; ///< kernels of a random Schedule
 };
 
-double seconds(const char *variable, double otherwise) {
-  const char *text = std::getenv(variable);
-  return text ? std::atof(text) : otherwise;
-}
-
-TEST_F(ConvSweep, RandomGroups) {
-  auto start = std::chrono::steady_clock::now();
-  double budget = seconds("BOO_SOAK_SECONDS", 90);
-  uint64_t seed = uint64_t(seconds("BOO_SWEEP_SEED", 1));
-  bool single = std::getenv("BOO_SWEEP_SEED") && budget == 90;
-  int64_t done = 0;
-  for (;; ++seed, ++done) {
-    SCOPED_TRACE("repeat with BOO_SWEEP_SEED=" + std::to_string(seed));
-    checkEverywhere(randomConv(seed), seed);
-    if (HasFailure())
-      return;
-    double passed =
-        std::chrono::duration<double>(std::chrono::steady_clock::now() - start)
-            .count();
-    if (single || passed > budget)
-      break;
-  }
-  std::printf("[   info   ] %lld groups on %zu targets, %lld kernels of a "
-              "random Schedule\n",
-              static_cast<long long>(done + 1), targets().size(),
-              static_cast<long long>(Scheduled));
-}
+TEST_F(ConvSweep, RandomGroups) { sweep(randomConv); }
+TEST_F(ConvSweep, RandomMatmuls) { sweep(randomMatmul); }
 
 // The filter is ones, so a sum of subnormal numbers is exact: a flush to zero
 // shows, and so does a NaN or an infinity in the wrong place.
@@ -360,6 +365,42 @@ TEST_F(ConvSweep, WinogradOfSubnormalsInfinitiesAndNaNs) {
     fillOperands(c, 7, Fill::Special, GuardedBuffer::Guard::After);
     checkCase(c, false, GuardedBuffer::Guard::After);
   }
+}
+
+// The same of the gradients: special values in the output's gradient reach the
+// input's through a filter of ones, and those in the input the filter's through
+// an output gradient of ones, where no padding may meet them.
+TEST_F(ConvSweep, SpecialValuesInGradients) {
+  using List = std::vector<int64_t>;
+  for (DType dtype : {DType::F32, DType::BF16, DType::F16, DType::F64})
+    for (Op op : {Op::ConvGradInput, Op::ConvGradWeight})
+      for (int64_t stride : {1, 2}) {
+        Case c;
+        int64_t rows = (9 - 1) / stride + 1, columns = (17 - 1) / stride + 1;
+        bool wantsInput = op == Op::ConvGradInput;
+        List out{2, 19, rows, columns}, in{2, 5, 9, 17}, filter{19, 5, 3, 3};
+        ValueId dy =
+            c.graph.addArgument(TensorType::permuted(dtype, out, {0, 2, 3, 1}));
+        ValueId other = c.graph.addArgument(
+            TensorType::contiguous(dtype, wantsInput ? filter : in));
+        AttributeMap attributes{
+            {"stride", List{stride, stride}},
+            {"dilation", List{1, 1}},
+            {"pad_lo", List{1, 1}},
+            {"pad_hi", List{1, 1}},
+            {"groups", int64_t(1)},
+            {"size", wantsInput ? List{9, 17} : List{3, 3}},
+            {"acc", dtype == DType::F64 ? DType::F64 : DType::F32}};
+        c.graph.addOutput(c.graph.addNode(
+            op, {dy, other}, attributes,
+            {TensorType::contiguous(dtype, wantsInput ? in : filter)})[0]);
+        fillOperands(c, 7, Fill::Special, GuardedBuffer::Guard::After);
+        size_t ones = wantsInput ? 1 : 0;
+        const TensorType &type = c.graph.value(c.graph.arguments()[ones]).type;
+        for (int64_t i = 0; i != type.numElements(); ++i)
+          storeElement(c.arguments[ones].data(), dtype, i, 1.0);
+        checkCase(c, true, GuardedBuffer::Guard::After);
+      }
 }
 
 // LLVM 22 stores 32 bits for a single masked lane of 16 in a short vector.

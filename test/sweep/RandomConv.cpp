@@ -33,6 +33,7 @@ public:
     static constexpr DType dtypes[] = {DType::F32, DType::F32, DType::BF16,
                                        DType::F16};
     Type = dtypes[of(0, 3)];
+    Gradients = false;
     Batch = of(1, 3);
     Groups = one(3) ? of(2, 3) : 1;
     In = Groups * of(2, 70);
@@ -61,12 +62,6 @@ private:
       out.push_back(convOutputSize(Space[d], Filter[d], Stride[d], Dilation[d],
                                    PadLo[d], PadHi[d]));
     }
-    Graph graph;
-    ValueId x = graph.addArgument(layout(in));
-    ValueId w = graph.addArgument(layout(filter),
-                                  one(4) ? Role::Constant : Role::Input);
-    OutSizes = out;
-    TensorType result = layout(out);
     AttributeMap attributes{
         {"stride", Stride},
         {"dilation", Dilation},
@@ -74,6 +69,20 @@ private:
         {"pad_hi", PadHi},
         {"groups", Groups},
         {"acc", Type == DType::F64 ? DType::F64 : DType::F32}};
+    switch (Gradients ? of(0, 4) : 4) {
+    case 0:
+      attributes["size"] = Filter;
+      return gradient(Op::ConvGradWeight, attributes, out, in, filter);
+    case 1:
+      attributes["size"] = Space;
+      return gradient(Op::ConvGradInput, attributes, out, filter, in);
+    }
+    Graph graph;
+    ValueId x = graph.addArgument(layout(in));
+    ValueId w = graph.addArgument(layout(filter),
+                                  one(4) ? Role::Constant : Role::Input);
+    OutSizes = out;
+    TensorType result = layout(out);
     ValueId y = graph.addNode(Op::Conv, {x, w}, attributes, {result})[0];
     for (int64_t i = of(0, 3); i > 0; --i)
       y = addTail(graph, y, result);
@@ -83,6 +92,19 @@ private:
 
   int64_t of(int64_t low, int64_t high) { return pick(Random, low, high); }
   bool one(int64_t in) { return of(1, in) == 1; }
+
+  Graph gradient(Op op, const AttributeMap &attributes,
+                 const std::vector<int64_t> &outGrad,
+                 const std::vector<int64_t> &other,
+                 const std::vector<int64_t> &result) {
+    Graph graph;
+    ValueId a = graph.addArgument(layout(outGrad));
+    bool constant = op == Op::ConvGradInput && one(4);
+    ValueId b = graph.addArgument(layout(other),
+                                  constant ? Role::Constant : Role::Input);
+    graph.addOutput(graph.addNode(op, {a, b}, attributes, {layout(result)})[0]);
+    return canonicalize(graph);
+  }
 
   void chooseChannels() {
     Batch = of(1, 3);
@@ -175,6 +197,7 @@ private:
 
   std::mt19937_64 Random;
   DType Type = DType::F32;
+  bool Gradients = true; ///< now and then
   int64_t Rank = 2, Batch = 1, In = 1, Out = 1, Groups = 1;
   std::vector<int64_t> Space, Filter, Stride, Dilation, PadLo, PadHi, OutSizes;
 };

@@ -38,7 +38,7 @@ std::string boo::testing::randomSchedule(std::mt19937_64 &random,
     maybe("n_vectors", 1, large ? 8 : 4);
     maybe("scratch_input", 0, 1);
     if (target.fastBf16Dot)
-      maybe("dot", 0, 1);
+      maybe("pairs", 0, 1);
     maybe("fma", 0, target.isa == Isa::Generic ? 0 : 1);
   }
   maybe("k_unroll", 1, pick(random, 0, 7) == 0 ? 16 : 6);
@@ -47,6 +47,9 @@ std::string boo::testing::randomSchedule(std::mt19937_64 &random,
   maybe("filter_outer", 0, 1);
   maybe("serial", 0, 1);
   maybe("prefetch", 0, 9);
+  // Of filter gradients only; others take no notice.
+  maybe("lanes_over_input", 0, 1);
+  maybe("k_parts", 1, pick(random, 0, 3) == 0 ? 1000 : 7);
   // Far more than there is.
   if (pick(random, 0, 9) == 0 && text.find("w_chunk") == std::string::npos)
     name("w_chunk", int64_t(1) << pick(random, 10, 40));

@@ -21,6 +21,13 @@ StatusOr<KernelModule> boo::compiler::emitKernel(MLIRContext &context,
                                                  const Graph &group,
                                                  const Schedule &schedule,
                                                  const EmitOptions &options) {
+  if (!group.nodes().empty()) {
+    Op anchor = group.nodes().front().op;
+    if (anchor == Op::ConvGradInput)
+      return emitGradInput(context, group, schedule, options);
+    if (anchor == Op::ConvGradWeight)
+      return emitWeightGrad(context, group, schedule);
+  }
   switch (schedule.algorithm) {
   case Algorithm::Direct:
   case Algorithm::Depthwise:
@@ -128,7 +135,7 @@ Status boo::compiler::compileGroup(const boo_compile_request &request) {
   const TensorType &result =
       group.value(group.nodes().front().results.front()).type;
   manifest.instruction += result.dtype == DType::F64 ? "f64" : "f32";
-  if (decision.schedule.dot)
+  if (decision.schedule.pairs)
     manifest.instruction = "dot-bf16";
   if (decision.schedule.amx)
     manifest.instruction = "amx-bf16";

@@ -54,6 +54,7 @@ struct CommandLine {
 struct CommandGraph {
   Graph graph;
   std::string name; ///< func_name
+  std::string direction = "forward";
   /// Sizes of each output in the order in which it lies in memory.
   std::vector<std::vector<int64_t>> outputSizes;
   std::vector<std::string> notes; ///< about flags without a meaning here
@@ -80,7 +81,9 @@ std::string commandHelp(const CommandInfo &info);
 
 /// Builders of Commands.inc.
 FlagTable convFlagTable();
+FlagTable gemmFlagTable();
 StatusOr<CommandGraph> buildConv(const CommandLine &line);
+StatusOr<CommandGraph> buildGemm(const CommandLine &line);
 StatusOr<CommandGraph> buildGraphFile(const CommandLine &line);
 
 } // namespace boo

@@ -1,6 +1,7 @@
 //===- ConvCommand.cpp - The Graph of a convolution command ---------------===//
 
 #include "boo/driver/ConvCommand.h"
+#include "boo/driver/RunCommand.h"
 
 using namespace boo;
 
@@ -50,17 +51,16 @@ static std::string layoutName(const std::string &layout, char from) {
   return text;
 }
 
-static std::string_view torchName(DType dtype) {
-  switch (dtype) {
-  case DType::F64:
-    return "float64";
-  case DType::F16:
-    return "float16";
-  case DType::BF16:
-    return "bfloat16";
-  default:
-    return "float32";
+static std::string_view directionName(ConvDirection direction) {
+  switch (direction) {
+  case ConvDirection::Forward:
+    return "forward";
+  case ConvDirection::InputGradient:
+    return "input_backward";
+  case ConvDirection::WeightGradient:
+    return "weight_backward";
   }
+  return "";
 }
 
 std::string boo::convFuncName(const ConvSpec &spec) {
@@ -72,7 +72,8 @@ std::string boo::convFuncName(const ConvSpec &spec) {
       pads += "_" + std::to_string(spec.padHi[i]);
   }
   std::string name = "conv_" + std::to_string(rank) + "d_" +
-                     std::string(torchName(spec.dtype)) + "_forward";
+                     std::string(torchDType(spec.dtype)) + "_" +
+                     std::string(directionName(spec.direction));
   if (spec.bias)
     name += "_b";
   name +=
@@ -127,8 +128,6 @@ StatusOr<CommandGraph> boo::buildConv(const CommandLine &line) {
 
   Graph &graph = result.graph;
   Role weights = spec.weightsConstant ? Role::Constant : Role::Input;
-  ValueId input = graph.addArgument(inType);
-  ValueId filter = graph.addArgument(filType, weights);
   AttributeMap attributes;
   attributes["acc"] = spec.dtype == DType::F64 ? DType::F64 : DType::F32;
   attributes["dilation"] = spatialList(spec.dilation, rank);
@@ -136,6 +135,29 @@ StatusOr<CommandGraph> boo::buildConv(const CommandLine &line) {
   attributes["pad_hi"] = spatialList(spec.padHi, rank);
   attributes["pad_lo"] = spatialList(spec.padLo, rank);
   attributes["stride"] = spatialList(spec.stride, rank);
+  result.name = convFuncName(spec);
+  if (spec.direction != ConvDirection::Forward) {
+    // The output's gradient comes first, as iree-turbine launches it.
+    bool wantsInput = spec.direction == ConvDirection::InputGradient;
+    attributes["size"] = spatialList(wantsInput ? spec.in : spec.filter, rank);
+    ValueId outGrad = graph.addArgument(outType);
+    ValueId other = wantsInput ? graph.addArgument(filType, weights)
+                               : graph.addArgument(inType);
+    const TensorType &made = wantsInput ? inType : filType;
+    Op op = wantsInput ? Op::ConvGradInput : Op::ConvGradWeight;
+    graph.addOutput(
+        graph.addNode(op, {outGrad, other}, attributes, {made}).front());
+    BOO_RETURN_IF_ERROR(graph.verify());
+    std::vector<int64_t> sizes;
+    for (Dim dim : made.sizes)
+      sizes.push_back(dim.size());
+    result.outputSizes.push_back(
+        inLayout(sizes, wantsInput ? spec.inLayout : spec.filLayout, rank));
+    return result;
+  }
+
+  ValueId input = graph.addArgument(inType);
+  ValueId filter = graph.addArgument(filType, weights);
   ValueId last =
       graph.addNode(Op::Conv, {input, filter}, attributes, {outType}).front();
   if (spec.bias) {
@@ -146,18 +168,9 @@ StatusOr<CommandGraph> boo::buildConv(const CommandLine &line) {
     ValueId residual = graph.addArgument(outType);
     last = graph.addPointwise(PointwiseFn::Add, {last, residual}, outType);
   }
-  for (const TailFn &tail : spec.tail) {
-    std::vector<ValueId> operands{last};
-    if (pointwiseFnOperands(tail.fn) == 2)
-      operands.push_back(tail.perChannel
-                             ? graph.addArgument(channelType(spec), weights)
-                             : graph.addArgument(outType));
-    last = graph.addPointwise(tail.fn, std::move(operands), outType,
-                              tail.parameters);
-  }
+  last = addTail(graph, last, spec.tail, channelType(spec), weights);
   graph.addOutput(last);
   BOO_RETURN_IF_ERROR(graph.verify());
-  result.name = convFuncName(spec);
   result.outputSizes.push_back(inLayout(outSizes, spec.outLayout, rank));
   return result;
 }

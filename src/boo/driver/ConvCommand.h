@@ -2,6 +2,8 @@
 #pragma once
 
 #include "boo/driver/Command.h"
+#include "boo/driver/Tail.h"
+#include "boo/ops/conv/ConvProblem.h"
 
 #include <array>
 
@@ -13,16 +15,10 @@ enum class ConvFlag : size_t {
 #include "boo/driver/ConvFlags.inc"
 };
 
-/// A function of --tail.
-struct TailFn {
-  PointwiseFn fn;
-  std::vector<double> parameters;
-  bool perChannel = false; ///< its second operand has one value a channel
-};
-
 /// A convolution as the command line asks for it. The spatial arrays hold
 /// `rank` entries: height in 1-D, height and width, or depth, height and width.
 struct ConvSpec {
+  ConvDirection direction = ConvDirection::Forward;
   DType dtype = DType::F32;
   size_t rank = 2;
   int64_t batch = 0, inChannels = 0, outChannels = 0, groups = 1;

@@ -147,11 +147,40 @@ TEST(ConvCommand, impossibleShapes) {
   }
 }
 
+TEST(ConvCommand, gradients) {
+  std::string flags = " -n 10 -c 2 -H 14 -W 14 -k 3 -y 2 -x 2 -u 2 -v 2 -I "
+                      "NHWC";
+  EXPECT_EQ(nameOf("conv" + flags + " -F 2"),
+            "conv_2d_float32_input_backward_10x14x14x2_nhwc_3x2x2x2_fchw_nfhw_"
+            "2x2s_0x0p_1x1d_1g");
+  EXPECT_EQ(nameOf("convfp16" + flags + " -F4"),
+            "conv_2d_float16_weight_backward_10x14x14x2_nhwc_3x2x2x2_fchw_nfhw_"
+            "2x2s_0x0p_1x1d_1g");
+  auto input = graphFromCommand("conv" + flags + " -F 2 --wei-const", nullptr);
+  ASSERT_TRUE(input.isOk()) << input.status().toString();
+  EXPECT_THAT(printGraph(*input),
+              HasSubstr("%0 = input f32[10,3,7,7]{147,49,7,1}\n"
+                        "%1 = constant f32[3,2,2,2]{8,4,2,1}\n"
+                        "%2 = conv_grad_input(%0, %1) {acc = f32, dilation = "
+                        "[1, 1], groups = 1, pad_hi = [0, 0], pad_lo = [0, 0], "
+                        "size = [14, 14], stride = [2, 2]} : "
+                        "f32[10,2,14,14]{392,1,28,2}\n"));
+  auto weight = graphFromCommand("conv" + flags + " -F 4", nullptr);
+  ASSERT_TRUE(weight.isOk()) << weight.status().toString();
+  EXPECT_THAT(printGraph(*weight),
+              HasSubstr("%1 = input f32[10,2,14,14]{392,1,28,2}\n"
+                        "%2 = conv_grad_weight(%0, %1) "));
+  EXPECT_THAT(errorOf("conv -F 2 --tail relu").message(),
+              HasSubstr("--tail: only the forward direction"));
+  EXPECT_THAT(errorOf("conv -F 4 --residual").message(),
+              HasSubstr("--residual: only the forward direction"));
+}
+
 TEST(ConvCommand, notServedYet) {
   for (const char *command :
-       {"conv -F 0", "conv -F 2", "conv -F=4", "conv -F6", "conv -m trans",
-        "conv -r 1", "conv -Z 1", "conv --in_data x", "conv -Y 1",
-        "conv -U fp8", "conv -o 1"})
+       {"conv -F 0", "conv -F 3", "conv -F=5", "conv -F6", "conv -F 7",
+        "conv -m trans", "conv -r 1", "conv -Z 1", "conv --in_data x",
+        "conv -Y 1", "conv -U fp8", "conv -o 1"})
     EXPECT_EQ(errorOf(command).code(), StatusCode::Unsupported) << command;
   // A refused flag at its default changes nothing.
   EXPECT_EQ(nameOf("conv -r 0 -o 0 -U -1 -Y 0 -a ''"), nameOf("conv"));

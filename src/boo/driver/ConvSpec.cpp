@@ -1,7 +1,6 @@
 //===- ConvSpec.cpp - From flags to a checked convolution -----------------===//
 
 #include "boo/driver/ConvCommand.h"
-#include "boo/driver/Nearest.h"
 #include "boo/graph/ShapeInference.h"
 
 #include <algorithm>
@@ -60,18 +59,26 @@ static StatusOr<int64_t> readSize(const FlagValues &op, ConvFlag flag,
   return value;
 }
 
-static Status checkDirection(const FlagValues &op) {
+static StatusOr<ConvDirection> readDirection(const FlagValues &op) {
   int64_t forw = op.integer(size_t(ConvFlag::Forw));
   std::string text = spell(ConvFlag::Forw) + " " + std::to_string(forw);
+  switch (forw) {
+  case 1:
+    return ConvDirection::Forward;
+  case 2:
+    return ConvDirection::InputGradient;
+  case 4:
+    return ConvDirection::WeightGradient;
+  }
   if (forw < 0 || forw > 10)
     return invalidArgument(text + ": 1 is forward, 2 the input's gradient, 4 "
                                   "the filter's");
-  if (forw == 0)
-    return unsupported(text + ": all directions at once are not available "
-                              "yet, only 1, forward");
-  if (forw != 1)
-    return unsupported(text + ": gradients are not available yet, only 1, "
-                              "forward");
+  return unsupported(text + ": several directions at once, and the bias' "
+                            "gradient, are not available yet; 1 is forward, 2 "
+                            "the input's gradient, 4 the filter's");
+}
+
+static Status checkMode(const FlagValues &op) {
   std::string mode = op.text(size_t(ConvFlag::Mode));
   if (mode == "trans")
     return unsupported(spell(ConvFlag::Mode) +
@@ -138,56 +145,6 @@ static StatusOr<size_t> readRank(const FlagValues &op) {
                            ": there are 1 to 3 spatial dimensions (NCH, NCHW, "
                            "NCDHW)");
   return size_t(rank);
-}
-
-static Status readTail(const FlagValues &op, std::vector<TailFn> *tail) {
-  std::string text = op.text(size_t(ConvFlag::Tail));
-  std::string_view rest = text;
-  if (rest.size() > 1000)
-    return invalidArgument("--tail is longer than 1000 characters");
-  while (!rest.empty()) {
-    std::string_view item = rest.substr(0, rest.find(','));
-    rest.remove_prefix(std::min(item.size() + 1, rest.size()));
-    std::string name(item.substr(0, item.find(':')));
-    auto fn = parsePointwiseFn(name);
-    if (!fn.isOk()) {
-      static constexpr std::string_view names[] = {
-#define BOO_POINTWISE(name, spelling, operands, parameters) spelling,
-#include "boo/graph/PointwiseFns.inc"
-      };
-      return invalidArgument("--tail: " + fn.status().message() +
-                             didYouMean(name, names));
-    }
-    TailFn next{*fn, {}, false};
-    std::vector<std::string> names = pointwiseFnParameters(*fn);
-    std::string form = name;
-    for (const std::string &parameter : names)
-      form += ":" + parameter;
-    if (pointwiseFnOperands(*fn) > 2)
-      return invalidArgument("--tail: " + name + " has too many operands");
-
-    std::string_view values =
-        item.substr(std::min(name.size() + 1, item.size()));
-    if (values == "channel" && pointwiseFnOperands(*fn) == 2) {
-      next.perChannel = true;
-      values = {};
-    }
-    while (!values.empty()) {
-      std::string_view value = values.substr(0, values.find(':'));
-      values.remove_prefix(std::min(value.size() + 1, values.size()));
-      double number;
-      if (!parseReal(value, &number) || std::isnan(number))
-        return invalidArgument("--tail: '" + std::string(value) +
-                               "' is no number; write " + form);
-      next.parameters.push_back(number);
-    }
-    if (next.parameters.size() != names.size())
-      return invalidArgument("--tail: " + name + " takes " +
-                             std::to_string(names.size()) +
-                             " parameters; write " + form);
-    tail->push_back(std::move(next));
-  }
-  return Status::ok();
 }
 
 /// Output size and padding of spatial dimension `i`.
@@ -296,9 +253,9 @@ StatusOr<ConvSpec> boo::convSpec(const CommandLine &line,
   if (!line.positionals.empty())
     return invalidArgument("'" + line.positionals.front().substr(0, 60) +
                            "' belongs to no flag");
-  BOO_RETURN_IF_ERROR(checkDirection(op));
-
   ConvSpec spec;
+  BOO_ASSIGN_OR_RETURN(spec.direction, readDirection(op));
+  BOO_RETURN_IF_ERROR(checkMode(op));
   spec.dtype = line.info->dtype;
   BOO_ASSIGN_OR_RETURN(spec.rank, readRank(op));
   BOO_ASSIGN_OR_RETURN(spec.inLayout, readLayout(op, ConvFlag::InLayout));
@@ -330,10 +287,24 @@ StatusOr<ConvSpec> boo::convSpec(const CommandLine &line,
     BOO_RETURN_IF_ERROR(fitDimension(op, padMode, &spec, i));
   }
   BOO_RETURN_IF_ERROR(checkAllBytes(spec));
-  BOO_RETURN_IF_ERROR(readTail(op, &spec.tail));
+  BOO_ASSIGN_OR_RETURN(spec.tail,
+                       parseTail(op.text(size_t(ConvFlag::Tail)), "channel"));
   spec.bias = op.on(size_t(ConvFlag::Bias));
   spec.residual = op.on(size_t(ConvFlag::Residual));
   spec.weightsConstant = line.driver.on(DriverFlag::WeiConst);
+  if (spec.direction != ConvDirection::Forward) {
+    if (spec.residual || !spec.tail.empty())
+      return invalidArgument(
+          std::string(spec.residual ? "--residual" : "--tail") +
+          ": only the forward direction has one (-F 1)");
+    if (spec.bias)
+      notes->push_back(spell(ConvFlag::Bias) +
+                       " changes nothing: these gradients do not depend on a "
+                       "bias");
+    if (spec.weightsConstant && spec.direction == ConvDirection::WeightGradient)
+      notes->push_back("--wei-const changes nothing: no filter is read for its "
+                       "gradient");
+  }
   noteOverridden(op, spec, notes);
   noteUnused(op, spec.rank, notes);
   return spec;

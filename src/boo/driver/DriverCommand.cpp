@@ -33,7 +33,7 @@ splitTabs(std::span<const std::string> arguments) {
 /// All flags there are: those of the driver come last. What a letter means to
 /// which command is no matter here, only whether a value follows.
 static std::vector<FlagTable> allTables() {
-  return {convFlagTable(), driverFlagTable()};
+  return {convFlagTable(), gemmFlagTable(), driverFlagTable()};
 }
 
 /// Prints the help that was asked for.

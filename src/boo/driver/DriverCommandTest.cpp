@@ -168,10 +168,10 @@ TEST_F(DriverCommand, jsonFields) {
 }
 
 TEST_F(DriverCommand, jsonReportsErrors) {
-  Outcome o = run("--json conv -F 2");
+  Outcome o = run("--json conv -F 3");
   EXPECT_EQ(o.status, 1);
   auto json = nlohmann::json::parse(o.out);
-  EXPECT_THAT(std::string(json["error"]), HasSubstr("gradients"));
+  EXPECT_THAT(std::string(json["error"]), HasSubstr("several directions"));
   EXPECT_EQ(json["median_us"], nullptr);
   EXPECT_EQ(json["threads"], nullptr);
   EXPECT_EQ(json["iters"], nullptr);
@@ -189,7 +189,7 @@ TEST_F(DriverCommand, exitStatus) {
   EXPECT_EQ(run("cnv").status, 2);
   EXPECT_EQ(run("conv --bogus").status, 2);
   EXPECT_EQ(run("conv -H 0").status, 2);
-  EXPECT_EQ(run("conv -F 2").status, 1);
+  EXPECT_EQ(run("conv -F 3").status, 1);
   EXPECT_EQ(run("conv -m trans").status, 1);
   EXPECT_EQ(run(Small + " --iter 0").status, 2);
   EXPECT_EQ(run(Small + " --math sloppy").status, 2);

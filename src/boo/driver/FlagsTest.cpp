@@ -94,21 +94,23 @@ TEST(Flags, notedAndRefused) {
 }
 
 TEST(Flags, tablesAreConsistent) {
-  // A conv command reads both tables at once.
-  std::set<std::string> names;
-  std::set<char> letters;
-  for (FlagTable table : {convFlagTable(), driverFlagTable()})
-    for (const Flag &flag : table) {
-      EXPECT_TRUE(names.insert(std::string(flag.name)).second) << flag.name;
-      if (flag.letter)
-        EXPECT_TRUE(letters.insert(flag.letter).second) << flag.letter;
-      EXPECT_FALSE(flag.help.empty()) << flag.name;
-      EXPECT_EQ(flag.reason.empty(), flag.use == FlagUse::Honoured)
-          << flag.name;
-      int64_t integer;
-      if (flag.kind == FlagKind::Int && !flag.defaultValue.empty())
-        EXPECT_TRUE(parseInteger(flag.defaultValue, &integer)) << flag.name;
-    }
+  // A command reads its family's table and the driver's at once.
+  for (FlagTable family : {convFlagTable(), gemmFlagTable()}) {
+    std::set<std::string> names;
+    std::set<char> letters;
+    for (FlagTable table : {family, driverFlagTable()})
+      for (const Flag &flag : table) {
+        EXPECT_TRUE(names.insert(std::string(flag.name)).second) << flag.name;
+        if (flag.letter)
+          EXPECT_TRUE(letters.insert(flag.letter).second) << flag.letter;
+        EXPECT_FALSE(flag.help.empty()) << flag.name;
+        EXPECT_EQ(flag.reason.empty(), flag.use == FlagUse::Honoured)
+            << flag.name;
+        int64_t integer;
+        if (flag.kind == FlagKind::Int && !flag.defaultValue.empty())
+          EXPECT_TRUE(parseInteger(flag.defaultValue, &integer)) << flag.name;
+      }
+  }
 }
 
 TEST(Flags, helpFitsEightyColumns) {
@@ -136,7 +138,7 @@ TEST(Flags, helpFitsEightyColumns) {
 TEST(Flags, docsNameEachFlag) {
   auto docs = readFile(BOO_SOURCE_DIR "/docs/driver.md");
   ASSERT_TRUE(docs.isOk()) << docs.status().toString();
-  for (FlagTable table : {convFlagTable(), driverFlagTable()})
+  for (FlagTable table : {convFlagTable(), gemmFlagTable(), driverFlagTable()})
     for (const Flag &flag : table) {
       std::string row = "| `--" + std::string(flag.name) + "`";
       if (flag.letter)

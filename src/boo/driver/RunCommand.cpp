@@ -317,6 +317,7 @@ RunResult boo::runCommand(const CommandLine &line, const CommandGraph &command,
   RunResult result;
   result.command = line.command;
   result.backend = backend;
+  result.direction = command.direction;
   result.repro = reproLine(line, backend);
   setRunning(result.repro);
   const std::vector<Output> &outputs = command.graph.outputs();

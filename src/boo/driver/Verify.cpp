@@ -3,6 +3,7 @@
 #include "boo/driver/Verify.h"
 #include "boo/driver/Interrupt.h"
 #include "boo/graph/Attributes.h"
+#include "boo/ops/conv/ConvProblem.h"
 
 #include <algorithm>
 #include <cmath>
@@ -33,7 +34,7 @@ int64_t boo::exactMagnitude(const Graph &graph, const std::string &algorithm,
   constexpr size_t npos = std::string::npos;
   if (algorithm.find("winograd") != npos)
     return 0;
-  int64_t magnitude = 8, convs = 0;
+  int64_t magnitude = 8, anchors = 0;
   for (const Node &node : graph.nodes()) {
     const TensorType &result = graph.value(node.results.front()).type;
     if (node.op == Op::Pointwise && isExact(pointwiseFn(node))) {
@@ -42,21 +43,23 @@ int64_t boo::exactMagnitude(const Graph &graph, const std::string &algorithm,
         return 0;
       continue;
     }
-    if (node.op != Op::Conv || ++convs > 1)
+    if ((!isConv(node.op) && node.op != Op::Matmul) || ++anchors > 1)
       return 0;
     const TensorType &filter = graph.value(node.operands[1]).type;
     if (!isFloat(filter.dtype) || filter.numElements() == 0)
       return 0;
-    int64_t terms = filter.numElements() / filter.sizes[0].size();
+    int64_t terms = node.op == Op::Matmul
+                        ? filter.sizes[filter.rank() - 2].size()
+                        : convProblem(graph, node, result).reduction();
     // Half of 2^24 is left to bias, residual and tail. f16 sums in f16 in parts
     // under fast math.
     int64_t limit = int64_t(1) << 23;
-    if (filter.dtype == DType::F16 && math == "fast")
+    if (result.dtype == DType::F16 && math == "fast")
       limit = int64_t(1) << 10;
     while (magnitude > 0 && terms > limit / (magnitude * magnitude))
       --magnitude;
   }
-  return convs ? magnitude : 0;
+  return anchors ? magnitude : 0;
 }
 
 int64_t boo::verifyBytes(const Graph &graph) {

@@ -49,6 +49,10 @@ private:
 
 static std::string str(int64_t value) { return std::to_string(value); }
 
+static std::string dimText(Dim dim) {
+  return dim.isSymbol() ? "s" + str(dim.symbolId()) : str(dim.size());
+}
+
 int64_t boo::convOutputSize(int64_t in, int64_t filter, int64_t stride,
                             int64_t dilation, int64_t padLo, int64_t padHi) {
   if (stride <= 0)
@@ -134,6 +138,18 @@ static Status checkChannels(const TensorType &input, const TensorType &filter,
   return Status::ok();
 }
 
+/// The type of the sums, f32 or wider.
+static Status takeAcc(AttributeReader &reader, Op op, DType dtype) {
+  BOO_ASSIGN_OR_RETURN(auto acc, reader.take<DType>("acc", "an element type"));
+  DType want = dtype == DType::F64 ? DType::F64 : DType::F32;
+  if (acc == want)
+    return Status::ok();
+  return unsupported(std::string(opName(op)) + " of " +
+                     std::string(dtypeName(dtype)) + " accumulates in " +
+                     std::string(dtypeName(want)) + ", not in " +
+                     std::string(dtypeName(acc)));
+}
+
 static StatusOr<std::vector<TensorType>>
 inferConv(AttributeReader &reader, const std::vector<TensorType> &operands) {
   const TensorType &input = operands[0], &filter = operands[1];
@@ -162,13 +178,7 @@ inferConv(AttributeReader &reader, const std::vector<TensorType> &operands) {
   BOO_ASSIGN_OR_RETURN(auto groups,
                        reader.take<int64_t>("groups", "an integer"));
   BOO_RETURN_IF_ERROR(checkChannels(input, filter, groups));
-  BOO_ASSIGN_OR_RETURN(auto acc, reader.take<DType>("acc", "an element type"));
-  DType wantAcc = input.dtype == DType::F64 ? DType::F64 : DType::F32;
-  if (acc != wantAcc)
-    return unsupported("conv of " + std::string(dtypeName(input.dtype)) +
-                       " accumulates in " + std::string(dtypeName(wantAcc)) +
-                       ", not in " + std::string(dtypeName(acc)));
-
+  BOO_RETURN_IF_ERROR(takeAcc(reader, Op::Conv, input.dtype));
   std::vector<Dim> sizes = {input.sizes[0], filter.sizes[0]};
   // Far from the ends of int64_t, so that index arithmetic cannot overflow.
   constexpr int64_t Limit = int64_t(1) << 60;
@@ -194,8 +204,127 @@ inferConv(AttributeReader &reader, const std::vector<TensorType> &operands) {
   return std::vector<TensorType>{rowMajor(input.dtype, sizes)};
 }
 
-static std::string dimText(Dim dim) {
-  return dim.isSymbol() ? "s" + str(dim.symbolId()) : str(dim.size());
+/// Sizes of the rows and columns of a matrix, none 0; those that must be known
+/// ahead are no symbols.
+static Status checkMatrix(const TensorType &type, const char *name,
+                          bool rowsMayVary) {
+  if (type.rank() < 2)
+    return invalidArgument("matmul's operand " + std::string(name) + " has " +
+                           str(int64_t(type.rank())) +
+                           " dimensions and must have at least 2");
+  for (size_t i = 0; i != type.rank(); ++i) {
+    bool isRow = i + 2 == type.rank(), isColumn = i + 1 == type.rank();
+    if (type.sizes[i].isSymbol() && (isColumn || (isRow && !rowsMayVary)))
+      return unsupported("matmul's operand " + std::string(name) + " has " +
+                         dimText(type.sizes[i]) + " " +
+                         (isRow ? "rows" : "columns") +
+                         ": only the rows of A and the batch may be symbols");
+    if (type.sizes[i] == Dim(0))
+      return invalidArgument("matmul's operand " + std::string(name) +
+                             " has size 0 in dimension " + str(int64_t(i)));
+  }
+  return Status::ok();
+}
+
+static StatusOr<std::vector<TensorType>>
+inferMatmul(AttributeReader &reader, const std::vector<TensorType> &operands) {
+  const TensorType &a = operands[0], &b = operands[1];
+  if (!isFloat(a.dtype))
+    return unsupported("matmul of " + std::string(dtypeName(a.dtype)));
+  if (a.dtype != b.dtype)
+    return invalidArgument("matmul's A is " + std::string(dtypeName(a.dtype)) +
+                           " and its B " + std::string(dtypeName(b.dtype)));
+  BOO_RETURN_IF_ERROR(checkMatrix(a, "A", true));
+  BOO_RETURN_IF_ERROR(checkMatrix(b, "B", false));
+  BOO_RETURN_IF_ERROR(takeAcc(reader, Op::Matmul, a.dtype));
+  if (a.sizes.back() != b.sizes[b.rank() - 2])
+    return invalidArgument("matmul's A has " + dimText(a.sizes.back()) +
+                           " columns and its B " +
+                           dimText(b.sizes[b.rank() - 2]) + " rows");
+  size_t rank = std::max(a.rank(), b.rank());
+  std::vector<Dim> sizes(rank, Dim(1));
+  for (const TensorType *type : {&a, &b})
+    for (size_t i = 0; i + 2 != type->rank(); ++i) {
+      Dim &size = sizes[rank - type->rank() + i], own = type->sizes[i];
+      if (own == Dim(1) || own == size)
+        continue;
+      if (size != Dim(1))
+        return invalidArgument("matmul's A has size " + dimText(size) +
+                               " in a batch dimension where its B has " +
+                               dimText(own) +
+                               ": they must be equal, or one of them 1");
+      size = own;
+    }
+  sizes[rank - 2] = a.sizes[a.rank() - 2];
+  sizes[rank - 1] = b.sizes.back();
+  return std::vector<TensorType>{rowMajor(a.dtype, sizes)};
+}
+
+static std::string sizesText(const std::vector<Dim> &sizes) {
+  std::string text;
+  for (Dim dim : sizes)
+    text += (text.empty() ? "" : ",") + dimText(dim);
+  return "[" + text + "]";
+}
+
+/// Input and filter of the convolution whose gradient is asked for: one of them
+/// is `operands[1]`, the other the result, which has the spatial sizes that the
+/// attribute `size` tells.
+static StatusOr<std::vector<TensorType>>
+forwardOperands(Op op, AttributeReader &reader,
+                const std::vector<TensorType> &operands) {
+  const TensorType &outGrad = operands[0], &other = operands[1];
+  bool wantsInput = op == Op::ConvGradInput;
+  const char *otherName = wantsInput ? "filter" : "input";
+  if (outGrad.rank() < 3 || outGrad.rank() > 5)
+    return invalidArgument("its output gradient has " +
+                           str(int64_t(outGrad.rank())) +
+                           " dimensions and must have 3 to 5");
+  if (other.rank() != outGrad.rank())
+    return invalidArgument(
+        "its " + std::string(otherName) + " has " + str(int64_t(other.rank())) +
+        " dimensions and its output gradient " + str(int64_t(outGrad.rank())));
+  if (other.dtype != outGrad.dtype)
+    return invalidArgument(
+        "its output gradient is " + std::string(dtypeName(outGrad.dtype)) +
+        " and its " + otherName + " " + std::string(dtypeName(other.dtype)));
+  BOO_ASSIGN_OR_RETURN(auto sizes,
+                       takeSpatial(reader, "size", other.rank() - 2, 1));
+  BOO_ASSIGN_OR_RETURN(auto groups,
+                       reader.take<int64_t>("groups", "an integer"));
+  if (outGrad.sizes[1].isSymbol() || other.sizes[1].isSymbol())
+    return unsupported("a number of channels is a symbol: only the batch size "
+                       "may be");
+  if (groups < 1 || (wantsInput && other.sizes[1].size() > INT64_MAX / groups))
+    return invalidArgument("conv has " + str(groups) +
+                           " groups and must have at least 1");
+  std::vector<Dim> result = {outGrad.sizes[wantsInput ? 0 : 1],
+                             wantsInput ? other.sizes[1].size() * groups
+                                        : other.sizes[1].size() / groups};
+  result.insert(result.end(), sizes.begin(), sizes.end());
+  TensorType type = rowMajor(outGrad.dtype, result);
+  if (wantsInput)
+    return std::vector<TensorType>{type, other};
+  return std::vector<TensorType>{other, type};
+}
+
+static StatusOr<std::vector<TensorType>>
+inferConvGrad(Op op, AttributeReader &reader,
+              const std::vector<TensorType> &operands) {
+  auto infer = [&]() -> StatusOr<std::vector<TensorType>> {
+    BOO_ASSIGN_OR_RETURN(auto forward, forwardOperands(op, reader, operands));
+    BOO_ASSIGN_OR_RETURN(auto out, inferConv(reader, forward));
+    if (out[0].sizes != operands[0].sizes)
+      return invalidArgument(
+          "its output gradient is " + sizesText(operands[0].sizes) +
+          ", but the convolution of " + sizesText(forward[0].sizes) + " with " +
+          sizesText(forward[1].sizes) + " gives " + sizesText(out[0].sizes));
+    return std::vector<TensorType>{forward[op == Op::ConvGradInput ? 0 : 1]};
+  };
+  auto result = infer();
+  if (!result.isOk())
+    return result.status().withContext(std::string(opName(op)));
+  return result;
 }
 
 /// numpy's rule: aligned at the last dimension, a 1 stretches.
@@ -265,6 +394,11 @@ inferOp(Op op, AttributeReader &reader,
   switch (op) {
   case Op::Conv:
     return inferConv(reader, operands);
+  case Op::ConvGradInput:
+  case Op::ConvGradWeight:
+    return inferConvGrad(op, reader, operands);
+  case Op::Matmul:
+    return inferMatmul(reader, operands);
   case Op::Pointwise:
     return inferPointwise(reader, operands);
   case Op::Cast:

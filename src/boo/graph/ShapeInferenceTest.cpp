@@ -35,6 +35,46 @@ std::string inferConv(TensorType input, TensorType filter,
   return infer(Op::Conv, attributes, {input, filter});
 }
 
+/// A matmul with the given accumulation type.
+std::string inferMatmul(TensorType a, TensorType b, DType acc = DType::F32) {
+  return infer(Op::Matmul, {{"acc", acc}}, {std::move(a), std::move(b)});
+}
+
+TEST(ShapeInference, Matmul) {
+  EXPECT_EQ(inferMatmul(f32({3, 5}), f32({5, 7})), "f32[3,7]{7,1}");
+  EXPECT_EQ(inferMatmul(f32({2, 3, 5}), f32({5, 7})), "f32[2,3,7]{21,7,1}");
+  EXPECT_EQ(inferMatmul(f32({4, 1, 3, 5}), f32({2, 5, 7})),
+            "f32[4,2,3,7]{42,21,7,1}");
+  TensorType a = f32({2, 3, 5});
+  a.sizes[0] = Dim::symbol(0);
+  a.sizes[1] = Dim::symbol(1);
+  EXPECT_EQ(inferMatmul(a, f32({5, 7})), "f32[s0,s1,7]{7,7,1}");
+}
+
+TEST(ShapeInference, MatmulErrors) {
+  TensorType a = f32({3, 5}), b = f32({5, 7});
+  EXPECT_THAT(inferMatmul(f32({5}), b),
+              HasSubstr("operand A has 1 dimensions and must have at least 2"));
+  EXPECT_THAT(inferMatmul(a, f32({4, 7})),
+              HasSubstr("matmul's A has 5 columns and its B 4 rows"));
+  EXPECT_THAT(inferMatmul(f32({2, 3, 5}), f32({3, 5, 7})),
+              HasSubstr("A has size 2 in a batch dimension where its B has 3"));
+  EXPECT_THAT(inferMatmul(a, f32({5, 0})),
+              HasSubstr("operand B has size 0 in dimension 1"));
+  EXPECT_THAT(inferMatmul(a, b, DType::F64),
+              HasSubstr("matmul of f32 accumulates in f32, not in f64"));
+  EXPECT_THAT(infer(Op::Matmul, {}, {a, b}),
+              HasSubstr("matmul needs the attribute `acc`"));
+  TensorType varying = b;
+  varying.sizes[1] = Dim::symbol(0);
+  EXPECT_THAT(inferMatmul(a, varying),
+              HasSubstr("operand B has s0 columns: only the rows of A"));
+  b.dtype = DType::F16;
+  EXPECT_THAT(inferMatmul(a, b), HasSubstr("A is f32 and its B f16"));
+  a.dtype = DType::I8;
+  EXPECT_THAT(inferMatmul(a, b), HasSubstr("matmul of i8"));
+}
+
 TEST(ShapeInference, ConvOutputSize) {
   EXPECT_EQ(convOutputSize(56, 3, 1, 1, 1, 1), 56);
   EXPECT_EQ(convOutputSize(56, 3, 2, 1, 1, 1), 28);
@@ -122,6 +162,67 @@ TEST(ShapeInference, ConvRefusals) {
               HasSubstr("input is f32 and its filter f16"));
   input.dtype = DType::I8;
   EXPECT_THAT(inferConv(input, filter), HasSubstr("conv of i8"));
+}
+
+/// The result of a 2-D conv's gradient with one attribute replaced.
+std::string inferGrad(Op op, TensorType outGrad, TensorType other, List size,
+                      std::string name = "", Attribute value = int64_t(0)) {
+  AttributeMap attributes = convAttributes(2);
+  attributes["stride"] = List{2, 2};
+  attributes["size"] = size;
+  if (!name.empty())
+    attributes[name] = std::move(value);
+  return infer(op, attributes, {outGrad, other});
+}
+
+TEST(ShapeInference, ConvGradients) {
+  Op input = Op::ConvGradInput, weight = Op::ConvGradWeight;
+  TensorType dy = f32({2, 6, 3, 3}), w = f32({6, 4, 3, 3});
+  TensorType x = f32({2, 4, 7, 8});
+  // Two sizes of an input give outputs of one size: the attribute tells.
+  EXPECT_EQ(inferGrad(input, dy, w, {7, 8}), "f32[2,4,7,8]{224,56,8,1}");
+  EXPECT_EQ(inferGrad(input, dy, w, {8, 7}), "f32[2,4,8,7]{224,56,7,1}");
+  EXPECT_EQ(inferGrad(input, dy, w, {7, 8}, "groups", int64_t(2)),
+            "f32[2,8,7,8]{448,56,8,1}");
+  EXPECT_EQ(inferGrad(weight, dy, x, {3, 3}), "f32[6,4,3,3]{36,9,3,1}");
+  EXPECT_EQ(inferGrad(weight, dy, x, {2, 4}), "f32[6,4,2,4]{32,8,4,1}");
+  EXPECT_EQ(inferGrad(weight, dy, x, {3, 3}, "groups", int64_t(2)),
+            "f32[6,2,3,3]{18,9,3,1}");
+}
+
+TEST(ShapeInference, ConvGradientRefusals) {
+  Op input = Op::ConvGradInput, weight = Op::ConvGradWeight;
+  TensorType dy = f32({2, 6, 3, 3}), w = f32({6, 4, 3, 3});
+  TensorType x = f32({2, 4, 7, 8});
+  EXPECT_THAT(inferGrad(input, dy, w, {9, 8}),
+              HasSubstr("conv_grad_input: its output gradient is [2,6,3,3], "
+                        "but the convolution of [2,4,9,8] with [6,4,3,3] "
+                        "gives [2,6,4,3]"));
+  EXPECT_THAT(inferGrad(input, f32({2, 5, 3, 3}), w, {7, 8}),
+              HasSubstr("gives [2,6,3,3]"));
+  EXPECT_THAT(inferGrad(weight, f32({1, 6, 3, 3}), x, {3, 3}),
+              HasSubstr("conv_grad_weight: its output gradient is [1,6,3,3]"));
+  EXPECT_THAT(inferGrad(weight, dy, x, {3, 3}, "groups", int64_t(3)),
+              HasSubstr("4 input channels are not divisible by its 3 groups"));
+  EXPECT_THAT(inferGrad(weight, dy, x, {3, 3}, "groups", int64_t(0)),
+              HasSubstr("must have at least 1"));
+  EXPECT_THAT(inferGrad(weight, dy, x, {3}),
+              HasSubstr("`size` of conv has 1 entries for 2"));
+  EXPECT_THAT(inferGrad(weight, dy, x, {3, 0}), HasSubstr("at least 1"));
+  EXPECT_THAT(inferGrad(weight, dy, x, {9, 3}),
+              HasSubstr("filter is larger than the padded input"));
+  EXPECT_THAT(inferGrad(weight, dy, x, {3, 3}, "bias", true),
+              HasSubstr("conv_grad_weight has no attribute `bias`"));
+  EXPECT_THAT(inferGrad(input, f32({6, 3}), w, {7, 8}),
+              HasSubstr("must have 3 to 5"));
+  EXPECT_THAT(inferGrad(input, f32({2, 6, 3}), w, {7, 8}),
+              HasSubstr("its filter has 4 dimensions"));
+  w.dtype = DType::F16;
+  EXPECT_THAT(inferGrad(input, dy, w, {7, 8}),
+              HasSubstr("output gradient is f32 and its filter f16"));
+  x.sizes[1] = Dim::symbol(0);
+  EXPECT_THAT(inferGrad(weight, dy, x, {3, 3}),
+              HasSubstr("only the batch size may be"));
 }
 
 std::string inferFn(const char *fn, const std::vector<TensorType> &operands,

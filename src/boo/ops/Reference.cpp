@@ -11,6 +11,7 @@
 #include "boo/graph/partition/Partition.h"
 #include "boo/ops/ErrorBound.h"
 #include "boo/ops/conv/Reference.h"
+#include "boo/ops/matmul/Reference.h"
 #include "boo/ops/pointwise/Pointwise.h"
 
 #include <optional>
@@ -72,8 +73,13 @@ StatusOr<Tensor> Evaluator::evaluate(const Node &node) const {
   const TensorType &type = G.value(node.results[0]).type;
   switch (node.op) {
   case Op::Conv:
+  case Op::ConvGradInput:
+  case Op::ConvGradWeight:
     return evaluateConv(convProblem(G, node, type), view(node.operands[0]),
                         view(node.operands[1]), Algorithm, TheWorkers);
+  case Op::Matmul:
+    return evaluateMatmul(matmulProblem(G, node, type), view(node.operands[0]),
+                          view(node.operands[1]), Algorithm, TheWorkers);
   case Op::Pointwise: {
     std::vector<TensorView> operands;
     for (ValueId id : node.operands)

@@ -41,7 +41,7 @@ struct ReferenceOutput {
 };
 
 /// `arguments` are the buffers of graph.arguments(), laid out by their strides.
-/// `algorithm` is the manifest's ("direct", …) and is looked at by convolutions
+/// `algorithm` is the manifest's ("direct", …) and is looked at by contractions
 /// only. Fails with cancelledReference() when `workers` give up. A value that
 /// passes from one group to the next stays unrounded here; its rounding is in
 /// the bound.

@@ -1,6 +1,6 @@
 //===- ReferenceTest.cpp - The judge, judged ------------------------------===//
 //
-// Against loops written straight from ConvProblem.h's formula, on buffers of
+// Against loops written straight from ConvProblem.h's formulas, on buffers of
 // any layout; and against kernels played in float, which must stay in bounds.
 //
 //===----------------------------------------------------------------------===//
@@ -41,7 +41,8 @@ TensorType randomLayout(Random &random, DType dtype, const List &sizes) {
   return TensorType::permuted(dtype, sizes, order);
 }
 
-Graph randomConv(Random &random, DType dtype) {
+/// A convolution, or one of its gradients.
+Graph randomConv(Random &random, DType dtype, Op op) {
   size_t spatial = size_t(random.integer(1, 3));
   int64_t groups = random.integer(1, 3);
   List in = {random.integer(1, 3), groups * random.integer(1, 5)};
@@ -59,18 +60,25 @@ Graph randomConv(Random &random, DType dtype) {
                  std::max<int64_t>(0, extent - padLo[i] - padHi[i]));
     out.push_back((in.back() + padLo[i] + padHi[i] - extent) / stride[i] + 1);
   }
+  AttributeMap attributes{
+      {"stride", stride},
+      {"dilation", dilation},
+      {"pad_lo", padLo},
+      {"pad_hi", padHi},
+      {"groups", groups},
+      {"acc", dtype == DType::F64 ? DType::F64 : DType::F32}};
+  List first = in, second = filter, result = out;
+  if (op == Op::ConvGradInput)
+    first = out, result = in;
+  if (op == Op::ConvGradWeight)
+    first = out, second = in, result = filter;
+  if (op != Op::Conv)
+    attributes["size"] = List(result.begin() + 2, result.end());
   Graph graph;
-  ValueId x = graph.addArgument(randomLayout(random, dtype, in));
-  ValueId w = graph.addArgument(randomLayout(random, dtype, filter));
-  graph.addOutput(
-      graph.addNode(Op::Conv, {x, w},
-                    {{"stride", stride},
-                     {"dilation", dilation},
-                     {"pad_lo", padLo},
-                     {"pad_hi", padHi},
-                     {"groups", groups},
-                     {"acc", dtype == DType::F64 ? DType::F64 : DType::F32}},
-                    {randomLayout(random, dtype, out)})[0]);
+  ValueId a = graph.addArgument(randomLayout(random, dtype, first));
+  ValueId b = graph.addArgument(randomLayout(random, dtype, second));
+  graph.addOutput(graph.addNode(op, {a, b}, attributes,
+                                {randomLayout(random, dtype, result)})[0]);
   EXPECT_TRUE(graph.verify().isOk()) << graph.verify().toString();
   return graph;
 }
@@ -93,42 +101,64 @@ struct Buffers {
   }
 };
 
-/// ConvProblem.h's formula, accumulated in Acc, in row-major logical order.
+/// ConvProblem.h's formulas, accumulated in Acc, in row-major logical order:
+/// each product of the forward convolution, summed up where it belongs.
 template <typename Acc>
 std::vector<double> naiveConv(const ConvProblem &p, const Buffers &buffers) {
-  std::vector<double> results;
-  auto each = [](std::array<int64_t, 3> sizes, auto body) {
-    std::array<int64_t, 3> at;
+  using Index = std::array<int64_t, 3>;
+  auto volume = [](Index s) { return s[0] * s[1] * s[2]; };
+  auto flat = [](Index at, Index s) {
+    return (at[0] * s[1] + at[1]) * s[2] + at[2];
+  };
+  auto each = [](Index sizes, auto body) {
+    Index at;
     for (at[0] = 0; at[0] != sizes[0]; ++at[0])
       for (at[1] = 0; at[1] != sizes[1]; ++at[1])
         for (at[2] = 0; at[2] != sizes[2]; ++at[2])
           body(at);
   };
+  auto address = [](const ConvProblem::Strides &s, int64_t outer,
+                    int64_t channel, Index at) {
+    return outer * s.outer + channel * s.channel + at[0] * s.spatial[0] +
+           at[1] * s.spatial[1] + at[2] * s.spatial[2];
+  };
+  bool wantsInput = p.direction == ConvDirection::InputGradient;
+  bool wantsFilter = p.direction == ConvDirection::WeightGradient;
+  std::vector<Acc> sums(
+      size_t(wantsInput    ? p.batch * p.inChannels * volume(p.in)
+             : wantsFilter ? p.outChannels * p.inPerGroup() * volume(p.filter)
+                           : p.batch * p.outChannels * volume(p.out)));
+  auto term = [&](int64_t n, int64_t k, int64_t c, Index o, Index f) {
+    Index i;
+    for (size_t d = 0; d != 3; ++d) {
+      i[d] = o[d] * p.stride[d] + f[d] * p.dilation[d] - p.padLo[d];
+      if (i[d] < 0 || i[d] >= p.in[d])
+        return;
+    }
+    int64_t channel = k / p.outPerGroup() * p.inPerGroup() + c;
+    int64_t x = address(p.inStrides, n, channel, i);
+    int64_t w = address(p.filterStrides, k, c, f);
+    int64_t y = address(p.outStrides, n, k, o);
+    int64_t result = (n * p.outChannels + k) * volume(p.out) + flat(o, p.out);
+    int64_t first = x, second = w;
+    if (wantsInput) {
+      result = (n * p.inChannels + channel) * volume(p.in) + flat(i, p.in);
+      first = y;
+    } else if (wantsFilter) {
+      result = (k * p.inPerGroup() + c) * volume(p.filter) + flat(f, p.filter);
+      first = y, second = x;
+    }
+    sums[size_t(result)] +=
+        Acc(loadElement(buffers.pointers[0], p.dtype, first)) *
+        Acc(loadElement(buffers.pointers[1], p.dtype, second));
+  };
   for (int64_t n = 0; n != p.batch; ++n)
     for (int64_t k = 0; k != p.outChannels; ++k)
-      each(p.out, [&](auto o) {
-        Acc sum = 0;
-        for (int64_t c = 0; c != p.inPerGroup(); ++c)
-          each(p.filter, [&](auto f) {
-            int64_t channel = k / p.outPerGroup() * p.inPerGroup() + c;
-            int64_t from =
-                n * p.inStrides.outer + channel * p.inStrides.channel;
-            int64_t tap =
-                k * p.filterStrides.outer + c * p.filterStrides.channel;
-            for (size_t d = 0; d != 3; ++d) {
-              int64_t at =
-                  o[d] * p.stride[d] + f[d] * p.dilation[d] - p.padLo[d];
-              if (at < 0 || at >= p.in[d])
-                return;
-              from += at * p.inStrides.spatial[d];
-              tap += f[d] * p.filterStrides.spatial[d];
-            }
-            sum += Acc(loadElement(buffers.pointers[0], p.dtype, from)) *
-                   Acc(loadElement(buffers.pointers[1], p.dtype, tap));
-          });
-        results.push_back(double(sum));
-      });
-  return results;
+      for (int64_t c = 0; c != p.inPerGroup(); ++c)
+        each(p.out, [&](Index o) {
+          each(p.filter, [&](Index f) { term(n, k, c, o, f); });
+        });
+  return {sums.begin(), sums.end()};
 }
 
 double rounded(double value, DType dtype) {
@@ -142,8 +172,9 @@ class ReferenceOfDType : public testing::TestWithParam<DType> {};
 TEST_P(ReferenceOfDType, AgreesWithNaiveLoops) {
   DType dtype = GetParam();
   Random random;
-  for (int round = 0; round != 150; ++round) {
-    Graph graph = randomConv(random, dtype);
+  for (int round = 0; round != 300; ++round) {
+    Op ops[] = {Op::Conv, Op::ConvGradInput, Op::ConvGradWeight};
+    Graph graph = randomConv(random, dtype, ops[round % 3]);
     Buffers buffers(graph, [&] { return random.real(); });
     const TensorType &type = graph.value(graph.outputs()[0].value).type;
     ConvProblem p = convProblem(graph, graph.nodes()[0], type);

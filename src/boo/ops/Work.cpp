@@ -2,6 +2,7 @@
 
 #include "boo/ops/Reference.h"
 #include "boo/ops/conv/ConvProblem.h"
+#include "boo/ops/matmul/MatmulProblem.h"
 
 #include <set>
 
@@ -22,8 +23,10 @@ Work boo::graphWork(const Graph &graph) {
   std::set<ValueId> read;
   for (const Node &node : graph.nodes()) {
     const TensorType &type = graph.value(node.results[0]).type;
-    if (node.op == Op::Conv)
+    if (isConv(node.op))
       work.flops += convProblem(graph, node, type).flops();
+    if (node.op == Op::Matmul)
+      work.flops += matmulProblem(graph, node, type).flops();
     if (node.op == Op::Pointwise)
       tailFlops += double(type.numElements());
     for (ValueId id : node.operands)

@@ -49,11 +49,16 @@ LogicalResult BrgemmOp::verify() {
                        "operand");
   if (getAStrides()[1] != 0 && getAStrides()[1] != 1)
     return emitOpError("requires an n stride of A of 0 or 1");
-  if (getBStrides()[0] != 1)
+  if (!getDot() && getBStrides()[0] != 1)
     return emitOpError("requires an n stride of B of 1");
+  if (getDot() &&
+      (getAStrides()[1] != 0 || getAStrides()[2] != 1 || getBStrides()[1] != 1))
+    return emitOpError("requires A and B contiguous in k for dot products");
   Type stored = getA().getType().getElementType();
-  if (getB().getType().getElementType() != stored)
-    return emitOpError("requires A and B of one type");
+  Type b = getB().getType().getElementType();
+  if (b != stored && (getStaging() || b.getIntOrFloatBitWidth() >=
+                                          stored.getIntOrFloatBitWidth()))
+    return emitOpError("requires A and B of one type, or a narrower B");
   Block &body = getBody().front();
   if (body.getNumArguments() != 1 + getTail().size())
     return emitOpError("requires a block argument for the sum and one for each "
@@ -64,6 +69,8 @@ LogicalResult BrgemmOp::verify() {
     if (!stored.isBF16() || !acc.isF32())
       return emitOpError("requires A and B of bf16 and staging of f32 for a "
                          "matrix unit");
+    if (getExactB() || getDot())
+      return emitOpError("requires a packed B for a matrix unit");
     if (getK() % 32 != 0 || getAStrides()[1] != 0 || getAStrides()[2] != 1)
       return emitOpError("requires a dense A with k contiguous and a multiple "
                          "of 32 for a matrix unit");

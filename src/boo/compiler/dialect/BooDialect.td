@@ -86,9 +86,14 @@ def BrgemmOp : BooOp<"brgemm", [IsolatedFromAbove, AttrSizedOperandSegments,
     static. Limits: `an` is 0 (a dense tile: one element of A meets a row of B)
     or 1 (a depthwise tile: lane n of A meets lane n of B); `bn` is 1, and B may
     be read up to the next multiple of the vector length in n (packed operands
-    are padded so). A and B have the type that is accumulated. C and tail
-    operands may have any float type: the region converts. It computes on
-    scalars and is vectorised by cloning, so all its ops are elementwise.
+    are padded so) unless `exact_b` says that it ends with n. A has the type
+    that is accumulated; B has it too, or a narrower one that is widened as it
+    is read. C and tail operands may have any float type: the region converts.
+    It computes on scalars and is vectorised by cloning, so all its ops are
+    elementwise.
+
+    With `dot` the lanes run over k: `ak` and `bk` are 1, `bn` is anything, and
+    the lanes of each of the m x n vectors of sums are added up at the end.
 
     A and B of bf16 with sums in f32 are multiplied in pairs of k: B then holds
     pairs side by side, B[b_offset + (k/2)*bk + 2*n + k%2], k is even and ak is
@@ -119,6 +124,7 @@ def BrgemmOp : BooOp<"brgemm", [IsolatedFromAbove, AttrSizedOperandSegments,
                        DenseI64ArrayAttr:$b_strides,
                        DenseI64ArrayAttr:$c_strides,
                        DenseI64ArrayAttr:$tail_strides,
+                       UnitAttr:$exact_b, UnitAttr:$dot,
                        DefaultValuedAttr<I64Attr, "1">:$k_unroll,
                        DefaultValuedAttr<I64Attr, "0">:$prefetch);
   let regions = (region SizedRegion<1>:$body);

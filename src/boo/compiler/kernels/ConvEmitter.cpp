@@ -1,4 +1,4 @@
-//===- ConvEmitter.cpp - The main dispatch of a convolution ---------------===//
+//===- ConvEmitter.cpp - The main dispatch of an implicit product ---------===//
 
 #include "boo/compiler/kernels/ConvEmitter.h"
 #include "boo/base/Math.h"
@@ -10,14 +10,13 @@ using namespace mlir;
 
 namespace boo::compiler {
 
-ConvEmitter::ConvEmitter(MLIRContext &context, const Graph &group,
+ConvEmitter::ConvEmitter(ModuleOp module, const Graph &group, ConvNest nest,
                          const Schedule &schedule, const EmitOptions &options)
-    : Group(group), S(schedule), Nest(makeConvNest(group)), P(Nest.problem),
-      Module(ModuleOp::create(UnknownLoc::get(&context))), K(*Module),
-      Compute(K.type(Nest.computeType())),
-      Factor(S.pairs() ? K.type(DType::BF16) : Compute),
+    : Group(group), S(schedule), Nest(std::move(nest)), P(Nest.problem),
+      K(module), Compute(K.type(Nest.computeType())),
+      Factor(S.keepsBf16() ? K.type(DType::BF16) : Compute),
       Lanes(S.vectorBits / Compute.getIntOrFloatBitWidth()),
-      BlockChannels(S.nVectors * Lanes),
+      BlockChannels(S.nVectors * (S.dot ? 1 : Lanes)),
       PackedField(options.constantsPacked &&
                           group.value(Nest.filter).role == Role::Constant
                       ? ArgField::Constants
@@ -45,7 +44,7 @@ Status ConvEmitter::checkSizes() const {
                          kPadded(), BlockChannels, 8});
   // Offsets of tensors are below 2^60: Graphs with larger ones do not verify.
   constexpr int64_t most = int64_t(1) << 42;
-  if ((S.scratchInput && scratch > most) || packed > most)
+  if ((S.scratchInput && scratch > most) || (!S.filterInPlace && packed > most))
     return unsupported("a convolution that needs more than 4 TiB of scratch or "
                        "workspace");
   return Status::ok();
@@ -63,7 +62,7 @@ int64_t ConvEmitter::blockElements() const {
 }
 int64_t ConvEmitter::kPadded() const {
   // A matrix unit takes 32 steps at a time, a dot product two.
-  int64_t steps = S.amx ? 32 : S.dot ? 2 : 1;
+  int64_t steps = S.amx ? 32 : S.pairs ? 2 : 1;
   return ceilDiv(Nest.kChannels(), steps) * steps;
 }
 int64_t ConvEmitter::rowTiles() const { return ceilDiv(P.out[2], S.mTile); }
@@ -95,23 +94,30 @@ int64_t ConvEmitter::scratchInputBytes() const {
   return ceilDiv(bytes, 64) * 64;
 }
 
-KernelModule ConvEmitter::emit() {
-  KernelModule kernel;
-  int64_t packedBytes = Nest.groupLoops() * blocks() * blockElements() *
-                        Factor.getIntOrFloatBitWidth() / 8;
-  emitPack();
-  emitConv();
-  bool ahead = PackedField == ArgField::Constants;
-  (ahead ? kernel.constantsBytes : kernel.workspaceBytes) = packedBytes;
-  if (S.scratchInput)
-    kernel.scratchBytes = scratchInputBytes();
+void ConvEmitter::emit(KernelModule &kernel) {
+  FirstDispatch = int64_t(kernel.prepare.size() + kernel.run.size());
+  auto dispatch = [&](int64_t number, const char *name, int64_t tiles) {
+    return Dispatch{"boo_dispatch_" + std::to_string(number), name,
+                    S.serial ? 1 : tiles};
+  };
+  if (!S.filterInPlace) {
+    bool ahead = PackedField == ArgField::Constants;
+    int64_t &bytes = ahead ? kernel.constantsBytes : kernel.workspaceBytes;
+    PackedOffset = ceilDiv(bytes, 64) * 64;
+    bytes = PackedOffset + Nest.groupLoops() * blocks() * blockElements() *
+                               Factor.getIntOrFloatBitWidth() / 8;
+    emitPack();
+    (ahead ? kernel.prepare : kernel.run)
+        .push_back(dispatch(FirstDispatch, Nest.words.pack, packTiles()));
+  }
+  int64_t number = FirstDispatch + (S.filterInPlace ? 0 : 1);
+  emitMain(number);
+  kernel.run.push_back(dispatch(number, Nest.words.main, convTiles()));
+  // One nest is at work at a time.
+  int64_t scratch = S.scratchInput ? scratchInputBytes() : 0;
   if (S.amx)
-    kernel.scratchBytes += S.mTile * BlockChannels * 4;
-  Dispatch pack{"boo_dispatch_0", "pack_filter", S.serial ? 1 : packTiles()};
-  (ahead ? kernel.prepare : kernel.run).push_back(pack);
-  kernel.run.push_back({"boo_dispatch_1", "conv", S.serial ? 1 : convTiles()});
-  kernel.module = std::move(Module);
-  return kernel;
+    scratch += S.mTile * BlockChannels * 4;
+  kernel.scratchBytes = std::max(kernel.scratchBytes, scratch);
 }
 
 int64_t ConvEmitter::packTiles() const {
@@ -143,6 +149,7 @@ ConvEmitter::Place ConvEmitter::place(Value tile) {
     c = {c[4], c[5], c[0], c[1], c[2], c[3]};
   Place at;
   at.group = c[0];
+  at.groups = groupIndex(at.group);
   at.chunk = c[1];
   at.batch = c[2];
   at.row = {c[3], c[4]};
@@ -159,9 +166,7 @@ ConvEmitter::Place ConvEmitter::place(Value tile) {
     Value high =
         K.min(K.index(P.filter[d]),
               K.ceilDiv(K.sub(K.index(P.in[d]), first), P.dilation[d]));
-    bool inside = P.padLo[d] == 0 && (P.out[d] - 1) * P.stride[d] +
-                                             (P.filter[d] - 1) * P.dilation[d] <
-                                         P.in[d];
+    bool inside = Nest.isInside(d);
     at.low[d] = inside ? K.index(0) : low;
     at.count[d] =
         inside ? K.index(P.filter[d]) : K.max(K.index(0), K.sub(high, low));
@@ -169,10 +174,24 @@ ConvEmitter::Place ConvEmitter::place(Value tile) {
   return at;
 }
 
+std::vector<Value> ConvEmitter::groupIndex(Value group) {
+  if (Nest.depthwise)
+    return {};
+  return K.delinearize(group, Nest.groupSizes);
+}
+
+Value ConvEmitter::groupStart(const ConvProblem::Strides &strides,
+                              const std::vector<Value> &groups) {
+  // Constants go to the right, where they fold.
+  Value start = K.index(0);
+  for (size_t i = 0; i != groups.size(); ++i)
+    start = K.add(K.mul(groups[i], strides.group[i]), start);
+  return K.add(start, strides.base);
+}
+
 Value ConvEmitter::inputRow(const Place &at) {
-  Value base = K.mul(at.batch, P.inStrides.outer);
-  if (!Nest.depthwise)
-    base = K.add(base, K.mul(at.group, P.inPerGroup() * P.inStrides.channel));
+  Value base = K.add(K.mul(at.batch, P.inStrides.outer),
+                     groupStart(P.inStrides, at.groups));
   for (size_t d = 0; d != 2; ++d) {
     Value row = K.add(K.mul(at.row[d], P.stride[d]), -P.padLo[d]);
     row = K.add(row, K.mul(at.low[d], P.dilation[d]));
@@ -196,9 +215,9 @@ ConvEmitter::InputView ConvEmitter::viewInput(const Place &at) {
   return view;
 }
 
-void ConvEmitter::emitConv() {
+void ConvEmitter::emitMain(int64_t number) {
   K.dispatch(
-      1,
+      number,
       [&](Value tile) {
         Place at = place(tile);
         InputView input = S.scratchInput ? fillScratch(at) : viewInput(at);
@@ -239,11 +258,11 @@ void ConvEmitter::emitTile(const Place &at, const InputView &input, Value block,
   SmallVector<Value> counts;
   SmallVector<int64_t> aBatch, bBatch;
   int64_t tapElements = taps * channels * BlockChannels;
-  Value bBase = K.mul(K.add(K.mul(at.group, blocks()), block), blockElements());
+  Value bBase = filterStart(at, block);
   for (size_t d = 0; d != 2; ++d) {
     int64_t step = d == 0 ? P.filter[1] * tapElements : tapElements;
     bBase = K.add(bBase, K.mul(at.low[d], step));
-    if (P.filter[d] == 1 && P.padLo[d] == 0 && P.padHi[d] == 0)
+    if (P.filter[d] == 1 && Nest.isInside(d))
       continue;
     counts.push_back(at.count[d]);
     aBatch.push_back(input.tap[d]);
@@ -268,43 +287,57 @@ void ConvEmitter::emitTile(const Place &at, const InputView &input, Value block,
                                BlockChannels * input.channel));
   SmallVector<int64_t> aStrides{mStride, Nest.depthwise ? 1 : 0, kStride};
   aStrides.append(aBatch);
-  // One step of k, or for pairs of k side by side the next pair.
-  SmallVector<int64_t> bStrides{1, BlockChannels * (S.pairs() ? 2 : 1)};
+  std::array<int64_t, 2> filterStep = filterStrides();
+  SmallVector<int64_t> bStrides(filterStep.begin(), filterStep.end());
   bStrides.append(bBatch);
 
   Value pixel = K.mul(K.add(at.firstTile, tile), S.mTile);
   Value channel = K.mul(block, BlockChannels);
-  if (!Nest.depthwise)
-    channel = K.add(channel, K.mul(at.group, P.outPerGroup()));
-  auto address = [&](int64_t outer, int64_t channelStride,
-                     const std::array<int64_t, 3> &spatial) {
-    Value base = K.add(K.mul(at.batch, outer), K.mul(channel, channelStride));
-    base = K.add(base, K.mul(at.row[0], spatial[0]));
-    base = K.add(base, K.mul(at.row[1], spatial[1]));
-    return K.add(base, K.mul(pixel, spatial[2]));
+  auto address = [&](const ConvProblem::Strides &strides) {
+    Value base = groupStart(strides, at.groups);
+    base = K.add(base, K.mul(at.batch, strides.outer));
+    base = K.add(base, K.mul(channel, strides.channel));
+    base = K.add(base, K.mul(at.row[0], strides.spatial[0]));
+    base = K.add(base, K.mul(at.row[1], strides.spatial[1]));
+    return K.add(base, K.mul(pixel, strides.spatial[2]));
   };
   SmallVector<Value> tail, tailOffsets;
   SmallVector<int64_t> tailStrides;
   for (const TailOperand &operand : Nest.tail) {
     tail.push_back(
         K.buffer(ArgField::In, argument(operand.value), K.type(operand.dtype)));
-    tailOffsets.push_back(
-        address(operand.batch, operand.channel, operand.spatial));
-    tailStrides.append({operand.spatial[2], operand.channel});
+    tailOffsets.push_back(address(operand.strides));
+    tailStrides.append({operand.strides.spatial[2], operand.strides.channel});
   }
   Value out = K.buffer(ArgField::Out, 0, K.type(Nest.outType));
-  Value packed = K.buffer(PackedField, 0, Factor);
+  Value filter = S.filterInPlace ? K.buffer(ArgField::In, argument(Nest.filter),
+                                            K.type(P.dtype))
+                                 : K.buffer(PackedField, PackedOffset, Factor);
   Value staging;
   if (S.amx)
     staging = K.buffer(ArgField::Scratch, scratchInputBytes(), Compute);
   auto op = BrgemmOp::create(
-      K.builder(), K.loc(), input.buffer, aBase, packed, bBase, out,
-      address(P.outStrides.outer, P.outStrides.channel, P.outStrides.spatial),
-      counts, tail, tailOffsets, staging, uint64_t(m), uint64_t(n), uint64_t(k),
-      aStrides, bStrides,
+      K.builder(), K.loc(), input.buffer, aBase, filter, bBase, out,
+      address(P.outStrides), counts, tail, tailOffsets, staging, uint64_t(m),
+      uint64_t(n), uint64_t(k), aStrides, bStrides,
       ArrayRef<int64_t>{P.outStrides.spatial[2], P.outStrides.channel},
-      tailStrides, uint64_t(S.kUnroll), uint64_t(S.prefetch));
+      tailStrides, S.filterInPlace, S.dot, uint64_t(S.kUnroll),
+      uint64_t(S.prefetch));
   tailRegion(op);
+}
+
+Value ConvEmitter::filterStart(const Place &at, Value block) {
+  if (!S.filterInPlace)
+    return K.mul(K.add(K.mul(at.group, blocks()), block), blockElements());
+  return K.add(K.mul(block, BlockChannels * P.filterStrides.outer),
+               groupStart(P.filterStrides, at.groups));
+}
+
+std::array<int64_t, 2> ConvEmitter::filterStrides() const {
+  if (S.filterInPlace)
+    return {S.dot ? P.filterStrides.outer : 1, P.filterStrides.channel};
+  // One step of k, or for pairs of k side by side the next pair.
+  return {1, BlockChannels * (S.keepsBf16() ? 2 : 1)};
 }
 
 void ConvEmitter::tailRegion(BrgemmOp op) {
@@ -312,20 +345,23 @@ void ConvEmitter::tailRegion(BrgemmOp op) {
   OpBuilder::InsertionGuard guard(builder);
   Block *body = builder.createBlock(&op.getBody());
   std::map<ValueId, Value> values;
-  values[Group.nodes().front().results[0]] =
-      body->addArgument(Compute, K.loc());
+  values[Nest.sum] = body->addArgument(Compute, K.loc());
   for (const TailOperand &operand : Nest.tail)
     values[operand.value] = body->addArgument(K.type(operand.dtype), K.loc());
-  Value result = buildTail(K, Group, 1, Nest.computeType(), values);
+  Value result = buildTail(K, Group, Nest.tailNode, Nest.computeType(), values);
   YieldOp::create(builder, K.loc(), result);
 }
 
 StatusOr<KernelModule> emitConv(MLIRContext &context, const Graph &group,
                                 const Schedule &schedule,
                                 const EmitOptions &options) {
-  ConvEmitter emitter(context, group, schedule, options);
+  KernelModule kernel;
+  kernel.module = ModuleOp::create(UnknownLoc::get(&context));
+  ConvEmitter emitter(*kernel.module, group, makeConvNest(group), schedule,
+                      options);
   BOO_RETURN_IF_ERROR(emitter.checkSizes());
-  return emitter.emit();
+  emitter.emit(kernel);
+  return kernel;
 }
 
 } // namespace boo::compiler

@@ -1,12 +1,15 @@
-//===- ConvEmitter.h - Kernels of convolutions ------------------*- C++ -*-===//
+//===- ConvEmitter.h - Kernels of implicit products -------------*- C++ -*-===//
 //
-// Writes two dispatches. The first packs the filter: blocks of output channels,
-// each [depth tap][height tap][width tap][channel][lanes], widened to the type
-// that is computed in, padded with zeros. The second walks over rows of output:
-// a grid tile is a row's piece of `w_chunk` register tiles for `n_chunk` blocks
-// of channels, and each register tile is one boo.brgemm. Taps above and below
-// the input are skipped by the batch counts; taps left and right of it meet
-// zeros in a scratch copy of the rows.
+// Writes two dispatches for a nest. The first packs the filter: blocks of
+// output channels, each [depth tap][height tap][width tap][channel][lanes],
+// widened to the type that is computed in, padded with zeros; a filter that
+// tiles can read where it lies goes without. The second walks over rows of
+// output: a grid tile is a row's piece of `w_chunk` register tiles for
+// `n_chunk` blocks of channels, and each register tile is one boo.brgemm. Taps
+// above and below the input are skipped by the batch counts; taps left and
+// right of it meet zeros in a scratch copy of the rows. A kernel may hold
+// several nests one after the other, each with its own dispatches and part of
+// the workspace.
 //
 //===----------------------------------------------------------------------===//
 #pragma once
@@ -19,17 +22,20 @@ namespace boo::compiler {
 
 class ConvEmitter {
 public:
-  ConvEmitter(mlir::MLIRContext &context, const Graph &group,
+  /// Of one nest of `group`; the functions go to `module`.
+  ConvEmitter(mlir::ModuleOp module, const Graph &group, ConvNest nest,
               const Schedule &schedule, const EmitOptions &options);
   /// Whether scratch and packed filter have sizes that a machine can hold.
   Status checkSizes() const;
-  KernelModule emit();
+  /// Adds the nest's dispatches to those that `kernel` has, behind them.
+  void emit(KernelModule &kernel);
 
 private:
   /// What a grid tile's code needs to know of its place.
   struct Place {
     Value group, chunk, batch, piece;
-    std::array<Value, 2> row; ///< output depth and height
+    std::vector<Value> groups; ///< `group` as an index of groupSizes
+    std::array<Value, 2> row;  ///< output depth and height
     std::array<Value, 2> low,
         count;                ///< first tap inside the input, and how many
     Value firstBlock, blocks; ///< of output channels
@@ -46,8 +52,12 @@ private:
 
   void emitPack();
   void emitPackPairs();
-  void emitConv();
+  void emitMain(int64_t number);
   Place place(Value tile);
+  /// Start of `strides` in a group, 0 if the lanes run over groups.
+  Value groupStart(const ConvProblem::Strides &strides,
+                   const std::vector<Value> &groups);
+  std::vector<Value> groupIndex(Value group);
   /// Input address of the row that tap `low` reads, at column 0.
   Value inputRow(const Place &at);
   InputView viewInput(const Place &at);
@@ -65,6 +75,9 @@ private:
                 Value tile, int64_t m, int64_t n);
   void tailRegion(BrgemmOp op);
   std::vector<int64_t> gridSizes() const;
+  /// The filter of a tile: where it starts, and its strides [n, k].
+  Value filterStart(const Place &at, Value block);
+  std::array<int64_t, 2> filterStrides() const;
   int64_t packTiles() const, convTiles() const;
   /// The tiles that one call walks through by itself, if the Schedule says so.
   std::optional<int64_t> serialTiles(int64_t tiles) const;
@@ -86,12 +99,14 @@ private:
   Schedule S;
   ConvNest Nest;
   const ConvProblem &P;
-  mlir::OwningOpRef<mlir::ModuleOp> Module;
   KernelBuilder K;
   mlir::Type Compute;
   mlir::Type Factor; ///< of A and B: the computed type, or bf16 for pairs
+                     ///< (a filter in place: as it is stored)
   int64_t Lanes, BlockChannels;
   ArgField PackedField;
+  int64_t PackedOffset = 0;  ///< in bytes, of this nest's packed filter
+  int64_t FirstDispatch = 0; ///< number of the first of the nest's
 };
 
 } // namespace boo::compiler

@@ -16,7 +16,7 @@ static constexpr int64_t packSteps = 256;
 
 int64_t ConvEmitter::packPieces() const {
   int64_t taps = P.filter[0] * P.filter[1] * P.filter[2];
-  if (S.pairs() && packWidth() == 1)
+  if (S.keepsBf16() && packWidth() == 1)
     return taps;
   return ceilDiv(Nest.kChannels() / packWidth() * taps, packSteps);
 }
@@ -24,8 +24,10 @@ int64_t ConvEmitter::packPieces() const {
 int64_t ConvEmitter::packWidth() const {
   const ConvProblem::Strides &f = P.filterStrides;
   auto odd = [](int64_t stride) { return stride % 2 != 0; };
-  bool paired = S.pairs() && f.channel == 1 && kPadded() == Nest.kChannels() &&
-                !odd(f.outer) &&
+  bool paired = S.keepsBf16() && f.channel == 1 &&
+                kPadded() == Nest.kChannels() && !odd(f.outer) &&
+                !odd(f.base) &&
+                std::none_of(f.group.begin(), f.group.end(), odd) &&
                 std::none_of(f.spatial.begin(), f.spatial.end(), odd);
   return paired ? 2 : 1;
 }
@@ -37,17 +39,18 @@ void ConvEmitter::emitPackPairs() {
   std::vector<int64_t> grid{Nest.groupLoops(), blocks(), P.filter[0],
                             P.filter[1], P.filter[2]};
   K.dispatch(
-      0,
+      FirstDispatch,
       [&](Value tile) {
         std::vector<Value> c = K.delinearize(tile, grid);
         Value source = K.buffer(ArgField::In, argument(Nest.filter), Factor);
-        Value target = K.buffer(PackedField, 0, Factor);
+        Value target = K.buffer(PackedField, PackedOffset, Factor);
         Value zero = arith::ConstantOp::create(K.builder(), K.loc(),
                                                K.builder().getZeroAttr(Factor));
         Value first = K.mul(c[1], BlockChannels);
         Value valid = K.min(K.index(BlockChannels),
                             K.sub(K.index(Nest.nExtent()), first));
-        Value from = K.mul(K.add(K.mul(c[0], P.outPerGroup()), first), f.outer);
+        Value from =
+            K.add(groupStart(f, groupIndex(c[0])), K.mul(first, f.outer));
         for (size_t d = 0; d != 3; ++d)
           from = K.add(from, K.mul(c[2 + d], f.spatial[d]));
         Value to = K.mul(tile, kPadded() * BlockChannels);
@@ -78,23 +81,27 @@ void ConvEmitter::emitPackPairs() {
 
 void ConvEmitter::emitPack() {
   int64_t width = packWidth();
-  if (S.pairs() && width == 1)
+  if (S.keepsBf16() && width == 1)
     return emitPackPairs();
   int64_t steps =
       Nest.kChannels() / width * P.filter[0] * P.filter[1] * P.filter[2];
   int64_t outer = P.filterStrides.outer / width;
+  ConvProblem::Strides starts = P.filterStrides;
+  starts.base /= width;
+  for (int64_t &stride : starts.group)
+    stride /= width;
   Type source = K.type(P.dtype), target = Compute;
   if (width == 2)
     source = target = K.builder().getI32Type();
   K.dispatch(
-      0,
+      FirstDispatch,
       [&](Value tile) {
         std::vector<Value> c =
             K.delinearize(tile, {Nest.groupLoops(), blocks(), packPieces()});
         FilterPack pack(K, Nest, width, Lanes, BlockChannels,
                         K.buffer(ArgField::In, argument(Nest.filter), source),
-                        K.buffer(PackedField, 0, target));
-        Value from = K.add(K.mul(c[0], P.outPerGroup() * outer),
+                        K.buffer(PackedField, PackedOffset, target));
+        Value from = K.add(groupStart(starts, groupIndex(c[0])),
                            K.mul(c[1], BlockChannels * outer));
         Value to =
             K.mul(K.add(K.mul(c[0], blocks()), c[1]), blockElements() / width);

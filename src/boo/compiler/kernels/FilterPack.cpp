@@ -7,6 +7,7 @@
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 
 #include <algorithm>
+#include <cstdlib>
 
 using namespace mlir;
 
@@ -31,7 +32,7 @@ FilterPack::FilterPack(KernelBuilder &kernel, const ConvNest &nest,
     dim(p.filter[d], p.filterStrides.spatial[d] / width);
   std::stable_sort(Dims.begin(), Dims.end(),
                    [](const ReductionDim &a, const ReductionDim &b) {
-                     return a.source > b.source;
+                     return std::abs(a.source) > std::abs(b.source);
                    });
   mergeDims();
 }

@@ -36,6 +36,17 @@ StatusOr<KernelModule> emitWinograd(mlir::MLIRContext &context,
                                     const Schedule &schedule,
                                     const EmitOptions &options);
 
+/// Writes the module of a group that is the gradient of a convolution's input.
+StatusOr<KernelModule> emitGradInput(mlir::MLIRContext &context,
+                                     const Graph &group,
+                                     const Schedule &schedule,
+                                     const EmitOptions &options);
+
+/// Writes the module of a group that is the gradient of a convolution's filter.
+StatusOr<KernelModule> emitWeightGrad(mlir::MLIRContext &context,
+                                      const Graph &group,
+                                      const Schedule &schedule);
+
 /// Writes the module of a group of pointwise and cast nodes. Refuses several
 /// outputs and symbolic sizes.
 StatusOr<KernelModule> emitPointwise(mlir::MLIRContext &context,

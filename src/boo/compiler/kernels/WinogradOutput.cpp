@@ -67,30 +67,31 @@ void WinogradEmitter::storeRow(const std::vector<Value> &pixels, Value row,
                                Value channel, const TilePlace &at,
                                int64_t lanes) {
   int64_t columns = int64_t(pixels.size());
-  auto address = [&](int64_t outer, int64_t channelStride,
-                     const std::array<int64_t, 3> &spatial) {
-    Value base = K.add(K.mul(at.batch, outer), K.mul(channel, channelStride));
-    base = K.add(base, K.mul(at.depth, spatial[0]));
-    base = K.add(base, K.mul(row, spatial[1]));
-    return K.add(base, K.mul(at.column, spatial[2]));
+  // Channels are counted over all groups.
+  auto address = [&](const ConvProblem::Strides &strides) {
+    Value base =
+        K.add(K.mul(at.batch, strides.outer), K.mul(channel, strides.channel));
+    base = K.add(base, K.mul(at.depth, strides.spatial[0]));
+    base = K.add(base, K.mul(row, strides.spatial[1]));
+    return K.add(base, K.mul(at.column, strides.spatial[2]));
   };
   std::vector<SmallVector<Value>> operands;
   for (const TailOperand &tail : Nest.tail)
     operands.push_back(
-        loadOperand(tail, address(tail.batch, tail.channel, tail.spatial),
-                    {columns, Lanes, lanes, tail.spatial[2], tail.channel}));
+        loadOperand(tail, address(tail.strides),
+                    {columns, Lanes, lanes, tail.strides.spatial[2],
+                     tail.strides.channel}));
   SmallVector<Value> results;
   for (size_t pixel = 0; pixel != pixels.size(); ++pixel) {
     std::map<ValueId, Value> values;
-    values[Group.nodes().front().results[0]] = pixels[pixel];
+    values[Nest.sum] = pixels[pixel];
     for (size_t i = 0; i != Nest.tail.size(); ++i)
       values[Nest.tail[i].value] = operands[i][pixel];
-    results.push_back(buildTail(K, Group, 1, DType::F32, values));
+    results.push_back(buildTail(K, Group, Nest.tailNode, DType::F32, values));
   }
   storeBlock(
       K.builder(), K.loc(), results,
-      K.buffer(ArgField::Out, 0, K.type(Nest.outType)),
-      address(P.outStrides.outer, P.outStrides.channel, P.outStrides.spatial),
+      K.buffer(ArgField::Out, 0, K.type(Nest.outType)), address(P.outStrides),
       {columns, Lanes, lanes, P.outStrides.spatial[2], P.outStrides.channel});
 }
 

@@ -33,8 +33,10 @@ public:
   void run() {
     Value zero = arith::ConstantOp::create(Builder, Loc, AccVector,
                                            Builder.getZeroAttr(AccVector));
-    SmallVector<Value> sums(size_t(M * Vectors), zero);
+    SmallVector<Value> sums(size_t(M * (Op.getDot() ? N : Vectors)), zero);
     sums = batchLoop(0, Op.getAOffset(), Op.getBOffset(), sums);
+    if (Op.getDot())
+      sums = addLanes(sums);
     storeTile(
         [&](int64_t m, int64_t v) { return sums[size_t(m * Vectors + v)]; });
     Op.erase();
@@ -59,6 +61,8 @@ private:
   }
 
   SmallVector<Value> kLoop(Value a, Value b, ArrayRef<Value> sums) {
+    if (Op.getDot())
+      return dotLoop(a, b, sums);
     int64_t k = Op.getK() / Pair,
             unroll = std::min<int64_t>(Op.getKUnroll(), k);
     int64_t rounds = k / unroll;
@@ -92,11 +96,10 @@ private:
   /// One k, or pair of k: sums[m][v] += A[m] * B[v].
   void step(Value a, Value b, SmallVectorImpl<Value> &sums) {
     SmallVector<Value> row;
-    auto rowType =
-        VectorType::get({Pair * Lanes}, Op.getB().getType().getElementType());
     for (int64_t v = 0; v != Vectors; ++v)
-      row.push_back(vector::LoadOp::create(Builder, Loc, rowType, Op.getB(),
-                                           offset(b, v * Pair * Lanes)));
+      row.push_back(Pair == 2 ? loadPairs(offset(b, v * Pair * Lanes))
+                              : loadB(offset(b, v * Lanes),
+                                      Op.getExactB() ? lanesOf(v) : Lanes));
     if (int64_t distance = Op.getPrefetch())
       for (int64_t v = 0; v != Vectors; ++v)
         memref::PrefetchOp::create(
@@ -136,6 +139,78 @@ private:
                                        VectorType::get({Lanes}, word), pair);
     return vector::BitCastOp::create(Builder, Loc,
                                      VectorType::get({2 * Lanes}, half), pair);
+  }
+
+  /// A pair of B for every lane.
+  Value loadPairs(Value at) {
+    auto type =
+        VectorType::get({2 * Lanes}, Op.getB().getType().getElementType());
+    return vector::LoadOp::create(Builder, Loc, type, Op.getB(), at);
+  }
+
+  /// `count` elements of B, of the type that is accumulated.
+  Value loadB(Value at, int64_t count) {
+    Value lanes = loadLanes(Op.getB(), at, count);
+    if (lanes.getType() == AccVector)
+      return lanes;
+    return arith::ExtFOp::create(Builder, Loc, AccVector, lanes);
+  }
+
+  /// Lanes over k: sums[m][n] += A[m] * B[n], for as many k at once.
+  SmallVector<Value> dotLoop(Value a, Value b, ArrayRef<Value> sums) {
+    int64_t k = Op.getK(), whole = k / Lanes * Lanes;
+    SmallVector<Value> inner(sums);
+    if (whole > Lanes) {
+      auto loop = scf::ForOp::create(Builder, Loc, index(0), index(whole),
+                                     index(Lanes), inner);
+      OpBuilder::InsertionGuard guard(Builder);
+      Builder.setInsertionPointToStart(loop.getBody());
+      Value i = loop.getInductionVar();
+      inner.assign(loop.getRegionIterArgs().begin(),
+                   loop.getRegionIterArgs().end());
+      dotStep(offset(a, i, 1), offset(b, i, 1), Lanes, inner);
+      scf::YieldOp::create(Builder, Loc, inner);
+      inner.assign(loop.getResults().begin(), loop.getResults().end());
+    } else if (whole == Lanes) {
+      dotStep(a, b, Lanes, inner);
+    }
+    if (whole != k)
+      dotStep(offset(a, whole), offset(b, whole), k - whole, inner);
+    return inner;
+  }
+
+  void dotStep(Value a, Value b, int64_t count, SmallVectorImpl<Value> &sums) {
+    SmallVector<Value> rows;
+    for (int64_t m = 0; m != M; ++m)
+      rows.push_back(
+          loadLanes(Op.getA(), offset(a, m * Op.getAStrides()[0]), count));
+    for (int64_t n = 0; n != N; ++n) {
+      Value column = loadB(offset(b, n * Op.getBStrides()[0]), count);
+      for (int64_t m = 0; m != M; ++m) {
+        Value &sum = sums[size_t(m * N + n)];
+        sum = multiplyAdd(rows[size_t(m)], column, sum);
+      }
+    }
+  }
+
+  /// The sums of the lanes, side by side: sums[m][v] as storeTile wants them.
+  SmallVector<Value> addLanes(ArrayRef<Value> sums) {
+    SmallVector<Value> result;
+    for (int64_t m = 0; m != M; ++m)
+      for (int64_t v = 0; v != Vectors; ++v) {
+        Value lanes = arith::ConstantOp::create(Builder, Loc, AccVector,
+                                                Builder.getZeroAttr(AccVector));
+        for (int64_t lane = 0; lane != lanesOf(v); ++lane) {
+          // As a tree, whose shape is always the same.
+          Value sum = vector::ReductionOp::create(
+              Builder, Loc, vector::CombiningKind::ADD,
+              sums[size_t(m * N + v * Lanes + lane)],
+              arith::FastMathFlags::reassoc);
+          lanes = vector::InsertOp::create(Builder, Loc, sum, lanes, lane);
+        }
+        result.push_back(lanes);
+      }
+    return result;
   }
 
   Value multiplyAdd(Value a, Value b, Value c) {

@@ -1,13 +1,17 @@
-//===- ConvNest.cpp - A convolution group as a loop nest ------------------===//
+//===- ConvNest.cpp - An anchor group as an implicit product --------------===//
 
 #include "boo/compiler/strategy/ConvNest.h"
+#include "boo/compiler/strategy/MatmulNest.h"
+
+#include <functional>
 
 using namespace boo;
 using namespace boo::compiler;
 
-/// Strides of `type`, broadcast against an output of `rank` dimensions.
-static TailOperand tailOperand(ValueId id, const TensorType &type,
-                               size_t rank) {
+/// Strides of `type`, broadcast against an output of `rank` dimensions: batch,
+/// channels (of which a group has `perGroup`), space.
+static TailOperand tailOperand(ValueId id, const TensorType &type, size_t rank,
+                               int64_t perGroup) {
   TailOperand tail;
   tail.value = id;
   tail.dtype = type.dtype;
@@ -17,53 +21,62 @@ static TailOperand tailOperand(ValueId id, const TensorType &type,
       return 0;
     return type.strides[dim - missing];
   };
-  tail.batch = stride(0);
-  tail.channel = stride(1);
+  tail.strides.outer = stride(0);
+  tail.strides.channel = stride(1);
+  tail.strides.group = {perGroup * stride(1)};
   for (size_t dim = 2; dim != rank; ++dim)
-    tail.spatial[dim + 3 - rank] = stride(dim);
+    tail.strides.spatial[dim + 3 - rank] = stride(dim);
   return tail;
 }
 
+/// What is addressed by pixels: input, output and the tail's operands.
+static std::vector<ConvProblem::Strides *> pixelStrides(ConvNest &nest) {
+  std::vector<ConvProblem::Strides *> all{&nest.problem.inStrides,
+                                          &nest.problem.outStrides};
+  for (TailOperand &tail : nest.tail)
+    all.push_back(&tail.strides);
+  return all;
+}
+
+using StrideOf = std::function<int64_t &(ConvProblem::Strides &)>;
+
 /// Whether stepping the outer index is the same as stepping the inner one by
-/// its size.
-static bool contiguous(int64_t outer, int64_t inner, int64_t innerSize) {
-  return outer == inner * innerSize;
+/// its size, for all operands. An inner size of 1 says nothing about its
+/// stride: it takes the outer one's.
+static bool joins(ConvNest &nest, const StrideOf &outer, int64_t outerSize,
+                  const StrideOf &inner, int64_t innerSize) {
+  if (outerSize == 1)
+    return true;
+  auto all = pixelStrides(nest);
+  if (innerSize != 1) {
+    for (ConvProblem::Strides *s : all)
+      if (outer(*s) != inner(*s) * innerSize)
+        return false;
+    return true;
+  }
+  for (ConvProblem::Strides *s : all)
+    inner(*s) = outer(*s);
+  return true;
 }
 
 static bool walksAlong(const ConvProblem &p, size_t dim) {
   return p.filter[dim] == 1 && p.stride[dim] == 1 && p.padLo[dim] == 0 &&
-         p.padHi[dim] == 0;
+         p.in[dim] == p.out[dim];
 }
 
 /// Merges spatial dimension `dim` into the one after it, if memory allows.
-static bool mergeSpatial(ConvNest &nest, size_t dim) {
+static void mergeSpatial(ConvNest &nest, size_t dim) {
   ConvProblem &p = nest.problem;
   if (!walksAlong(p, dim) || !walksAlong(p, dim + 1))
-    return false;
-  int64_t size = p.in[dim + 1];
-  if (p.in[dim] != 1) {
-    auto fits = [&](const std::array<int64_t, 3> &s) {
-      return contiguous(s[dim], s[dim + 1], size);
-    };
-    // A size of 1 says nothing about its stride: take the outer one's.
-    if (size == 1) {
-      auto take = [&](std::array<int64_t, 3> &s) { s[dim + 1] = s[dim]; };
-      take(p.inStrides.spatial);
-      take(p.outStrides.spatial);
-      for (TailOperand &tail : nest.tail)
-        take(tail.spatial);
-    } else {
-      if (!fits(p.inStrides.spatial) || !fits(p.outStrides.spatial))
-        return false;
-      for (const TailOperand &tail : nest.tail)
-        if (!fits(tail.spatial))
-          return false;
-    }
-  }
+    return;
+  auto stride = [](size_t d) {
+    return [d](ConvProblem::Strides &s) -> int64_t & { return s.spatial[d]; };
+  };
+  if (!joins(nest, stride(dim), p.in[dim], stride(dim + 1), p.in[dim + 1]))
+    return;
   p.in[dim + 1] *= p.in[dim];
   p.out[dim + 1] *= p.out[dim];
   p.in[dim] = p.out[dim] = 1;
-  return true;
 }
 
 /// Merges the batch into the width.
@@ -72,59 +85,89 @@ static void mergeBatch(ConvNest &nest) {
   if (!walksAlong(p, 2) || p.out[0] != 1 || p.out[1] != 1 || p.in[0] != 1 ||
       p.in[1] != 1)
     return;
-  int64_t size = p.in[2];
-  if (p.batch != 1) {
-    if (size == 1) {
-      p.inStrides.spatial[2] = p.inStrides.outer;
-      p.outStrides.spatial[2] = p.outStrides.outer;
-      for (TailOperand &tail : nest.tail)
-        tail.spatial[2] = tail.batch;
-    } else {
-      if (!contiguous(p.inStrides.outer, p.inStrides.spatial[2], size) ||
-          !contiguous(p.outStrides.outer, p.outStrides.spatial[2], size))
-        return;
-      for (const TailOperand &tail : nest.tail)
-        if (!contiguous(tail.batch, tail.spatial[2], size))
-          return;
-    }
-  }
+  if (!joins(
+          nest, [](auto &s) -> int64_t & { return s.outer; }, p.batch,
+          [](auto &s) -> int64_t & { return s.spatial[2]; }, p.in[2]))
+    return;
   p.in[2] *= p.batch;
   p.out[2] *= p.batch;
   p.batch = 1;
 }
 
-ConvNest boo::compiler::makeConvNest(const Graph &group) {
+/// Lanes run over the groups when each has one channel, in and out.
+static void chooseDepthwise(ConvNest &nest) {
+  ConvProblem &p = nest.problem;
+  nest.depthwise = p.groups > 1 && nest.groupSizes.size() == 1 &&
+                   p.inPerGroup() == 1 && p.outPerGroup() == 1;
+  if (!nest.depthwise)
+    return;
+  for (ConvProblem::Strides *s : pixelStrides(nest))
+    s->channel = s->group.front();
+  p.filterStrides.outer = p.filterStrides.group.front();
+}
+
+void boo::compiler::finishNest(ConvNest &nest) {
+  chooseDepthwise(nest);
+  mergeSpatial(nest, 0);
+  mergeSpatial(nest, 1);
+  mergeBatch(nest);
+}
+
+static ConvNest convNest(const Graph &group) {
   ConvNest nest;
   const Node &conv = group.nodes().front();
   const TensorType &out = group.value(group.outputs().front().value).type;
   nest.problem = convProblem(group, conv, out);
+  nest.groupSizes = {nest.problem.groups};
   nest.outType = out.dtype;
   nest.input = conv.operands[0];
   nest.filter = conv.operands[1];
-  nest.depthwise = nest.problem.groups > 1 && nest.problem.inPerGroup() == 1 &&
-                   nest.problem.outPerGroup() == 1;
-  for (size_t i = 1; i < group.nodes().size(); ++i)
+  nest.sum = conv.results[0];
+  for (size_t i = nest.tailNode; i < group.nodes().size(); ++i)
     for (ValueId operand : group.nodes()[i].operands)
       if (operand != kNoValue && group.value(operand).producer < 0)
-        nest.tail.push_back(
-            tailOperand(operand, group.value(operand).type, out.rank()));
-  mergeSpatial(nest, 0);
-  mergeSpatial(nest, 1);
-  mergeBatch(nest);
+        nest.tail.push_back(tailOperand(operand, group.value(operand).type,
+                                        out.rank(),
+                                        nest.problem.outPerGroup()));
   return nest;
 }
 
-std::string ConvNest::needsScratch(bool pairs) const {
+ConvNest boo::compiler::makeConvNest(const Graph &group) {
+  Op anchor = group.nodes().front().op;
+  assert((anchor == Op::Conv || anchor == Op::Matmul) &&
+         "the anchor comes first");
+  ConvNest nest = anchor == Op::Conv ? convNest(group) : matmulNest(group);
+  finishNest(nest);
+  return nest;
+}
+
+bool ConvNest::isInside(size_t dim) const {
   const ConvProblem &p = problem;
-  int64_t last = (p.out[2] - 1) * p.stride[2] +
-                 (p.filter[2] - 1) * p.dilation[2] - p.padLo[2];
-  if (!pairs && p.dtype != computeType())
+  int64_t last = (p.out[dim] - 1) * p.stride[dim] +
+                 (p.filter[dim] - 1) * p.dilation[dim] - p.padLo[dim];
+  return p.padLo[dim] <= 0 && last < p.in[dim];
+}
+
+std::string ConvNest::needsScratch(bool pairs) const {
+  if (!pairs && problem.dtype != computeType())
     return "it is widened to " + std::string(dtypeName(computeType()));
-  if (pairs && (p.inStrides.channel != 1 || kChannels() % 2 != 0))
+  if (pairs && (problem.inStrides.channel != 1 || kChannels() % 2 != 0))
     return "its channels are not contiguous pairs";
-  if (p.padLo[2] != 0 || last >= p.in[2])
+  if (!isInside(2))
     return "its edges are padded";
-  if (depthwise && p.inStrides.channel != 1)
+  if (depthwise && problem.inStrides.channel != 1)
     return "its channels are not contiguous";
+  return "";
+}
+
+std::string ConvNest::needsPacking(bool dot) const {
+  if (depthwise)
+    return "its lanes run over groups";
+  if (taps() != 1)
+    return "it has several taps";
+  const ConvProblem::Strides &s = problem.filterStrides;
+  if ((dot ? s.channel : s.outer) != 1)
+    return dot ? "its reduction is not contiguous"
+               : "its " + std::string(words.channels) + " are not contiguous";
   return "";
 }

@@ -1,4 +1,4 @@
-//===- ConvStrategy.cpp - Schedules of convolutions -----------------------===//
+//===- ConvStrategy.cpp - Schedules of implicit products ------------------===//
 //
 // A small cost model chooses the register tile; cache sizes choose what one
 // grid tile holds. Costs are cycles of an imagined core with two multiply-add
@@ -24,7 +24,7 @@ class ConvStrategy {
 public:
   ConvStrategy(const ConvNest &nest, const Target &target,
                std::string_view math)
-      : Nest(nest), P(nest.problem), T(target), Math(math),
+      : Nest(nest), P(nest.problem), W(nest.words), T(target), Math(math),
         Registers(registerFile(target.isa)),
         ElementBytes(dtypeBytes(nest.computeType())) {}
 
@@ -32,6 +32,35 @@ public:
     Schedule &s = Result.schedule;
     s.algorithm = Nest.depthwise ? Algorithm::Depthwise : Algorithm::Direct;
     s.fma = Registers.fma;
+    explainAlgorithm();
+    if (!chooseDotTile() && !chooseStreamTile()) {
+      if (wantsAmx()) {
+        chooseAmxTile();
+      } else {
+        chooseTile();
+        chooseFilter();
+        choosePairs();
+      }
+    }
+    chooseInput();
+    chooseChunks();
+    chooseSharing();
+    return Result;
+  }
+
+private:
+  void explainAlgorithm() {
+    if (Nest.matmul) {
+      Result.why.push_back(
+          (Nest.depthwise
+               ? "depthwise: single products, lanes over the batch"
+               : "direct: sums of " + std::to_string(Nest.kChannels()) +
+                     " products") +
+          std::string(Nest.exchanged ? "; A and B change places, so that lanes "
+                                       "run over the rows"
+                                     : ""));
+      return;
+    }
     Result.why.push_back(
         Nest.depthwise
             ? "depthwise: one channel a group, so lanes run over channels"
@@ -42,21 +71,90 @@ public:
           "not depthwise: a group has " + std::to_string(P.inPerGroup()) +
           " input and " + std::to_string(P.outPerGroup()) +
           " output channels, and lanes run over channels only for one and one");
-    if (wantsAmx())
-      chooseAmxTile();
-    else
-      chooseTile();
-    if (!Result.schedule.amx && wantsDot()) {
-      Result.schedule.dot = true;
-      ElementBytes = 2;
-    }
-    chooseInput();
-    chooseChunks();
-    chooseSharing();
-    return Result;
   }
 
-private:
+  void filterInPlace(const std::string &reason) {
+    Result.schedule.filterInPlace = true;
+    Result.why.push_back(std::string(W.filter) + " in place: " + reason);
+  }
+  std::string passes() const {
+    return "it is read for " + std::to_string(Nest.pixels()) + " " + W.pixels +
+           " only";
+  }
+
+  /// A filter whose reduction lies in one run, used for few pixels: packing
+  /// would transpose all of it, so lanes run over the reduction instead.
+  bool chooseDotTile() {
+    constexpr int64_t mostPixels = 8;
+    int64_t lanes = Registers.bits / 8 / ElementBytes;
+    if (!Nest.needsPacking(true).empty() || Nest.pixels() > mostPixels ||
+        Nest.kChannels() < lanes)
+      return false;
+    Schedule &s = Result.schedule;
+    s.dot = true;
+    s.vectorBits = Registers.bits;
+    Lanes = lanes;
+    s.mTile = P.out[2];
+    // Registers: the sums, a vector of each pixel, one of the filter, and
+    // without fused multiply-add one product.
+    int64_t room = Registers.count - s.mTile - 1 - (Registers.fma ? 0 : 1);
+    s.nVectors = std::clamp<int64_t>(room / s.mTile, 1, 8);
+    s.nVectors = std::min(s.nVectors, Nest.nExtent());
+    filterInPlace(passes() + ", and its reduction is contiguous");
+    Result.why.push_back(
+        "tile " + std::to_string(s.mTile) + " " + W.pixels + " x " +
+        std::to_string(s.nVectors) + " " + W.channels +
+        ": lanes run over the reduction and are added up at its end");
+    return true;
+  }
+
+  /// A filter with contiguous channels, used for few pixels: memory is what
+  /// counts, and the wider the tile, the longer the runs that are read.
+  bool chooseStreamTile() {
+    constexpr int64_t mostPixels = 4;
+    if (!Nest.needsPacking(false).empty() || Nest.pixels() > mostPixels)
+      return false;
+    Schedule &s = Result.schedule;
+    s.vectorBits = Registers.bits;
+    Lanes = Registers.bits / 8 / ElementBytes;
+    s.mTile = P.out[2];
+    int64_t room = Registers.count - 2 - (Registers.fma ? 0 : 1);
+    int64_t most = std::min<int64_t>(room / (s.mTile + 1), 16);
+    int64_t vectors = ceilDiv(Nest.nExtent(), Lanes);
+    s.nVectors = ceilDiv(vectors, ceilDiv(vectors, most));
+    // Shorter ones if the threads of a large machine would go without.
+    while (s.nVectors > 4 &&
+           Nest.groupLoops() * ceilDiv(vectors, s.nVectors) < 2 * T.cores)
+      s.nVectors = ceilDiv(s.nVectors, 2);
+    filterInPlace(passes());
+    Result.why.push_back("tile " + std::to_string(s.mTile) + " " + W.pixels +
+                         " x " + std::to_string(s.nVectors * Lanes) + " " +
+                         W.channels + ": long runs of memory");
+    return true;
+  }
+
+  /// Packing reads the filter, writes it, and reads it again.
+  void chooseFilter() {
+    std::string reason = Nest.needsPacking(false);
+    if (!reason.empty()) {
+      if (Nest.matmul)
+        Result.why.push_back(std::string(W.filter) + " packed: " + reason);
+      return;
+    }
+    if (ceilDiv(Nest.pixels(), Result.schedule.mTile) <= 2)
+      return filterInPlace(passes());
+    // Rows a page apart fall into few sets of the cache.
+    int64_t bytes = dtypeBytes(P.dtype);
+    int64_t row = P.filterStrides.channel * bytes;
+    bool aliases = row % 4096 == 0 && Nest.kChannels() > 256;
+    if (P.dtype == Nest.computeType() && !aliases &&
+        Nest.kChannels() * row <= T.l2Bytes / 2)
+      return filterInPlace("all of it stays in the L2 cache as it lies");
+    Result.why.push_back(std::string(W.filter) +
+                         " packed: read many times, it would cross the cache "
+                         "in pieces");
+  }
+
   /// Whether a matrix unit serves this group: it multiplies bf16, 32 channels
   /// at a time, so few channels would be mostly zeros.
   bool wantsAmx() {
@@ -72,25 +170,30 @@ private:
         fits ? "amx: bf16 products by matrix unit, which takes denormal "
                "operands as zeros"
              : "no amx: " + std::to_string(Nest.kChannels()) +
-                   " channels would fill less than half of its tiles");
+                   (Nest.matmul ? " products" : " channels") +
+                   " would fill less than half of its tiles");
     return fits;
   }
 
   /// Whether the vector unit multiplies bf16 pairs: like the matrix unit it
   /// takes denormals as zeros, which strict mathematics does not allow.
-  bool wantsDot() {
+  void choosePairs() {
     if (P.dtype != DType::BF16 || Nest.depthwise)
-      return false;
-    std::string reason = !T.fastBf16Dot ? "the target has no fast one"
-                         : Math == "strict"
-                             ? "strict mathematics keeps denormals"
-                         : Nest.kChannels() < 2 ? "one channel makes no pairs"
-                                                : "";
+      return;
+    std::string reason =
+        !T.fastBf16Dot                  ? "the target has no fast one"
+        : Math == "strict"              ? "strict mathematics keeps denormals"
+        : Nest.kChannels() < 2          ? "one channel makes no pairs"
+        : Result.schedule.filterInPlace ? "a filter in place holds no pairs"
+                                        : "";
     Result.why.push_back(
-        reason.empty() ? "dot: bf16 products in pairs, which take denormal "
+        reason.empty() ? "pairs: bf16 products in pairs, which take denormal "
                          "operands and sums as zeros"
                        : "no bf16 dot product: " + reason);
-    return reason.empty();
+    if (!reason.empty())
+      return;
+    Result.schedule.pairs = true;
+    ElementBytes = 2;
   }
 
   /// Sums, A and B in eight tiles: 2 x 2, or 1 x 3 for short rows.
@@ -104,9 +207,9 @@ private:
     s.mTile = shortRow ? 16 : 32;
     s.nVectors =
         std::min<int64_t>(shortRow ? 3 : 2, ceilDiv(Nest.nExtent(), Lanes));
-    Result.why.push_back("tile " + std::to_string(s.mTile) + " pixels x " +
-                         std::to_string(s.nVectors * Lanes) +
-                         " channels: sums, A and B fill the eight tiles");
+    Result.why.push_back("tile " + std::to_string(s.mTile) + " " + W.pixels +
+                         " x " + std::to_string(s.nVectors * Lanes) + " " +
+                         W.channels + ": sums, A and B fill the eight tiles");
   }
 
   void chooseTile() {
@@ -124,44 +227,52 @@ private:
     s.mTile = best.m;
     s.nVectors = best.nVectors;
     Result.why.push_back(
-        "tile " + std::to_string(best.m) + " pixels x " +
-        std::to_string(best.nVectors * Lanes) + " channels: least waste for " +
-        std::to_string(P.out[2]) + " pixels and " +
-        std::to_string(Nest.nExtent()) +
-        " channels; the largest tile that fits, " + std::to_string(widest.m) +
-        " x " +
+        "tile " + std::to_string(best.m) + " " + W.pixels + " x " +
+        std::to_string(best.nVectors * Lanes) + " " + W.channels +
+        ": least waste for " + std::to_string(P.out[2]) + " " + W.pixels +
+        " and " + std::to_string(Nest.nExtent()) + " " + W.channels +
+        "; the largest tile that fits, " + std::to_string(widest.m) + " x " +
         std::to_string(widest.nVectors * widest.bits / 8 / ElementBytes) +
         ", costs " + std::to_string(int64_t(100 * widest.cost / best.cost)) +
         " %");
   }
 
   void chooseInput() {
-    std::string reason = Nest.needsScratch(Result.schedule.pairs());
+    std::string reason = Nest.needsScratch(Result.schedule.keepsBf16());
     if (Result.schedule.amx)
       scratch("the matrix unit reads whole tiles, zeros included");
     else if (!reason.empty())
       scratch(reason);
+    else if (Result.schedule.dot && P.inStrides.channel != 1)
+      scratch("its reduction is not contiguous");
     else if (!Nest.depthwise && P.inStrides.channel != 1 &&
              Nest.nExtent() > 4 * Lanes)
-      scratch("its channels are far apart and each is read for " +
-              std::to_string(Nest.nExtent()) + " outputs");
+      scratch((Nest.matmul ? "its k runs far apart and is read for "
+                           : "its channels are far apart and each is read "
+                             "for ") +
+              std::to_string(Nest.nExtent()) +
+              (Nest.matmul ? std::string(" ") + W.channels : " outputs"));
     else if (Result.schedule.mTile > 8 &&
              P.stride[2] * P.inStrides.spatial[2] * ElementBytes % 4096 == 0)
       scratch("its columns are a multiple of 4096 bytes apart and would share "
               "one set of the L1 cache");
     else
-      Result.why.push_back("input in place: no padding along a row, and its "
-                           "type is the one computed in");
+      Result.why.push_back(
+          std::string(W.input) +
+          (Nest.matmul ? " in place: its type is the one computed in"
+                       : " in place: no padding along a row, and its type "
+                         "is the one computed in"));
   }
 
   void scratch(const std::string &reason) {
     Result.schedule.scratchInput = true;
-    Result.why.push_back("input rows in scratch: " + reason);
+    Result.why.push_back(std::string(W.input) + (Nest.matmul ? "'s" : "") +
+                         " rows in scratch: " + reason);
   }
 
   void chooseChunks() {
     Schedule &s = Result.schedule;
-    int64_t blockChannels = s.nVectors * Lanes;
+    int64_t blockChannels = s.nVectors * (s.dot ? 1 : Lanes);
     int64_t blocks = ceilDiv(Nest.nExtent(), blockChannels);
     int64_t blockBytes = P.reduction() * blockChannels * ElementBytes;
     if (Nest.depthwise) {
@@ -179,13 +290,49 @@ private:
       s.filterOuter = chunks > 1;
       Result.why.push_back(
           s.filterOuter
-              ? "filter outermost, " + std::to_string(s.nChunk) + " of " +
-                    std::to_string(blocks) +
+              ? std::string(W.filter) + " outermost, " +
+                    std::to_string(s.nChunk) + " of " + std::to_string(blocks) +
                     " blocks at a time: all of them exceed the L2 cache"
-              : "input outermost: all " + std::to_string(blocks) +
-                    " filter blocks fit the L2 cache");
+              : std::string(W.input) + " outermost: all " +
+                    std::to_string(blocks) + " " + W.filter +
+                    " blocks fit the L2 cache");
     }
     chooseRow(blockChannels);
+    if (Nest.matmul && !Nest.depthwise) {
+      if (s.filterOuter && !s.filterInPlace && s.scratchInput)
+        keepRows(blocks);
+      shareColumns(blocks);
+    }
+  }
+
+  /// A copy of a few tiles' rows in the L2 cache, by all blocks: the rows are
+  /// copied once, and each block is read once for all of these tiles.
+  void keepRows(int64_t blocks) {
+    Schedule &s = Result.schedule;
+    int64_t tileBytes = s.mTile * Nest.kChannels() * ElementBytes;
+    int64_t tiles = ceilDiv(P.out[2], s.mTile);
+    int64_t fit = std::clamp<int64_t>(T.l2Bytes * 3 / 8 / tileBytes, 1, tiles);
+    int64_t rows = P.batch * P.out[0] * P.out[1] * P.groups;
+    // Enough grid tiles for the threads of a large machine.
+    while (fit > 4 && rows * ceilDiv(tiles, fit) < 4 * T.cores)
+      fit = ceilDiv(fit, 2);
+    s.wChunk = ceilDiv(tiles, ceilDiv(tiles, fit));
+    s.nChunk = blocks;
+    s.filterOuter = false;
+    Result.why.push_back(std::string(W.input) + " outermost after all, " +
+                         std::to_string(s.wChunk) + " of " +
+                         std::to_string(tiles) +
+                         " tiles at a time: it is copied once for all blocks");
+  }
+
+  /// Few rows are shared by columns.
+  void shareColumns(int64_t blocks) {
+    Schedule &s = Result.schedule;
+    int64_t pieces = ceilDiv(ceilDiv(P.out[2], s.mTile), s.wChunk);
+    int64_t rows = P.batch * P.out[0] * P.out[1] * P.groups * pieces;
+    int64_t wanted = ceilDiv(4 * T.cores, rows);
+    if (ceilDiv(blocks, s.nChunk) < wanted)
+      s.nChunk = std::max<int64_t>(1, blocks / wanted);
   }
 
   /// To wake a second thread and wait for it takes about as long as this.
@@ -218,6 +365,7 @@ private:
 
   const ConvNest &Nest;
   const ConvProblem &P;
+  const NestWords &W;
   const Target &T;
   std::string_view Math;
   RegisterFile Registers;
@@ -233,7 +381,7 @@ StatusOr<Decision> boo::compiler::decideConv(const Graph &group,
                                              std::optional<Algorithm> asked) {
   ConvNest nest = makeConvNest(group);
   Decision direct = ConvStrategy(nest, target, mode.math).decide();
-  if (asked == direct.schedule.algorithm)
+  if (nest.matmul || asked == direct.schedule.algorithm)
     return direct;
   bool filterIsFree =
       mode.constantsPacked && group.value(nest.filter).role == Role::Constant;
@@ -241,12 +389,14 @@ StatusOr<Decision> boo::compiler::decideConv(const Graph &group,
                        asked);
 }
 
-Schedule boo::compiler::fitConvSchedule(const Graph &group, Schedule schedule) {
-  ConvNest nest = makeConvNest(group);
+Schedule boo::compiler::fitNestSchedule(const ConvNest &nest,
+                                        Schedule schedule) {
   int64_t width = nest.problem.out[2];
   if (int64_t tile = winogradTile(algorithmName(schedule.algorithm)))
     width = winogradTiles(nest.problem, tile);
-  int64_t lanes = schedule.vectorBits / (8 * dtypeBytes(nest.computeType()));
+  int64_t lanes =
+      schedule.dot ? 1
+                   : schedule.vectorBits / (8 * dtypeBytes(nest.computeType()));
   // A matrix unit takes whole tiles.
   if (!schedule.amx)
     schedule.mTile = std::min(schedule.mTile, width);
@@ -256,10 +406,21 @@ Schedule boo::compiler::fitConvSchedule(const Graph &group, Schedule schedule) {
   return schedule;
 }
 
-Status boo::compiler::checkConvSchedule(const Graph &group,
-                                        const Target &target,
-                                        const Schedule &schedule) {
-  ConvNest nest = makeConvNest(group);
+/// The nests that one Schedule serves.
+static std::vector<ConvNest> nestsOf(const Graph &group) {
+  bool gaps = false;
+  if (group.nodes().front().op == Op::ConvGradInput)
+    return makeGradInputNests(group, &gaps);
+  return {makeConvNest(group)};
+}
+
+Schedule boo::compiler::fitConvSchedule(const Graph &group, Schedule schedule) {
+  std::vector<ConvNest> nests = nestsOf(group);
+  return nests.empty() ? schedule : fitNestSchedule(nests.front(), schedule);
+}
+
+static Status checkNestSchedule(const ConvNest &nest, const Target &target,
+                                const Schedule &schedule) {
   int64_t bits = 8 * dtypeBytes(nest.computeType());
   int64_t vector = schedule.vectorBits;
   auto refuse = [](std::string reason) {
@@ -283,20 +444,77 @@ Status boo::compiler::checkConvSchedule(const Graph &group,
     int64_t rows = ceilDiv(schedule.mTile, 16), columns = schedule.nVectors;
     if (target.isa != Isa::Amx || nest.problem.dtype != DType::BF16 ||
         nest.depthwise)
-      return refuse("amx=1 needs a dense bf16 convolution and the target amx");
+      return refuse("amx=1 needs dense bf16 sums and the target amx");
     if (!schedule.scratchInput || vector != 512 || schedule.mTile % 16 != 0 ||
         rows * columns + rows + columns > 8)
       return refuse(
           "amx=1 needs scratch_input=1, vector_bits=512 and an m_tile "
           "of 16 or 32 whose sums, A and B fit eight tiles");
   }
-  if (schedule.dot &&
+  if (schedule.pairs &&
       (!target.fastBf16Dot || nest.problem.dtype != DType::BF16 ||
        nest.depthwise || schedule.amx || vector < 128))
-    return refuse("dot=1 needs a dense bf16 convolution, a target with "
+    return refuse("pairs=1 needs a dense bf16 convolution, a target with "
                   "bf16dot=1, vector_bits of at least 128 and no amx");
-  if (std::string reason = nest.needsScratch(schedule.pairs());
+  if (schedule.dot && !schedule.filterInPlace)
+    return refuse("dot=1 needs filter_in_place=1");
+  if (schedule.filterInPlace) {
+    if (schedule.amx)
+      return refuse("filter_in_place=1 cannot feed a matrix unit");
+    if (std::string reason = nest.needsPacking(schedule.dot); !reason.empty())
+      return refuse("filter_in_place=1 cannot serve this filter: " + reason);
+    if (schedule.dot && !schedule.scratchInput &&
+        nest.problem.inStrides.channel != 1)
+      return refuse("dot=1 needs scratch_input=1 for this input");
+  }
+  if (schedule.filterInPlace && schedule.pairs)
+    return refuse("filter_in_place=1 holds no pairs");
+  if (std::string reason = nest.needsScratch(schedule.keepsBf16());
       !reason.empty() && !schedule.scratchInput)
     return refuse("scratch_input=0 cannot serve this input: " + reason);
+  return Status::ok();
+}
+
+Decision boo::compiler::decideGradInput(const Graph &group,
+                                        const Target &target,
+                                        std::string_view math) {
+  bool gaps = false;
+  std::vector<ConvNest> nests = makeGradInputNests(group, &gaps);
+  Decision decision;
+  double flops = 0;
+  for (const ConvNest &nest : nests)
+    flops += nest.problem.flops();
+  if (nests.empty()) {
+    RegisterFile registers = registerFile(target.isa);
+    decision.schedule.vectorBits = registers.bits;
+    decision.schedule.fma = registers.fma;
+  } else {
+    // The one with most work decides for all; only whether rows need scratch is
+    // each one's own.
+    decision = ConvStrategy(nests.front(), target, math).decide();
+  }
+  decision.schedule.serial = flops < 5e5;
+  std::string form = "gradient of the input: ";
+  form += nests.size() == 1
+              ? "a convolution of the output's gradient with the flipped filter"
+              : std::to_string(nests.size()) +
+                    " convolutions of the output's gradient with taps of the "
+                    "flipped filter, for the phases of the stride";
+  if (gaps)
+    form += "; zeros first, some pixels meet no tap";
+  decision.why.insert(decision.why.begin(), form);
+  return decision;
+}
+
+Status boo::compiler::checkConvSchedule(const Graph &group,
+                                        const Target &target,
+                                        const Schedule &schedule) {
+  std::vector<ConvNest> nests = nestsOf(group);
+  for (size_t i = 0; i != nests.size(); ++i) {
+    Schedule own = schedule;
+    // Whether rows need scratch is the first one's to say, or each one's own.
+    own.scratchInput |= i != 0;
+    BOO_RETURN_IF_ERROR(checkNestSchedule(nests[i], target, own));
+  }
   return Status::ok();
 }

@@ -32,7 +32,7 @@ constexpr Field fields[] = {
     {"vector_bits", &Schedule::vectorBits, nullptr, 64, 4096},
     {"fma", nullptr, &Schedule::fma, 0, 1},
     {"amx", nullptr, &Schedule::amx, 0, 1},
-    {"dot", nullptr, &Schedule::dot, 0, 1},
+    {"pairs", nullptr, &Schedule::pairs, 0, 1},
     {"m_tile", &Schedule::mTile, nullptr, 1, 64},
     {"n_vectors", &Schedule::nVectors, nullptr, 1, 64},
     {"k_unroll", &Schedule::kUnroll, nullptr, 1, 16},
@@ -40,7 +40,11 @@ constexpr Field fields[] = {
     {"w_chunk", &Schedule::wChunk, nullptr, 1, int64_t(1) << 40},
     {"scratch_input", nullptr, &Schedule::scratchInput, 0, 1},
     {"filter_outer", nullptr, &Schedule::filterOuter, 0, 1},
+    {"filter_in_place", nullptr, &Schedule::filterInPlace, 0, 1},
+    {"dot", nullptr, &Schedule::dot, 0, 1},
     {"serial", nullptr, &Schedule::serial, 0, 1},
+    {"lanes_over_input", nullptr, &Schedule::lanesOverInput, 0, 1},
+    {"k_parts", &Schedule::kParts, nullptr, 1, int64_t(1) << 40},
     {"prefetch", &Schedule::prefetch, nullptr, 0, 1 << 16},
 };
 } // namespace

@@ -34,7 +34,7 @@ struct Schedule {
   int64_t vectorBits = 512; ///< of the ISA's registers
   bool fma = true;          ///< the ISA multiplies and adds in one instruction
   bool amx = false;         ///< bf16 by matrix unit: tiles of 16 x 16 sums
-  bool dot = false;     ///< bf16 by dot products of pairs in the vector unit
+  bool pairs = false;   ///< bf16 by dot products of pairs in the vector unit
   int64_t mTile = 1;    ///< output pixels (Winograd: tiles) of a register tile
   int64_t nVectors = 1; ///< vectors of output channels of a register tile
   int64_t kUnroll = 1;  ///< reduction steps in a round of the innermost loop
@@ -45,11 +45,15 @@ struct Schedule {
   bool scratchInput = false; ///< rows of input are copied (padded, widened);
                              ///< Winograd: all of it, channels last
   bool filterOuter = false;  ///< grid: channel chunks outermost, else innermost
-  bool serial = false;       ///< one grid tile: too little work to share
-  int64_t prefetch = 0;      ///< reduction steps that filter loads run ahead
+  bool filterInPlace = false; ///< the filter is read where it lies, not packed
+  bool dot = false;           ///< lanes over the reduction; n_vectors: channels
+  bool serial = false;        ///< one grid tile: too little work to share
+  bool lanesOverInput = false; ///< filter's gradient: lanes are input channels
+  int64_t kParts = 1;   ///< filter's gradient: parts that a sum is cut into
+  int64_t prefetch = 0; ///< reduction steps that filter loads run ahead
 
   /// Whether bf16 is multiplied as it is, in pairs of reduction steps.
-  bool pairs() const { return amx || dot; }
+  bool keepsBf16() const { return amx || pairs; }
   bool operator==(const Schedule &) const = default;
 };
 

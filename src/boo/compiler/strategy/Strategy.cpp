@@ -19,15 +19,32 @@ RegisterFile boo::compiler::registerFile(Isa isa) {
   return {128, 16, false};
 }
 
-/// Whether the group is what partition makes of a convolution, with nothing
-/// left open until launch.
-static Status checkConvGroup(const Graph &group) {
+/// Whether the group is what partition makes of an anchor, with nothing left
+/// open until launch.
+static Status checkAnchorGroup(const Graph &group, const std::string &what) {
   if (group.outputs().size() != 1)
-    return unsupported("a convolution's group of several outputs");
+    return unsupported(what + "'s group of several outputs");
+  if ((group.nodes().front().op == Op::ConvGradInput ||
+       group.nodes().front().op == Op::ConvGradWeight) &&
+      group.nodes().size() != 1)
+    return unsupported("nodes behind a convolution's gradient in its group");
   const auto &sizes = group.value(group.nodes().front().results[0]).type.sizes;
   for (const Value &value : group.values())
     if (!value.type.isStatic())
-      return unsupported("a convolution with symbolic sizes");
+      return unsupported(what + " with symbolic sizes");
+  for (size_t i = 1; i < group.nodes().size(); ++i) {
+    const Node &node = group.nodes()[i];
+    if ((node.op != Op::Pointwise && node.op != Op::Cast) ||
+        group.value(node.results[0]).type.sizes != sizes)
+      return unsupported(what + "'s group with a node '" +
+                         std::string(opName(node.op)) +
+                         "' that is not elementwise on its result");
+  }
+  return Status::ok();
+}
+
+static Status checkConvGroup(const Graph &group) {
+  BOO_RETURN_IF_ERROR(checkAnchorGroup(group, "a convolution"));
   // Index arithmetic and cost model multiply these: the products of the large
   // ones are checked by the emitter, which knows them.
   constexpr int64_t largest = (int64_t(1) << 31) - 1;
@@ -37,14 +54,22 @@ static Status checkConvGroup(const Graph &group) {
       if (number > largest)
         return unsupported("a convolution with a " + std::string(name) +
                            " of more than " + std::to_string(largest));
-  for (size_t i = 1; i < group.nodes().size(); ++i) {
-    const Node &node = group.nodes()[i];
-    if ((node.op != Op::Pointwise && node.op != Op::Cast) ||
-        group.value(node.results[0]).type.sizes != sizes)
-      return unsupported("a convolution's group with a node '" +
-                         std::string(opName(node.op)) +
-                         "' that is not elementwise on its result");
-  }
+  return Status::ok();
+}
+
+static Status checkMatmulGroup(const Graph &group) {
+  BOO_RETURN_IF_ERROR(checkAnchorGroup(group, "a matmul"));
+  // Of operands that are broadcast, the product may have more batches than
+  // either: keep what is counted over all of them far from the ends of int64_t.
+  const Node &node = group.nodes().front();
+  const TensorType &a = group.value(node.operands[0]).type;
+  const TensorType &out = group.value(node.results[0]).type;
+  constexpr int64_t most = int64_t(1) << 60;
+  int64_t count = a.sizes.back().size();
+  for (size_t i = 0; i + 2 < out.rank(); ++i)
+    if (__builtin_mul_overflow(count, out.sizes[i].size(), &count) ||
+        count > most)
+      return unsupported("a matmul of more than 2^60 products");
   return Status::ok();
 }
 
@@ -62,9 +87,11 @@ static Status checkSchedule(const Target &target, const Schedule &schedule) {
                            "multiply-add, not " +
                            std::string(isaName(target.isa)));
   if (schedule.amx && schedule.algorithm != Algorithm::Direct)
-    return invalidArgument("schedule: amx=1 serves direct convolutions only");
-  if (schedule.dot && isWinograd(schedule.algorithm))
-    return invalidArgument("schedule: dot=1 serves direct convolutions only");
+    return invalidArgument("schedule: amx=1 serves direct products only");
+  if ((schedule.pairs || schedule.dot || schedule.filterInPlace) &&
+      isWinograd(schedule.algorithm))
+    return invalidArgument("schedule: pairs=1, dot=1 and filter_in_place=1 "
+                           "serve direct products only");
   return Status::ok();
 }
 
@@ -96,6 +123,22 @@ StatusOr<Decision> boo::compiler::decide(const Graph &group,
     decision.schedule = fitConvSchedule(group, decision.schedule);
     break;
   }
+  case Op::ConvGradInput:
+    BOO_RETURN_IF_ERROR(checkConvGroup(group));
+    decision = decideGradInput(group, target, mode.math);
+    decision.schedule = fitConvSchedule(group, decision.schedule);
+    break;
+  case Op::ConvGradWeight:
+    BOO_RETURN_IF_ERROR(checkConvGroup(group));
+    decision = decideWeightGrad(group, target);
+    decision.schedule = fitWeightGradSchedule(group, decision.schedule);
+    break;
+  case Op::Matmul: {
+    BOO_RETURN_IF_ERROR(checkMatmulGroup(group));
+    BOO_ASSIGN_OR_RETURN(decision, decideConv(group, target, mode, asked));
+    decision.schedule = fitConvSchedule(group, decision.schedule);
+    break;
+  }
   case Op::Pointwise:
   case Op::Cast:
     decision = decidePointwise(group, target);
@@ -115,9 +158,14 @@ StatusOr<Decision> boo::compiler::decide(const Graph &group,
   BOO_ASSIGN_OR_RETURN(decision.schedule,
                        parseSchedule(tuningEntry, decision.schedule));
   BOO_RETURN_IF_ERROR(checkSchedule(target, decision.schedule));
-  if (group.nodes().front().op == Op::Conv) {
+  if (Op anchor = group.nodes().front().op; anchor == Op::Conv ||
+                                            anchor == Op::ConvGradInput ||
+                                            anchor == Op::Matmul) {
     BOO_RETURN_IF_ERROR(checkConvSchedule(group, target, decision.schedule));
     decision.schedule = fitConvSchedule(group, decision.schedule);
+  } else if (anchor == Op::ConvGradWeight) {
+    BOO_RETURN_IF_ERROR(checkWeightGradSchedule(group, decision.schedule));
+    decision.schedule = fitWeightGradSchedule(group, decision.schedule);
   }
   decision.why.push_back("tuned: " + std::string(tuningEntry));
   return decision;

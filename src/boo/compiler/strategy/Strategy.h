@@ -14,6 +14,8 @@
 
 namespace boo::compiler {
 
+struct ConvNest;
+
 /// What a caller asks for beyond the group and the target.
 struct Mode {
   std::string_view math = "default"; ///< "strict", "default" or "fast"
@@ -43,10 +45,19 @@ Status checkConvSchedule(const Graph &group, const Target &target,
 /// register tiles and the blocks of channels bound m_tile, w_chunk and n_chunk.
 /// The emitter wants this form.
 Schedule fitConvSchedule(const Graph &group, Schedule schedule);
+/// The same for one of a group's nests.
+Schedule fitNestSchedule(const ConvNest &nest, Schedule schedule);
+
+/// The same of a filter's gradient.
+Status checkWeightGradSchedule(const Graph &group, const Schedule &schedule);
+Schedule fitWeightGradSchedule(const Graph &group, Schedule schedule);
 
 /// `asked`: the algorithm that a tuning entry names.
 StatusOr<Decision> decideConv(const Graph &group, const Target &target,
                               const Mode &mode, std::optional<Algorithm> asked);
+Decision decideGradInput(const Graph &group, const Target &target,
+                         std::string_view math);
+Decision decideWeightGrad(const Graph &group, const Target &target);
 Decision decidePointwise(const Graph &group, const Target &target);
 
 } // namespace boo::compiler

@@ -277,7 +277,7 @@ boo::compiler::weighWinograd(const ConvNest &nest, const Target &target,
   std::vector<WinogradPlan> allowed;
   std::vector<std::string> why;
   for (int64_t tile : {4, 2}) {
-    WinogradPlan plan(nest, target, tile, filterIsFree, direct.schedule.dot);
+    WinogradPlan plan(nest, target, tile, filterIsFree, direct.schedule.pairs);
     if (isAsked && plan.schedule().algorithm != *asked)
       continue;
     std::string reason = exceedsBudget(plan, nest.problem, math);

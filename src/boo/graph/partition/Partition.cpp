@@ -1,8 +1,9 @@
 //===- Partition.cpp - Cuts a Graph into groups ---------------------------===//
 //
 // A group has exactly one value that leaves it (an mlir node's group: its
-// results, and nothing joins those). Its next user may therefore join without a
-// cycle: nothing outside can depend on the group but through that user.
+// results, and nothing joins those, nor a gradient). Its next user may
+// therefore join without a cycle: nothing outside can depend on the group but
+// through that user.
 //
 //===----------------------------------------------------------------------===//
 
@@ -44,6 +45,7 @@ private:
 } // namespace
 
 static bool isTailOp(Op op) { return op == Op::Pointwise || op == Op::Cast; }
+static bool takesTail(Op op) { return op == Op::Conv || isTailOp(op); }
 
 static std::set<ValueId> distinctOperands(const Node &node) {
   std::set<ValueId> ids(node.operands.begin(), node.operands.end());
@@ -85,7 +87,7 @@ bool Partitioner::canJoin(size_t index, ValueId operand) const {
   const Node &node = G.nodes()[index];
   const Value &value = G.value(operand);
   if (!isTailOp(node.op) || value.producer < 0 ||
-      G.nodes()[size_t(value.producer)].op == Op::Mlir)
+      !takesTail(G.nodes()[size_t(value.producer)].op))
     return false;
   return Users[size_t(operand)] == 1 && !IsOutput[size_t(operand)] &&
          value.type.sizes == G.value(node.results[0]).type.sizes;

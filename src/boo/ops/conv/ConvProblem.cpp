@@ -1,17 +1,37 @@
 //===- ConvProblem.cpp - A convolution, read off its node -----------------===//
 
 #include "boo/ops/conv/ConvProblem.h"
+#include "boo/base/Math.h"
 #include "boo/graph/Attributes.h"
+
+#include <numeric>
 
 using namespace boo;
 
-double ConvProblem::flops() const {
-  return 2.0 * double(batch) * double(outChannels) * double(out[0]) *
-         double(out[1]) * double(out[2]) * double(reduction());
-}
-
 static double volume(const std::array<int64_t, 3> &sizes) {
   return double(sizes[0]) * double(sizes[1]) * double(sizes[2]);
+}
+
+int64_t ConvProblem::reduction() const {
+  switch (direction) {
+  case ConvDirection::Forward:
+    return inPerGroup() * filter[0] * filter[1] * filter[2];
+  case ConvDirection::InputGradient: {
+    // Taps that meet one input pixel are a period of the stride apart.
+    int64_t terms = outPerGroup();
+    for (size_t d = 0; d != 3; ++d)
+      terms *= ceilDiv(filter[d], stride[d] / std::gcd(stride[d], dilation[d]));
+    return terms;
+  }
+  case ConvDirection::WeightGradient:
+    return batch * out[0] * out[1] * out[2];
+  }
+  return 0;
+}
+
+double ConvProblem::flops() const {
+  return 2.0 * double(batch) * double(outChannels) * volume(out) *
+         double(inPerGroup()) * volume(filter);
 }
 
 double ConvProblem::bytes() const {
@@ -48,31 +68,48 @@ static ConvProblem::Strides convStrides(const TensorType &type) {
   return result;
 }
 
+bool boo::isConv(Op op) {
+  return op == Op::Conv || op == Op::ConvGradInput || op == Op::ConvGradWeight;
+}
+
 ConvProblem boo::convProblem(const Graph &graph, const Node &node,
-                             const TensorType &outType) {
-  assert(node.op == Op::Conv && "a problem is read off a conv node");
-  const TensorType &in = graph.value(node.operands[0]).type;
-  const TensorType &filter = graph.value(node.operands[1]).type;
-  assert(in.isStatic() &&
-         outType.sizes == graph.value(node.results[0]).type.sizes &&
+                             const TensorType &resultType) {
+  assert(isConv(node.op) && "a problem is read off a convolution's node");
+  const TensorType *first = &graph.value(node.operands[0]).type;
+  const TensorType *second = &graph.value(node.operands[1]).type;
+  assert(first->isStatic() &&
+         resultType.sizes == graph.value(node.results[0]).type.sizes &&
          "the graph is static, and the tail keeps the sizes");
   ConvProblem problem;
-  problem.dtype = in.dtype;
+  const TensorType *in = first, *filter = second, *out = &resultType;
+  if (node.op == Op::ConvGradInput) {
+    problem.direction = ConvDirection::InputGradient;
+    in = &resultType, out = first;
+  } else if (node.op == Op::ConvGradWeight) {
+    problem.direction = ConvDirection::WeightGradient;
+    in = second, filter = &resultType, out = first;
+  }
+  problem.dtype = first->dtype;
   problem.accType = attribute<DType>(node, "acc");
-  problem.batch = in.sizes[0].size();
-  problem.inChannels = in.sizes[1].size();
-  problem.outChannels = filter.sizes[0].size();
+  problem.batch = in->sizes[0].size();
+  problem.inChannels = in->sizes[1].size();
+  problem.outChannels = filter->sizes[0].size();
   problem.groups = attribute<int64_t>(node, "groups");
-  toThree(problem.in, in.sizes, 2);
-  toThree(problem.filter, filter.sizes, 2);
-  toThree(problem.out, outType.sizes, 2);
+  toThree(problem.in, in->sizes, 2);
+  toThree(problem.filter, filter->sizes, 2);
+  toThree(problem.out, out->sizes, 2);
   using List = std::vector<int64_t>;
   toThree(problem.stride, attribute<List>(node, "stride"), 0);
   toThree(problem.dilation, attribute<List>(node, "dilation"), 0);
   toThree(problem.padLo, attribute<List>(node, "pad_lo"), 0);
   toThree(problem.padHi, attribute<List>(node, "pad_hi"), 0);
-  problem.inStrides = convStrides(in);
-  problem.filterStrides = convStrides(filter);
-  problem.outStrides = convStrides(outType);
+  problem.inStrides = convStrides(*in);
+  problem.filterStrides = convStrides(*filter);
+  problem.outStrides = convStrides(*out);
+  problem.inStrides.group = {problem.inPerGroup() * problem.inStrides.channel};
+  problem.filterStrides.group = {problem.outPerGroup() *
+                                 problem.filterStrides.outer};
+  problem.outStrides.group = {problem.outPerGroup() *
+                              problem.outStrides.channel};
   return problem;
 }

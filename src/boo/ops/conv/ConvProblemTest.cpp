@@ -52,6 +52,45 @@ TEST(ConvProblem, FewerDimensionsComeLast) {
   EXPECT_EQ(p.bytes(), 2.0 * (2 * 6 * 10 + 4 * 3 * 3 + 2 * 4 * 5));
 }
 
+TEST(ConvProblem, Gradients) {
+  const char attributes[] =
+      "{acc = f32, dilation = [2], groups = 2, pad_hi = [3], pad_lo = [1], "
+      "size = [";
+  Graph graph = parse(std::string("boo.graph 1\n%0 = input f32[2,4,5]\n"
+                                  "%1 = input f32[4,3,3]{9,1,3}\n"
+                                  "%2 = input f32[2,6,10]\n"
+                                  "%3 = conv_grad_input(%0, %1) ") +
+                      attributes +
+                      "10], stride = [2]} : f32[2,6,10]{60,1,6}\n"
+                      "%4 = conv_grad_weight(%0, %2) " +
+                      attributes +
+                      "3], stride = [2]} : f32[4,3,3]\n"
+                      "return %3, %4\n");
+  ConvProblem dx = convProblem(graph, graph.nodes()[0], graph.value(3).type);
+  EXPECT_EQ(dx.direction, ConvDirection::InputGradient);
+  EXPECT_THAT(dx.in, ElementsAre(1, 1, 10));
+  EXPECT_THAT(dx.filter, ElementsAre(1, 1, 3));
+  EXPECT_THAT(dx.out, ElementsAre(1, 1, 5));
+  EXPECT_EQ(dx.inChannels, 6);
+  EXPECT_EQ(dx.inStrides.channel, 1);
+  EXPECT_EQ(dx.filterStrides.channel, 1);
+  EXPECT_EQ(dx.outStrides.channel, 5);
+  // Taps are two apart as output pixels are: all three meet a pixel, or none.
+  EXPECT_EQ(dx.reduction(), 2 * 3);
+  dx.stride[2] = 3;
+  EXPECT_EQ(dx.reduction(), 2 * 1);
+  ConvProblem dw = convProblem(graph, graph.nodes()[1], graph.value(4).type);
+  EXPECT_EQ(dw.direction, ConvDirection::WeightGradient);
+  EXPECT_THAT(dw.filter, ElementsAre(1, 1, 3));
+  EXPECT_EQ(dw.filterStrides.outer, 9);
+  EXPECT_EQ(dw.outChannels, 4);
+  EXPECT_EQ(dw.reduction(), 2 * 5);
+  // Multiplications are as many in every direction.
+  EXPECT_EQ(dx.flops(), 2.0 * 2 * 4 * 5 * 9);
+  EXPECT_EQ(dw.flops(), 2.0 * 2 * 4 * 5 * 9);
+  EXPECT_EQ(graphWork(graph).flops, 2 * dw.flops());
+}
+
 TEST(ConvProblem, WorkOfAGraph) {
   Work work = graphWork(parse(OneD));
   EXPECT_EQ(work.flops, 2.0 * 2 * 4 * 5 * 9);

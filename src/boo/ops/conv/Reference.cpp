@@ -1,6 +1,7 @@
 //===- Reference.cpp - Convolution nodes in float64 -----------------------===//
 //
-// Both operands are first copied to dense channel-last arrays of doubles; then
+// Every direction is brought into the form of a forward convolution. Both
+// operands are first copied to dense channel-last arrays of doubles; then
 // a small tile of outputs (pixels x channels) runs over all taps, in a loop
 // that any compiler vectorises. The bound needs the same sum over magnitudes,
 // for which floats do.
@@ -35,19 +36,92 @@ Vec3 unravel(int64_t index, const Vec3 &sizes) {
           index % sizes[2]};
 }
 
-/// An operand's strides in the order of ConvProblem.
-ConvProblem::Strides stridesOf(const TensorView &view) {
-  ConvProblem::Strides strides;
-  strides.outer = view.stride(0);
-  strides.channel = view.stride(1);
+/// Where elements lie, by group, pixel or tap, and the two other indices.
+struct Strides {
+  int64_t group = 0;
+  int64_t outer = 0;   ///< batch of input and output, out channel of filter
+  int64_t channel = 0; ///< channel of input and output, in channel of filter
+  Vec3 spatial{0, 0, 0};
+};
+
+Vec3 spatialStrides(const TensorView &view) {
+  Vec3 strides{0, 0, 0};
   for (size_t i = 2; i != view.rank(); ++i)
-    strides.spatial[3 - view.rank() + i] = view.stride(i);
+    strides[3 - view.rank() + i] = view.stride(i);
   return strides;
 }
 
-int64_t spatialOffset(const ConvProblem::Strides &strides, const Vec3 &at) {
+int64_t spatialOffset(const Strides &strides, const Vec3 &at) {
   return at[0] * strides.spatial[0] + at[1] * strides.spatial[1] +
          at[2] * strides.spatial[2];
+}
+
+/// Any direction as a forward convolution of `input` with `filter`: `p` has the
+/// sizes of that one, and of its strides none is looked at. The results are
+/// addressed with their pixels as one dimension, the last of `out`.
+struct Walk {
+  ConvProblem p;
+  /// The pixel i of the result meets tap f at input pixel
+  /// (i + padLo - f*dilation) / stride where that is whole, instead of
+  /// i*stride + f*dilation - padLo.
+  bool transposed = false;
+  const TensorView &input, &filter;
+  Strides inputAt, filterAt, outAt;
+};
+
+Walk makeWalk(const ConvProblem &problem, const TensorView &first,
+              const TensorView &second) {
+  ConvProblem p = problem;
+  switch (problem.direction) {
+  case ConvDirection::Forward:
+    break;
+  case ConvDirection::InputGradient:
+    // Input and output, with their channels, trade places.
+    std::swap(p.inChannels, p.outChannels);
+    std::swap(p.in, p.out);
+    break;
+  case ConvDirection::WeightGradient:
+    // The output gradient slides over the input in the steps of the filter's
+    // taps: its pixels are taps, the batch is summed over like channels, and
+    // the channels of the input stand side by side like a batch.
+    p.batch = problem.inPerGroup();
+    p.inChannels = problem.groups * problem.batch;
+    std::swap(p.filter, p.out);
+    std::swap(p.stride, p.dilation);
+    break;
+  }
+  bool weights = problem.direction == ConvDirection::WeightGradient;
+  Walk walk{p,
+            problem.direction == ConvDirection::InputGradient,
+            weights ? second : first,
+            weights ? first : second,
+            {},
+            {},
+            {}};
+  Strides &in = walk.inputAt, &filter = walk.filterAt, &out = walk.outAt;
+  in.spatial = spatialStrides(walk.input);
+  filter.spatial = spatialStrides(walk.filter);
+  in.outer = walk.input.stride(0);
+  in.channel = walk.input.stride(1);
+  in.group = problem.inPerGroup() * in.channel;
+  filter.outer = walk.filter.stride(0);
+  filter.channel = walk.filter.stride(1);
+  filter.group = problem.outPerGroup() * filter.outer;
+  int64_t pixels = volume(p.out);
+  out = {p.outPerGroup() * pixels, p.outChannels * pixels, pixels, {0, 0, 1}};
+  if (problem.direction == ConvDirection::InputGradient) {
+    in.group = p.inPerGroup() * in.channel;
+    std::swap(filter.outer, filter.channel);
+  } else if (weights) {
+    std::swap(in.outer, in.channel);
+    std::swap(filter.outer, filter.channel);
+    filter.group = p.outPerGroup() * filter.outer;
+    std::swap(out.outer, out.channel);
+    out.outer = pixels;
+    out.channel = problem.inPerGroup() * pixels;
+    out.group = p.outPerGroup() * out.channel;
+  }
+  return walk;
 }
 
 /// The operands as type T, each element what `get(view, index)` makes of it.
@@ -57,19 +131,20 @@ template <typename T> struct Dense {
 };
 
 template <typename T, typename Get>
-Dense<T> makeDense(const ConvProblem &p, const TensorView &input,
-                   const TensorView &filter, Workers workers, Get get) {
+Dense<T> makeDense(const Walk &walk, Workers workers, Get get) {
+  const ConvProblem &p = walk.p;
   Dense<T> dense;
   int64_t pixels = volume(p.in), taps = volume(p.filter);
   dense.input.resize(size_t((p.batch * pixels + 1) * p.inChannels));
-  ConvProblem::Strides from = stridesOf(input);
   parallelFor(p.batch * pixels, 256, workers, [&](int64_t begin, int64_t end) {
+    const Strides &from = walk.inputAt;
     for (int64_t i = begin; i != end; ++i) {
       int64_t index = i / pixels * from.outer +
                       spatialOffset(from, unravel(i % pixels, p.in));
       T *to = &dense.input[size_t(i * p.inChannels)];
-      for (int64_t c = 0; c != p.inChannels; ++c)
-        to[c] = get(input, index + c * from.channel);
+      for (int64_t g = 0; g != p.groups; ++g, index += from.group)
+        for (int64_t c = 0; c != p.inPerGroup(); ++c)
+          *to++ = get(walk.input, index + c * from.channel);
     }
   });
 
@@ -78,18 +153,17 @@ Dense<T> makeDense(const ConvProblem &p, const TensorView &input,
   int64_t tileSize = taps * p.inPerGroup() * Tile;
   // Lanes past the last channel stay 0 and are dropped later.
   dense.filter.resize(size_t(p.groups * tiles * tileSize));
-  from = stridesOf(filter);
   parallelFor(p.outChannels, 1, workers, [&](int64_t begin, int64_t end) {
+    const Strides &from = walk.filterAt;
     for (int64_t k = begin; k != end; ++k) {
-      int64_t inGroup = k % p.outPerGroup();
-      T *to = &dense.filter[size_t(
-          (k / p.outPerGroup() * tiles + inGroup / Tile) * tileSize +
-          inGroup % Tile)];
+      int64_t group = k / p.outPerGroup(), inGroup = k % p.outPerGroup();
+      T *to = &dense.filter[size_t((group * tiles + inGroup / Tile) * tileSize +
+                                   inGroup % Tile)];
       for (int64_t tap = 0; tap != taps; ++tap) {
-        int64_t index =
-            k * from.outer + spatialOffset(from, unravel(tap, p.filter));
+        int64_t index = group * from.group + inGroup * from.outer +
+                        spatialOffset(from, unravel(tap, p.filter));
         for (int64_t c = 0; c != p.inPerGroup(); ++c, to += Tile)
-          *to = get(filter, index + c * from.channel);
+          *to = get(walk.filter, index + c * from.channel);
       }
     }
   });
@@ -116,13 +190,22 @@ void sumTile(const T *input, const int64_t *offsets, int64_t taps,
 }
 
 /// Where output pixel `pixel` finds its channels in Dense::input under a tap.
-int64_t inputOffset(const ConvProblem &p, int64_t pixel, const Vec3 &tap) {
+int64_t inputOffset(const Walk &walk, int64_t pixel, const Vec3 &tap) {
+  const ConvProblem &p = walk.p;
   int64_t outPixels = volume(p.out), inPixels = volume(p.in);
+  int64_t zeros = p.batch * inPixels * p.inChannels; // the pixel of zeros
   Vec3 at = unravel(pixel % outPixels, p.out);
   for (size_t d = 0; d != 3; ++d) {
-    at[d] = at[d] * p.stride[d] + tap[d] * p.dilation[d] - p.padLo[d];
+    if (walk.transposed) {
+      at[d] += p.padLo[d] - tap[d] * p.dilation[d];
+      if (at[d] % p.stride[d] != 0)
+        return zeros;
+      at[d] /= p.stride[d];
+    } else {
+      at[d] = at[d] * p.stride[d] + tap[d] * p.dilation[d] - p.padLo[d];
+    }
     if (at[d] < 0 || at[d] >= p.in[d])
-      return p.batch * inPixels * p.inChannels; // the pixel of zeros
+      return zeros;
   }
   int64_t index = (at[0] * p.in[1] + at[1]) * p.in[2] + at[2];
   return (pixel / outPixels * inPixels + index) * p.inChannels;
@@ -130,8 +213,9 @@ int64_t inputOffset(const ConvProblem &p, int64_t pixel, const Vec3 &tap) {
 
 /// Calls `store(output index, sum)` for every output, from several threads.
 template <typename T, typename Store>
-void convolve(const ConvProblem &p, const Dense<T> &dense, Workers workers,
+void convolve(const Walk &walk, const Dense<T> &dense, Workers workers,
               Store store) {
+  const ConvProblem &p = walk.p;
   constexpr int64_t Tile = TileChannels<T>;
   int64_t taps = volume(p.filter), outPixels = volume(p.out);
   int64_t tiles = (p.outPerGroup() + Tile - 1) / Tile,
@@ -156,7 +240,7 @@ void convolve(const ConvProblem &p, const Dense<T> &dense, Workers workers,
       for (int64_t tap = 0; tap != taps; ++tap)
         offsets[size_t((i / TilePixels * taps + tap) * TilePixels +
                        i % TilePixels)] =
-            inputOffset(p, first + std::min(i, count - 1),
+            inputOffset(walk, first + std::min(i, count - 1),
                         unravel(tap, p.filter));
     int64_t firstColumn = piece % columnPieces * PieceColumns;
     int64_t endColumn = std::min(firstColumn + PieceColumns, columns);
@@ -164,7 +248,6 @@ void convolve(const ConvProblem &p, const Dense<T> &dense, Workers workers,
          ++column) {
       int64_t group = column / tiles, inGroup = column % tiles * Tile;
       int64_t lanes = std::min(Tile, p.outPerGroup() - inGroup);
-      int64_t k = group * p.outPerGroup() + inGroup;
       const T *input = &dense.input[size_t(group * p.inPerGroup())];
       const T *filter = &dense.filter[size_t(column * tileSize)];
       for (int64_t i = 0; i < count; i += TilePixels) {
@@ -173,10 +256,11 @@ void convolve(const ConvProblem &p, const Dense<T> &dense, Workers workers,
                 sums);
         for (int64_t j = 0; j != std::min(TilePixels, count - i); ++j) {
           int64_t pixel = first + i + j;
-          int64_t base = (pixel / outPixels * p.outChannels + k) * outPixels +
-                         pixel % outPixels;
+          const Strides &to = walk.outAt;
+          int64_t base = pixel / outPixels * to.outer + pixel % outPixels +
+                         group * to.group + inGroup * to.channel;
           for (int64_t lane = 0; lane != lanes; ++lane)
-            store(size_t(base + lane * outPixels), sums[j][lane]);
+            store(size_t(base + lane * to.channel), sums[j][lane]);
         }
       }
     }
@@ -192,13 +276,12 @@ void convolve(const ConvProblem &p, const Dense<T> &dense, Workers workers,
 /// sum of |x|*|w| with the operands' own errors folded in, so that `factor`
 /// times the sum covers both: (|x| + dx / factor) * (|w| + dw / factor).
 template <typename T>
-void convolveMagnitudes(const ConvProblem &p, const TensorView &input,
-                        const TensorView &filter, double factor,
+void convolveMagnitudes(const ConvProblem &p, const Walk &walk, double factor,
                         Workers workers, Tensor &result) {
   auto magnitude = [factor](const TensorView &view, int64_t index) {
     return T(std::fabs(view.value(index)) + view.error(index) / factor);
   };
-  Dense<T> dense = makeDense<T>(p, input, filter, workers, magnitude);
+  Dense<T> dense = makeDense<T>(walk, workers, magnitude);
   double terms = double(p.reduction());
   // These sums were rounded too, products of tiny numbers to 0 at worst; and
   // the kernel's rounding acts on operands that are off.
@@ -206,7 +289,7 @@ void convolveMagnitudes(const ConvProblem &p, const TensorView &input,
       1 + 2 * (terms + 8) * std::numeric_limits<T>::epsilon() + 2 * factor;
   double lost = terms * floatLimits(p.accType).subnormal;
   double largest = floatLimits(p.accType).largest;
-  convolve<T>(p, dense, workers, [&](size_t index, T sum) {
+  convolve<T>(walk, dense, workers, [&](size_t index, T sum) {
     double bound = double(sum) * slack;
     // Partial sums may overflow where the result does not.
     result.errors[index] = bound <= largest
@@ -230,22 +313,21 @@ bool hasUnknown(const TensorView &view) {
 } // namespace
 
 StatusOr<Tensor> boo::evaluateConv(const ConvProblem &problem,
-                                   const TensorView &input,
-                                   const TensorView &filter,
+                                   const TensorView &first,
+                                   const TensorView &second,
                                    std::string_view algorithm,
                                    Workers workers) {
   BOO_ASSIGN_OR_RETURN(double factor, convErrorFactor(algorithm, problem));
+  Walk walk = makeWalk(problem, first, second);
   Tensor result;
-  size_t count =
-      size_t(problem.batch * problem.outChannels * volume(problem.out));
+  size_t count = size_t(walk.p.batch * walk.p.outChannels * volume(walk.p.out));
   result.values.resize(count);
   {
     auto value = [](const TensorView &view, int64_t index) {
       return view.value(index);
     };
-    Dense<double> dense =
-        makeDense<double>(problem, input, filter, workers, value);
-    convolve<double>(problem, dense, workers, [&](size_t index, double sum) {
+    Dense<double> dense = makeDense<double>(walk, workers, value);
+    convolve<double>(walk, dense, workers, [&](size_t index, double sum) {
       result.values[index] = sum;
     });
   }
@@ -254,16 +336,16 @@ StatusOr<Tensor> boo::evaluateConv(const ConvProblem &problem,
   result.errors.resize(count);
   // Floats hold magnitudes of narrow types only, and sums of a million terms.
   if (problem.dtype != DType::F64 && problem.reduction() < (1 << 20))
-    convolveMagnitudes<float>(problem, input, filter, factor, workers, result);
+    convolveMagnitudes<float>(problem, walk, factor, workers, result);
   else
-    convolveMagnitudes<double>(problem, input, filter, factor, workers, result);
+    convolveMagnitudes<double>(problem, walk, factor, workers, result);
   int64_t tile = refusesWinograd(problem).empty() ? winogradTile(algorithm) : 0;
   if (tile != 0)
-    raiseWinogradErrors(problem, input, filter, tile, workers, result.errors);
+    raiseWinogradErrors(problem, first, second, tile, workers, result.errors);
 
   // An infinity or a NaN is certain when it comes from exact operands, but
   // among a tile's inputs an infinity may end as a NaN and the reverse.
-  bool certain = tile == 0 && !hasUnknown(input) && !hasUnknown(filter);
+  bool certain = tile == 0 && !hasUnknown(first) && !hasUnknown(second);
   for (size_t i = 0; i != count; ++i)
     if (certain && !std::isfinite(result.values[i]))
       result.errors[i] = 0;

@@ -9,11 +9,12 @@
 namespace boo {
 
 /// Evaluates the problem (its strides are not looked at) on logical views of
-/// input and filter. Taps in the padding multiply a zero, so a NaN or infinity
-/// in the filter shows there too. Errors are those of an accumulator that has
-/// not been rounded to the output's dtype yet.
+/// the node's operands: input and filter, or for the gradients the output's
+/// gradient and filter or input. Taps in the padding multiply a zero, so a NaN
+/// or infinity in the other operand shows there too. Errors are those of an
+/// accumulator that has not been rounded to the output's dtype yet.
 StatusOr<Tensor> evaluateConv(const ConvProblem &problem,
-                              const TensorView &input, const TensorView &filter,
+                              const TensorView &first, const TensorView &second,
                               std::string_view algorithm, Workers workers);
 
 } // namespace boo

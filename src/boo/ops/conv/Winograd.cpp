@@ -88,6 +88,8 @@ int64_t boo::winogradTiles(const ConvProblem &p, int64_t tile) {
 }
 
 std::string boo::refusesWinograd(const ConvProblem &p) {
+  if (p.direction != ConvDirection::Forward)
+    return "it is a gradient";
   if (p.accType != DType::F32)
     return "sums are in " + std::string(dtypeName(p.accType));
   if (p.filter != std::array<int64_t, 3>{1, 3, 3})

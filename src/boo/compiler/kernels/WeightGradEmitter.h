@@ -1,0 +1,102 @@
+//===- WeightGradEmitter.h - Kernels of filter gradients --------*- C++ -*-===//
+//
+// Writes up to four dispatches. Operands that tiles cannot read where they lie
+// are packed: the lanes' one in blocks of channels, [block][batch][depth]
+// [height][width][lanes], the rows' one as a widened copy. The main dispatch
+// walks over parts of the sum, blocks of lanes, taps and rows: each register
+// tile is one boo.brgemm whose batch loops are the pixels that its tap meets,
+// so no padding is ever read. Where the sum has several parts, or the filter's
+// memory suits neither rows nor lanes, sums go to the workspace, and the last
+// dispatch adds up the parts, in order, and transposes.
+//
+//===----------------------------------------------------------------------===//
+#pragma once
+
+#include "boo/compiler/kernels/KernelBuilder.h"
+#include "boo/compiler/kernels/KernelModule.h"
+#include "boo/compiler/strategy/WeightGradNest.h"
+
+namespace boo::compiler {
+
+class WeightGradEmitter {
+public:
+  WeightGradEmitter(mlir::MLIRContext &context, const Graph &group,
+                    const Schedule &schedule);
+  /// Whether the workspace has a size that a machine can hold.
+  Status checkSizes() const;
+  KernelModule emit();
+
+private:
+  using Side = WeightGradNest::Side;
+  /// Where tiles read an operand: strides in elements of `type`.
+  struct Placed {
+    ArgField field = ArgField::In;
+    int64_t slot = 0;
+    mlir::Type type;
+    int64_t group = 0, block = 0, channel = 0, outer = 0;
+    std::array<int64_t, 3> spatial{0, 0, 0};
+  };
+  /// A dimension that a copy walks along.
+  struct Dim {
+    int64_t size, source, target; ///< strides in elements
+  };
+  /// What a grid tile's code needs to know of its place.
+  struct Place {
+    Value part, group, block;
+    std::array<Value, 3> tap;
+    std::array<Value, 4> low, count; ///< batch and pixels that the tap meets
+    Value firstTile, tiles;          ///< register tiles of rows
+  };
+
+  Placed inPlace(const Side &side) const;
+  Placed packLanes(const Side &side);
+  Placed copyRows(const Side &side);
+  /// Pixels [low, high) of a run, `stride` apart, of `channels` channels.
+  void packRun(const Side &side, Value from, Value to, Value low, Value high,
+               int64_t stride, int64_t channels, Value target);
+  void packSquare(Value source, Value from, int64_t channelStride,
+                  int64_t channels, Value target, Value to);
+
+  void emitMain();
+  Place place(Value tile);
+  Value address(const Side &side, const Placed &placed, const Place &at);
+  void emitTile(const Place &at, Value tile, int64_t m, int64_t n);
+  /// Element of the filter's gradient that a block's first lane and row 0 have.
+  Value filterBase(Value group, Value block);
+  void emitFinish();
+  void finishSteps(Value from, Value to, Value low, Value high, int64_t n);
+  /// Vectors of the partial sums at `at`, added up over the parts.
+  llvm::SmallVector<Value> sumParts(llvm::ArrayRef<Value> at);
+
+  /// Opens the next dispatch; a Schedule that says serial gets one tile.
+  void dispatch(const char *name, const std::vector<int64_t> &grid,
+                const std::function<void(const std::vector<Value> &)> &body);
+  int64_t workspace(int64_t elements);
+  int64_t argument(ValueId id) const;
+  Value zeros(mlir::Type type);
+
+  int64_t blocks() const;   ///< of lanes in a group
+  int64_t rowTiles() const; ///< register tiles of rows
+  int64_t parts() const;
+  bool storesDirectly() const; ///< tiles write the filter's gradient
+  int64_t partElements() const;
+  /// Steps of the last dispatch: taps and rows in the filter's memory order.
+  std::vector<Dim> finishDims() const;
+
+  const Graph &Group;
+  Schedule S;
+  WeightGradNest Nest;
+  const ConvProblem &P;
+  mlir::OwningOpRef<mlir::ModuleOp> Module;
+  KernelBuilder K;
+  mlir::Type Stored, Compute;
+  int64_t Lanes, BlockChannels;
+  const Side &LaneSide, &RowSide;
+  int64_t Rows;
+  std::array<int64_t, 4> Pieces;
+  Placed LanesAt, RowsAt;
+  int64_t PartialSlot = 0;
+  KernelModule Result;
+};
+
+} // namespace boo::compiler

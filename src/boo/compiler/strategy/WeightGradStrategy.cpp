@@ -1,0 +1,234 @@
+//===- WeightGradStrategy.cpp - Schedules of filter gradients -------------===//
+//
+// The register tile holds sums of a few channels of one operand by vectors of
+// channels of the other; which is which, and how long a part of the sum one
+// grid tile takes, is decided here.
+//
+//===----------------------------------------------------------------------===//
+
+#include "boo/base/Math.h"
+#include "boo/compiler/strategy/Strategy.h"
+#include "boo/compiler/strategy/WeightGradNest.h"
+
+#include <algorithm>
+
+using namespace boo;
+using namespace boo::compiler;
+
+namespace {
+
+struct TileChoice {
+  int64_t m = 0, nVectors = 0, bits = 0;
+  bool lanesOverInput = false;
+  double cost = 0;
+};
+
+/// Cycles of one step of the sum of an m x v tile.
+double stepCost(int64_t m, int64_t v) {
+  double multiply = 0.5 * double(m * v);
+  double load = 0.5 * double(m + v);
+  // Fewer than eight sums in flight wait for the multiplier's latency.
+  return std::max({multiply, load, 4.0}) + 0.3 * double(v) + 0.02 * double(m);
+}
+
+class WeightGradStrategy {
+public:
+  WeightGradStrategy(const WeightGradNest &nest, const Target &target)
+      : Nest(nest), P(nest.problem), T(target),
+        Registers(registerFile(target.isa)),
+        ElementBytes(dtypeBytes(P.accType)) {}
+
+  Decision decide() {
+    Schedule &s = Result.schedule;
+    s.algorithm = Nest.depthwise ? Algorithm::Depthwise : Algorithm::Direct;
+    s.fma = Registers.fma;
+    Result.why.push_back(
+        Nest.depthwise
+            ? "depthwise: one channel a group, so lanes run over channels"
+            : "direct: for each tap a product of " +
+                  std::to_string(Nest.input.channels) + " input by " +
+                  std::to_string(Nest.outGrad.channels) + " output channels");
+    chooseTile();
+    explainPacking();
+    chooseParts();
+    s.serial = P.flops() < 5e5;
+    if (s.serial)
+      Result.why.push_back("one thread: " + std::to_string(int64_t(P.flops())) +
+                           " operations are not worth waking another");
+    return Result;
+  }
+
+private:
+  void chooseTile() {
+    TileChoice best;
+    for (bool overInput : {false, true}) {
+      if (overInput && Nest.depthwise)
+        break;
+      int64_t n = Nest.lanes(overInput).channels;
+      // Few channels fill short vectors better; those exist on every ISA.
+      for (int64_t bits = Registers.bits; bits >= 128; bits /= 2) {
+        if (bits != Registers.bits && n > bits / 8 / ElementBytes)
+          break;
+        chooseTile(overInput, bits, best);
+      }
+    }
+    Schedule &s = Result.schedule;
+    s.vectorBits = best.bits;
+    s.mTile = best.m;
+    s.nVectors = best.nVectors;
+    s.lanesOverInput = best.lanesOverInput;
+    Lanes = best.bits / 8 / ElementBytes;
+    Result.why.push_back("tile " + std::to_string(best.m) +
+                         (s.lanesOverInput ? " output" : " input") +
+                         " channels x " +
+                         std::to_string(best.nVectors * Lanes) +
+                         (s.lanesOverInput ? " input" : " output") +
+                         " channels: least waste, packing counted");
+  }
+
+  void chooseTile(bool overInput, int64_t bits, TileChoice &best) {
+    int64_t rows = Nest.rowCount(overInput);
+    int64_t n = Nest.lanes(overInput).channels;
+    int64_t lanes = bits / 8 / ElementBytes;
+    for (int64_t v = 1; v <= 4; ++v) {
+      if (v > 1 && (v - 1) * lanes >= n)
+        break;
+      int64_t room = Registers.count - v - 1 - (Registers.fma ? 0 : 1);
+      int64_t largest = std::min<int64_t>(room / v, rows);
+      for (int64_t m = 1; m <= largest; ++m) {
+        double cost = tileCost(overInput, m, v, lanes);
+        if (best.m == 0 || cost < best.cost)
+          best = {m, v, bits, overInput, cost};
+      }
+    }
+  }
+
+  /// Cycles of one group, packing included.
+  double tileCost(bool overInput, int64_t m, int64_t v, int64_t lanes) const {
+    const WeightGradNest::Side &laneSide = Nest.lanes(overInput);
+    const WeightGradNest::Side &rowSide = Nest.rows(overInput);
+    int64_t rows = Nest.rowCount(overInput), n = laneSide.channels;
+    int64_t restM = rows % m, restN = n % (v * lanes);
+    int64_t restV = ceilDiv(restN, lanes);
+    double cost = 0;
+    for (auto [mCount, mSize] :
+         {std::pair(rows / m, m), std::pair(int64_t(restM != 0), restM)})
+      for (auto [nCount, nSize] : {std::pair(n / (v * lanes), v),
+                                   std::pair(int64_t(restN != 0), restV)})
+        if (mCount * nCount != 0)
+          cost += double(mCount * nCount) * stepCost(mSize, nSize);
+    cost *= double(Nest.taps()) * double(P.reduction());
+    // A copied vector costs a load, a store, and a share of a transpose.
+    if (!Nest.lanesNeedPack(laneSide, lanes).empty())
+      cost += 3.0 * double(Nest.pixels(laneSide)) * double(ceilDiv(n, lanes));
+    if (!Nest.rowsNeedPack(rowSide).empty())
+      cost += 2.0 * double(Nest.pixels(rowSide)) *
+              double(ceilDiv(rowSide.channels, lanes));
+    // At the same number of instructions shorter vectors win: some cores split
+    // the long ones.
+    return cost * (1.0 + 0.0001 * double(lanes));
+  }
+
+  void explainPacking() {
+    bool over = Result.schedule.lanesOverInput;
+    auto explain = [&](const WeightGradNest::Side &side, std::string reason) {
+      std::string name = side.isInput ? "input" : "output gradient";
+      Result.why.push_back(reason.empty() ? name + " in place"
+                                          : name + " packed: " + reason);
+    };
+    explain(Nest.lanes(over), Nest.lanesNeedPack(Nest.lanes(over), Lanes));
+    explain(Nest.rows(over), Nest.rowsNeedPack(Nest.rows(over)));
+  }
+
+  /// The sum is cut where its operands leave the L2 cache, and where the tiles
+  /// of the grid would be too few for the threads of a large machine.
+  void chooseParts() {
+    Schedule &s = Result.schedule;
+    bool over = s.lanesOverInput;
+    const WeightGradNest::Side &laneSide = Nest.lanes(over);
+    int64_t rows = Nest.rowCount(over), steps = P.reduction();
+    int64_t blocks = ceilDiv(laneSide.channels, s.nVectors * Lanes);
+    int64_t rowTiles = ceilDiv(rows, s.mTile);
+    int64_t tiles = Nest.groupLoops() * blocks * Nest.taps();
+    int64_t want = 4 * T.cores;
+    s.wChunk = tiles >= want ? rowTiles
+                             : std::max<int64_t>(1, rowTiles * tiles / want);
+    tiles *= ceilDiv(rowTiles, s.wChunk);
+
+    double bytes = double(ElementBytes) *
+                   (double(Nest.pixels(laneSide)) * double(s.nVectors * Lanes) +
+                    double(Nest.pixels(Nest.rows(over))) *
+                        double(Nest.depthwise ? s.nVectors * Lanes : rows));
+    // A part's sums are stored and added once more: that must be little beside
+    // the sums themselves.
+    int64_t forCache = std::min<int64_t>(
+        int64_t(bytes / (double(T.l2Bytes) / 2)), steps / 512);
+    int64_t forThreads = std::min(ceilDiv(want, tiles), steps / 256);
+    double sums = double(ElementBytes) * double(Nest.groupLoops()) *
+                  double(blocks * s.nVectors * Lanes) * double(rows) *
+                  double(Nest.taps());
+    constexpr double mostBytes = double(int64_t(128) << 20);
+    int64_t most = std::max<int64_t>(1, int64_t(mostBytes / sums));
+    s.kParts = std::clamp<int64_t>(std::max(forCache, forThreads), 1, most);
+    if (s.serial)
+      s.kParts = 1;
+    if (s.kParts > 1)
+      Result.why.push_back(
+          "the sum of " + std::to_string(steps) + " products in " +
+          std::to_string(s.kParts) + " parts: " +
+          (forCache >= forThreads
+               ? "its operands exceed the L2 cache"
+               : std::to_string(tiles) + " tiles are few to share"));
+  }
+
+  const WeightGradNest &Nest;
+  const ConvProblem &P;
+  const Target &T;
+  RegisterFile Registers;
+  int64_t ElementBytes, Lanes = 1;
+  Decision Result;
+};
+
+} // namespace
+
+Decision boo::compiler::decideWeightGrad(const Graph &group,
+                                         const Target &target) {
+  WeightGradNest nest = makeWeightGradNest(group);
+  return WeightGradStrategy(nest, target).decide();
+}
+
+Schedule boo::compiler::fitWeightGradSchedule(const Graph &group,
+                                              Schedule schedule) {
+  WeightGradNest nest = makeWeightGradNest(group);
+  int64_t rows = nest.rowCount(schedule.lanesOverInput);
+  schedule.mTile = std::min(schedule.mTile, rows);
+  schedule.wChunk = std::min(schedule.wChunk, ceilDiv(rows, schedule.mTile));
+  // As many parts as the pieces make, which cut the same way again.
+  for (int64_t wanted = 0; wanted != schedule.kParts;) {
+    wanted = schedule.kParts;
+    schedule.kParts = nest.countParts(nest.pieces(wanted));
+  }
+  return schedule;
+}
+
+Status boo::compiler::checkWeightGradSchedule(const Graph &group,
+                                              const Schedule &schedule) {
+  WeightGradNest nest = makeWeightGradNest(group);
+  int64_t bits = 8 * dtypeBytes(nest.problem.accType);
+  if (schedule.vectorBits < bits)
+    return invalidArgument("schedule: vector_bits must be at least " +
+                           std::to_string(bits));
+  if (schedule.mTile * schedule.nVectors > 64)
+    return invalidArgument("schedule: m_tile x n_vectors may be 64 at most: "
+                           "the tile is unrolled");
+  if (schedule.mTile * schedule.nVectors * schedule.kUnroll > 256)
+    return invalidArgument("schedule: m_tile x n_vectors x k_unroll may be 256 "
+                           "at most");
+  if (schedule.amx || schedule.pairs)
+    return invalidArgument("schedule: amx=1 and pairs=1 serve no filter's "
+                           "gradient");
+  if (schedule.lanesOverInput && nest.depthwise)
+    return invalidArgument("schedule: lanes_over_input=1 means nothing for a "
+                           "depthwise convolution");
+  return Status::ok();
+}

@@ -1,0 +1,18 @@
+//===- Reference.h - Matmul nodes in float64 --------------------*- C++ -*-===//
+#pragma once
+
+#include "boo/ops/Tensor.h"
+#include "boo/ops/matmul/MatmulProblem.h"
+
+#include <string_view>
+
+namespace boo {
+
+/// Evaluates the problem (its strides are not looked at) on logical views of
+/// the operands. Errors are those of an accumulator that has not been rounded
+/// to the output's dtype yet.
+StatusOr<Tensor> evaluateMatmul(const MatmulProblem &problem,
+                                const TensorView &a, const TensorView &b,
+                                std::string_view algorithm, Workers workers);
+
+} // namespace boo
