@@ -7,6 +7,7 @@
 #include "boo/base/Math.h"
 #include "boo/compiler/strategy/ConvNest.h"
 #include "boo/compiler/strategy/Strategy.h"
+#include "boo/ops/conv/Winograd.h"
 
 #include <algorithm>
 
@@ -16,6 +17,8 @@ using namespace boo::compiler;
 Schedule boo::compiler::fitNestSchedule(const ConvNest &nest,
                                         Schedule schedule) {
   int64_t width = nest.problem.out[2];
+  if (int64_t tile = winogradTile(algorithmName(schedule.algorithm)))
+    width = winogradTiles(nest.problem, tile);
   int64_t lanes =
       schedule.dot ? 1
                    : schedule.vectorBits / (8 * dtypeBytes(nest.computeType()));
@@ -63,6 +66,14 @@ static Status checkNestSchedule(const ConvNest &nest, const Target &target,
     return refuse("m_tile x n_vectors may be 64 at most: the tile is unrolled");
   if (schedule.mTile * schedule.nVectors * schedule.kUnroll > 256)
     return refuse("m_tile x n_vectors x k_unroll may be 256 at most");
+  if (isWinograd(schedule.algorithm)) {
+    if (vector < 128)
+      return refuse("vector_bits must be at least 128 for winograd");
+    if (nest.problem.inStrides.channel != 1 && !schedule.scratchInput)
+      return refuse("scratch_input=0 cannot serve this input: its channels are "
+                    "not contiguous");
+    return Status::ok();
+  }
   if (schedule.amx) {
     int64_t rows = ceilDiv(schedule.mTile, 16), columns = schedule.nVectors;
     if (target.isa != Isa::Amx || nest.problem.dtype != DType::BF16 ||

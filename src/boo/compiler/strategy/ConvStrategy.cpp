@@ -8,7 +8,10 @@
 
 #include "boo/base/Math.h"
 #include "boo/compiler/strategy/ConvNest.h"
+#include "boo/compiler/strategy/RegisterTile.h"
 #include "boo/compiler/strategy/Strategy.h"
+#include "boo/compiler/strategy/WinogradStrategy.h"
+#include "boo/ops/conv/Winograd.h"
 
 #include <algorithm>
 
@@ -16,20 +19,6 @@ using namespace boo;
 using namespace boo::compiler;
 
 namespace {
-
-struct TileChoice {
-  int64_t m = 0, nVectors = 0, bits = 0;
-  double cost = 0;
-};
-
-/// Cycles of one reduction step of an m x v tile.
-double stepCost(int64_t m, int64_t v, double filterCycles) {
-  double multiply = 0.5 * double(m * v);
-  double load = 0.5 * double(m + v);
-  // Fewer than eight sums in flight wait for the multiplier's latency.
-  return std::max({multiply, load, 4.0}) + filterCycles * double(v) +
-         0.02 * double(m);
-}
 
 class ConvStrategy {
 public:
@@ -256,12 +245,13 @@ private:
   }
 
   void chooseTile() {
-    TileChoice best, widest;
+    RegisterTile best, widest;
+    TileWork work{P.out[2], Nest.nExtent(), P.reduction(), ElementBytes};
     // Few channels fill short vectors better; those exist on every ISA.
     for (int64_t bits = Registers.bits; bits >= 128; bits /= 2) {
       if (bits != Registers.bits && Nest.nExtent() > bits / 8 / ElementBytes)
         break;
-      chooseTile(bits, best, widest);
+      chooseRegisterTile(T, bits, work, best, widest);
     }
     Schedule &s = Result.schedule;
     s.vectorBits = best.bits;
@@ -277,48 +267,6 @@ private:
         std::to_string(widest.nVectors * widest.bits / 8 / ElementBytes) +
         ", costs " + std::to_string(int64_t(100 * widest.cost / best.cost)) +
         " %");
-  }
-
-  void chooseTile(int64_t bits, TileChoice &best, TileChoice &widest) {
-    int64_t width = P.out[2], n = Nest.nExtent();
-    int64_t lanes = bits / 8 / ElementBytes;
-    for (int64_t v = 1; v <= 4; ++v) {
-      if (v > 1 && (v - 1) * lanes >= n)
-        break;
-      // Registers: the sums, a row of the filter, one input element, and
-      // without fused multiply-add one product.
-      int64_t room = Registers.count - v - 1 - (Registers.fma ? 0 : 1);
-      int64_t largest = std::min<int64_t>(room / v, width);
-      for (int64_t m = 1; m <= largest; ++m) {
-        TileChoice choice{m, v, bits, tileCost(m, v, lanes)};
-        if (best.m == 0 || choice.cost < best.cost)
-          best = choice;
-        if (m == largest && (widest.m == 0 || choice.cost < widest.cost))
-          widest = choice;
-      }
-    }
-  }
-
-  /// Cost of one row of output, remainders included.
-  double tileCost(int64_t m, int64_t v, int64_t lanes) const {
-    int64_t width = P.out[2], n = Nest.nExtent();
-    int64_t block = P.reduction() * v * lanes * ElementBytes;
-    // A block that leaves the second-level cache is paid for again and again.
-    double filterCycles = block > T.l2Bytes * 3 / 4 ? 3.0 : 0.3;
-    int64_t restM = width % m, restN = n % (v * lanes);
-    int64_t restV = ceilDiv(restN, lanes);
-    double cost = 0;
-    for (auto [mCount, mSize] :
-         {std::pair(width / m, m), std::pair(int64_t(restM != 0), restM)})
-      for (auto [nCount, nSize] : {std::pair(n / (v * lanes), v),
-                                   std::pair(int64_t(restN != 0), restV)})
-        if (mCount * nCount != 0)
-          cost += double(mCount * nCount) *
-                  (stepCost(mSize, nSize, filterCycles) +
-                   8.0 / double(std::max<int64_t>(1, P.reduction())));
-    // At the same number of instructions shorter vectors win: some cores split
-    // the long ones.
-    return cost * (1.0 + 0.0001 * double(lanes));
   }
 
   void chooseInput() {
@@ -498,10 +446,18 @@ private:
 
 } // namespace
 
-Decision boo::compiler::decideConv(const Graph &group, const Target &target,
-                                   std::string_view math) {
+StatusOr<Decision> boo::compiler::decideConv(const Graph &group,
+                                             const Target &target,
+                                             const Mode &mode,
+                                             std::optional<Algorithm> asked) {
   ConvNest nest = makeConvNest(group);
-  return ConvStrategy(nest, target, math).decide();
+  Decision direct = ConvStrategy(nest, target, mode.math).decide();
+  if (nest.matmul || asked == direct.schedule.algorithm)
+    return direct;
+  bool filterIsFree =
+      mode.constantsPacked && group.value(nest.filter).role == Role::Constant;
+  return weighWinograd(nest, target, mode.math, filterIsFree, std::move(direct),
+                       asked);
 }
 
 Decision boo::compiler::decideGradInput(const Graph &group,

@@ -8,11 +8,16 @@
 using namespace boo;
 using namespace boo::compiler;
 
-static constexpr std::string_view algorithmNames[] = {"direct", "depthwise",
-                                                      "pointwise", "module"};
+static constexpr std::string_view algorithmNames[] = {
+    "direct", "depthwise",    "pointwise",
+    "module", "winograd-4x4", "winograd-2x2"};
 
 std::string_view boo::compiler::algorithmName(Algorithm algorithm) {
   return algorithmNames[size_t(algorithm)];
+}
+bool boo::compiler::isWinograd(Algorithm algorithm) {
+  return algorithm == Algorithm::Winograd4x4 ||
+         algorithm == Algorithm::Winograd2x2;
 }
 
 namespace {
