@@ -5,8 +5,8 @@
 // and with three, and compared with the float64 reference; then once more tile
 // by tile, with workspace and scratch between such pages as well. A third of
 // the cases overrides the strategy's Schedule at random. BOO_SOAK_SECONDS
-// sets how long the sweep goes on, BOO_SWEEP_SEED where it starts: a failure
-// prints the seed that repeats it.
+// sets how long the sweeps go on in all, BOO_SWEEP_SEED where it starts: a
+// failure prints the seed that repeats it.
 //
 //===----------------------------------------------------------------------===//
 
@@ -26,6 +26,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <unistd.h>
 
@@ -151,28 +152,28 @@ protected:
     checkCase(c, exact, guard);
   }
 
-  /// Groups that `make` makes of one seed after the other.
-  void sweep(Graph (*make)(uint64_t)) {
+  /// Calls with one seed after the other, for this test's share of the time.
+  void sweep(const std::function<void(uint64_t)> &check) {
+    constexpr double sweeps = 3;
     auto start = std::chrono::steady_clock::now();
-    double budget = seconds("BOO_SOAK_SECONDS", 90);
+    double budget = seconds("BOO_SOAK_SECONDS", 90) / sweeps;
+    bool single =
+        std::getenv("BOO_SWEEP_SEED") && !std::getenv("BOO_SOAK_SECONDS");
     uint64_t seed = uint64_t(seconds("BOO_SWEEP_SEED", 1));
-    bool single = std::getenv("BOO_SWEEP_SEED") && budget == 90;
-    int64_t done = 0;
-    for (;; ++seed, ++done) {
+    for (int64_t done = 1;; ++seed, ++done) {
       SCOPED_TRACE("repeat with BOO_SWEEP_SEED=" + std::to_string(seed));
-      checkEverywhere(make(seed), seed);
-      if (HasFailure())
-        return;
+      check(seed);
       double passed = std::chrono::duration<double>(
                           std::chrono::steady_clock::now() - start)
                           .count();
-      if (single || passed > budget)
-        break;
+      if (HasFailure() || single || passed > budget) {
+        std::printf("[   info   ] %lld groups on %zu targets, %lld kernels of "
+                    "a random Schedule\n",
+                    static_cast<long long>(done), targets().size(),
+                    static_cast<long long>(Scheduled));
+        return;
+      }
     }
-    std::printf("[   info   ] %lld groups on %zu targets, %lld kernels of a "
-                "random Schedule\n",
-                static_cast<long long>(done + 1), targets().size(),
-                static_cast<long long>(Scheduled));
   }
 
   /// Compares with the reference, bit by bit if the case is `exact`.
@@ -294,8 +295,12 @@ protected:
   int64_t Scheduled = 0; ///< kernels of a random Schedule
 };
 
-TEST_F(ConvSweep, RandomGroups) { sweep(randomConv); }
-TEST_F(ConvSweep, RandomMatmuls) { sweep(randomMatmul); }
+TEST_F(ConvSweep, RandomGroups) {
+  sweep([&](uint64_t seed) { checkEverywhere(randomConv(seed), seed); });
+}
+TEST_F(ConvSweep, RandomMatmuls) {
+  sweep([&](uint64_t seed) { checkEverywhere(randomMatmul(seed), seed); });
+}
 
 // The filter is ones, so a sum of subnormal numbers is exact: a flush to zero
 // shows, and so does a NaN or an infinity in the wrong place.
@@ -330,24 +335,11 @@ TEST_F(ConvSweep, SubnormalsInfinitiesAndNaNs) {
 // Winograd wherever it is possible, whatever it costs, in Schedules that no
 // model would choose.
 TEST_F(ConvSweep, RandomWinograd) {
-  auto start = std::chrono::steady_clock::now();
-  double budget = seconds("BOO_SOAK_SECONDS", 60);
-  uint64_t seed = uint64_t(seconds("BOO_SWEEP_SEED", 1));
-  bool single = std::getenv("BOO_SWEEP_SEED") && budget == 60;
-  for (int64_t done = 0;; ++seed, ++done) {
+  sweep([&](uint64_t seed) {
     std::string entry = randomWinogradSchedule(seed);
-    SCOPED_TRACE("repeat with BOO_SWEEP_SEED=" + std::to_string(seed) + ", " +
-                 entry);
+    SCOPED_TRACE(entry);
     checkEverywhere(randomWinograd(seed), seed, entry, "fast");
-    double passed =
-        std::chrono::duration<double>(std::chrono::steady_clock::now() - start)
-            .count();
-    if (HasFailure() || single || passed > budget) {
-      std::printf("[   info   ] %lld groups\n",
-                  static_cast<long long>(done + 1));
-      return;
-    }
-  }
+  });
 }
 
 // Where nothing is certain nothing is compared: what is left are sums of tiny
