@@ -237,7 +237,8 @@ void WeightGradEmitter::emitTile(const Place &at, Value tile, int64_t m,
       K.buffer(LanesAt.field, LanesAt.slot, LanesAt.type), b, target, to,
       counts, ValueRange{}, ValueRange{}, Value(), uint64_t(m), uint64_t(n),
       uint64_t(1), aStrides, bStrides, cStrides, ArrayRef<int64_t>{},
-      uint64_t(S.kUnroll), uint64_t(S.prefetch));
+      /*exactB=*/false, /*dot=*/false, uint64_t(S.kUnroll),
+      uint64_t(S.prefetch));
   OpBuilder &builder = K.builder();
   OpBuilder::InsertionGuard guard(builder);
   Block *body = builder.createBlock(&op.getBody());
