@@ -1,8 +1,8 @@
 //===- boo-opt.cpp - Runs BOO's passes and emitters alone -----------------===//
 //
 // mlir-opt with BOO's dialect and passes, and `--boo-emit` in front: with it
-// the input is a Graph text, optionally after lines `// schedule: …`, `//
-// target: …`, `// math: …` and `// constants: packed`, and the output the
+// the input is a Graph text, optionally after lines `// schedule: …`,
+// `// target: …`, `// math: …` and `// constants: packed`, and the output the
 // emitted module.
 //
 //===----------------------------------------------------------------------===//
@@ -43,7 +43,9 @@ Status runRequest(const Request &request, mlir::MLIRContext &context,
   graph = canonicalize(graph);
   BOO_ASSIGN_OR_RETURN(Target target, parseTarget(request.target));
   BOO_ASSIGN_OR_RETURN(Decision decision,
-                       decide(graph, target, request.math, request.schedule));
+                       decide(graph, target,
+                              {request.math, request.constantsPacked},
+                              request.schedule));
   if (decideOption) {
     out << printSchedule(decision.schedule) << "\n";
     for (const std::string &reason : decision.why)

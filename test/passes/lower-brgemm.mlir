@@ -141,3 +141,23 @@ func.func @dot(%a: memref<?xf32>, %b: memref<?xf32>, %c: memref<?xf32>) {
   }
   return
 }
+
+// -----
+
+// A sum that is continued begins with what was stored, whole vectors of it.
+// CHECK-LABEL: @init
+// CHECK-COUNT-2: vector.load %{{.*}} : memref<?xf32>, vector<16xf32>
+// CHECK: vector.broadcast
+// CHECK: return
+func.func @init(%a: memref<?xf32>, %b: memref<?xf32>, %c: memref<?xf32>) {
+  %0 = arith.constant 0 : index
+  boo.brgemm a(%a[%0]) b(%b[%0]) c(%c[%0]) init(%c[%0] : memref<?xf32>)
+      {m = 1, n = 5, k = 1, a_strides = array<i64: 1, 0, 1>,
+       b_strides = array<i64: 1, 16>, c_strides = array<i64: 16, 1>,
+       tail_strides = array<i64>, init_stride = 16}
+      : memref<?xf32>, memref<?xf32>, memref<?xf32> {
+  ^bb0(%acc: f32):
+    boo.yield %acc : f32
+  }
+  return
+}

@@ -26,6 +26,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
+#include <map>
 #include <unistd.h>
 
 using namespace boo;
@@ -40,9 +41,10 @@ struct Case {
   Graph graph;
   std::vector<GuardedBuffer> arguments;
   std::vector<const void *> pointers;
-  ReferenceOutput expected;
-  std::optional<uint64_t> scheduleSeed; ///< for a Schedule at random
+  std::map<std::string, ReferenceOutput> expected; ///< by algorithm
+  std::optional<uint64_t> scheduleSeed;            ///< for a Schedule at random
   std::string math = "strict";
+  std::string tuningEntry; ///< where there is no scheduleSeed
 };
 
 /// A folder of this process for the artifact that is looked at.
@@ -127,19 +129,24 @@ double seconds(const char *variable, double otherwise) {
 class ConvSweep : public ::testing::Test {
 protected:
   /// Runs a group on every target. `seed` chooses operands and guards.
-  void checkEverywhere(Graph graph, uint64_t seed) {
+  void checkEverywhere(Graph graph, uint64_t seed,
+                       const std::string &tuningEntry = "",
+                       const std::string &math = "") {
     Case c;
+    c.tuningEntry = tuningEntry;
     c.graph = std::move(graph);
     ASSERT_TRUE(c.graph.verify().isOk()) << c.graph.verify().message();
     SCOPED_TRACE(printGraph(c.graph));
     auto guard =
         seed % 2 ? GuardedBuffer::Guard::After : GuardedBuffer::Guard::Before;
     bool exact = seed % 3 == 0 && isExact(c.graph);
-    if (seed % 3 == 1)
+    if (tuningEntry.empty() && seed % 3 == 1)
       c.scheduleSeed = seed;
     // Operands without denormals: what may ignore those may be used.
     if (seed / 6 % 2 == 1)
       c.math = "default";
+    if (!math.empty())
+      c.math = math;
     fillOperands(c, seed, exact ? Fill::Integers : Fill::Random, guard);
     checkCase(c, exact, guard);
   }
@@ -170,9 +177,6 @@ protected:
 
   /// Compares with the reference, bit by bit if the case is `exact`.
   void checkCase(Case &c, bool exact, GuardedBuffer::Guard guard) {
-    auto expected = evaluateReference(c.graph, c.pointers, "direct", 2);
-    ASSERT_TRUE(expected.isOk()) << expected.status().message();
-    c.expected = std::move(expected->front());
     for (const Target &target : targets()) {
       SCOPED_TRACE("--target " + std::string(isaName(target.isa)));
       check(c, target, exact, guard);
@@ -183,11 +187,12 @@ protected:
 
 private:
   /// Runs a case on one target.
-  void check(const Case &c, const Target &target, bool exact,
+  void check(Case &c, const Target &target, bool exact,
              GuardedBuffer::Guard guard) {
     CompileOptions options;
     options.target = target;
     options.math = c.math;
+    options.tuningEntry = c.tuningEntry;
     options.cacheDir = artifactFolder();
     options.recompile = true;
     for (ValueId id : c.graph.arguments())
@@ -206,7 +211,16 @@ private:
       return;
     ASSERT_EQ(std::memcmp(one.data(), many.data(), one.size()), 0)
         << "one thread and three disagree";
-    compare(c, type, one, exact, (*kernel)->manifest(0).schedule);
+    const Manifest &manifest = (*kernel)->manifest(0);
+    if (!c.expected.contains(manifest.algorithm)) {
+      auto expected =
+          evaluateReference(c.graph, c.pointers, manifest.algorithm, 2);
+      ASSERT_TRUE(expected.isOk()) << expected.status().message();
+      c.expected[manifest.algorithm] = std::move(expected->front());
+    }
+    exact &= manifest.algorithm.find("winograd") == std::string::npos;
+    compare(c.expected[manifest.algorithm], type, one, exact,
+            manifest.schedule);
     if ((*kernel)->numGroups() != 1)
       return;
     GuardedBuffer apart(size_t(type.spanBytes()), guard);
@@ -252,14 +266,15 @@ private:
     return out;
   }
 
-  void compare(const Case &c, const TensorType &type, const GuardedBuffer &out,
-               bool exact, const std::string &schedule) {
+  void compare(const ReferenceOutput &expected, const TensorType &type,
+               const GuardedBuffer &out, bool exact,
+               const std::string &schedule) {
     std::vector<int64_t> at = elementPositions(type);
-    ASSERT_EQ(at.size(), c.expected.values.size());
+    ASSERT_EQ(at.size(), expected.values.size());
     for (size_t i = 0; i != at.size(); ++i) {
       double got = loadElement(out.data(), type.dtype, at[i]);
-      double want = c.expected.values[i];
-      double bound = c.expected.bounds[i];
+      double want = expected.values[i];
+      double bound = expected.bounds[i];
       if (exact) {
         char rounded[8];
         storeElement(rounded, type.dtype, 0, want);
@@ -310,6 +325,46 @@ TEST_F(ConvSweep, SubnormalsInfinitiesAndNaNs) {
         storeElement(c.arguments[1].data(), dtype, i, 1.0);
       checkCase(c, true, GuardedBuffer::Guard::After);
     }
+}
+
+// Winograd wherever it is possible, whatever it costs, in Schedules that no
+// model would choose.
+TEST_F(ConvSweep, RandomWinograd) {
+  auto start = std::chrono::steady_clock::now();
+  double budget = seconds("BOO_SOAK_SECONDS", 60);
+  uint64_t seed = uint64_t(seconds("BOO_SWEEP_SEED", 1));
+  bool single = std::getenv("BOO_SWEEP_SEED") && budget == 60;
+  for (int64_t done = 0;; ++seed, ++done) {
+    std::string entry = randomWinogradSchedule(seed);
+    SCOPED_TRACE("repeat with BOO_SWEEP_SEED=" + std::to_string(seed) + ", " +
+                 entry);
+    checkEverywhere(randomWinograd(seed), seed, entry, "fast");
+    double passed =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - start)
+            .count();
+    if (HasFailure() || single || passed > budget) {
+      std::printf("[   info   ] %lld groups\n",
+                  static_cast<long long>(done + 1));
+      return;
+    }
+  }
+}
+
+// Where nothing is certain nothing is compared: what is left are sums of tiny
+// numbers, and NaNs that must not spread beyond their tile.
+TEST_F(ConvSweep, WinogradOfSubnormalsInfinitiesAndNaNs) {
+  for (const char *algorithm : {"winograd-4x4", "winograd-2x2"}) {
+    Case c;
+    for (uint64_t seed = 1; c.graph.nodes().empty(); ++seed) {
+      Graph graph = randomWinograd(seed);
+      if (graph.nodes().size() == 1)
+        c.graph = std::move(graph);
+    }
+    c.math = "fast";
+    c.tuningEntry = "algorithm=" + std::string(algorithm);
+    fillOperands(c, 7, Fill::Special, GuardedBuffer::Guard::After);
+    checkCase(c, false, GuardedBuffer::Guard::After);
+  }
 }
 
 // The same of the gradients: special values in the output's gradient reach the

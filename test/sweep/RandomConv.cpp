@@ -26,6 +26,34 @@ public:
     Rank = of(1, 3);
     chooseChannels();
     chooseSpace();
+    return makeGroup();
+  }
+
+  Graph makeWinograd() {
+    static constexpr DType dtypes[] = {DType::F32, DType::F32, DType::BF16,
+                                       DType::F16};
+    Type = dtypes[of(0, 3)];
+    Gradients = false;
+    Batch = of(1, 3);
+    Groups = one(3) ? of(2, 3) : 1;
+    In = Groups * of(2, 70);
+    Out = Groups * of(2, 80);
+    Rank = one(4) ? 3 : 2;
+    for (int64_t d = 0; d != Rank; ++d) {
+      bool depth = d + 2 < Rank;
+      int64_t lo = depth ? 0 : of(0, 2), hi = depth ? 0 : of(0, 2);
+      Filter.push_back(depth ? 1 : 3);
+      Space.push_back(std::max(of(1, depth ? 3 : 23), 3 - lo - hi));
+      Dilation.push_back(1);
+      Stride.push_back(1);
+      PadLo.push_back(lo);
+      PadHi.push_back(hi);
+    }
+    return makeGroup();
+  }
+
+private:
+  Graph makeGroup() {
     std::vector<int64_t> in{Batch, In}, filter{Out, In / Groups},
         out{Batch, Out};
     for (size_t d = 0; d != size_t(Rank); ++d) {
@@ -41,7 +69,7 @@ public:
         {"pad_hi", PadHi},
         {"groups", Groups},
         {"acc", Type == DType::F64 ? DType::F64 : DType::F32}};
-    switch (of(0, 4)) {
+    switch (Gradients ? of(0, 4) : 4) {
     case 0:
       attributes["size"] = Filter;
       return gradient(Op::ConvGradWeight, attributes, out, in, filter);
@@ -62,7 +90,6 @@ public:
     return canonicalize(graph);
   }
 
-private:
   int64_t of(int64_t low, int64_t high) { return pick(Random, low, high); }
   bool one(int64_t in) { return of(1, in) == 1; }
 
@@ -170,6 +197,7 @@ private:
 
   std::mt19937_64 Random;
   DType Type = DType::F32;
+  bool Gradients = true; ///< now and then
   int64_t Rank = 2, Batch = 1, In = 1, Out = 1, Groups = 1;
   std::vector<int64_t> Space, Filter, Stride, Dilation, PadLo, PadHi, OutSizes;
 };
@@ -178,4 +206,29 @@ private:
 
 Graph boo::testing::randomConv(uint64_t seed) {
   return RandomGroup(seed).make();
+}
+
+Graph boo::testing::randomWinograd(uint64_t seed) {
+  return RandomGroup(seed).makeWinograd();
+}
+
+std::string boo::testing::randomWinogradSchedule(uint64_t seed) {
+  std::mt19937_64 random(seed);
+  std::string text =
+      pick(random, 0, 1) ? "algorithm=winograd-4x4" : "algorithm=winograd-2x2";
+  auto add = [&](const char *field, int64_t low, int64_t high) {
+    if (pick(random, 0, 1))
+      text += " " + std::string(field) + "=" +
+              std::to_string(pick(random, low, high));
+  };
+  add("m_tile", 1, 14);
+  add("n_vectors", 1, 2);
+  add("w_chunk", 1, 5);
+  add("n_chunk", 1, 3);
+  add("k_unroll", 1, 3);
+  add("scratch_input", 1, 1);
+  add("filter_outer", 0, 1);
+  add("serial", 0, 1);
+  add("vector_bits", 128, 128);
+  return text;
 }

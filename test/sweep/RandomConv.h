@@ -12,6 +12,11 @@ namespace boo::testing {
 /// most some 10^7 products. The same seed gives the same group on any machine.
 Graph randomConv(uint64_t seed);
 
+/// A verified group that Winograd serves: 3x3 with stride 1, odd sizes, groups,
+/// paddings that differ from side to side; and a tuning entry that asks for it.
+Graph randomWinograd(uint64_t seed);
+std::string randomWinogradSchedule(uint64_t seed);
+
 /// Uniform in [low, high], the same everywhere (std's distributions are not).
 int64_t pick(std::mt19937_64 &random, int64_t low, int64_t high);
 

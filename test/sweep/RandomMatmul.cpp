@@ -25,6 +25,11 @@ public:
     for (int64_t &size : batch)
       size = of(1, 4);
     int64_t m = size(), n = size(), k = size();
+    if (one(12)) { // several chunks of the reduction
+      k = of(1540, 2100);
+      m = std::min<int64_t>(m, 80);
+      n = std::min<int64_t>(n, 80);
+    }
     List a = operandBatch(batch), b = operandBatch(batch);
     Out.assign(std::max(a.size(), b.size()), 1);
     for (const List *sizes : {&a, &b})

@@ -32,6 +32,9 @@ StatusOr<KernelModule> boo::compiler::emitKernel(MLIRContext &context,
   case Algorithm::Direct:
   case Algorithm::Depthwise:
     return emitConv(context, group, schedule, options);
+  case Algorithm::Winograd4x4:
+  case Algorithm::Winograd2x2:
+    return emitWinograd(context, group, schedule, options);
   case Algorithm::Pointwise:
     return emitPointwise(context, group, schedule);
   case Algorithm::Module:
@@ -91,8 +94,10 @@ static Status lower(ModuleOp module, const LoweringOptions &options,
 Status boo::compiler::compileGroup(const boo_compile_request &request) {
   BOO_ASSIGN_OR_RETURN(Graph group, parseGraph(request.graph_text));
   BOO_ASSIGN_OR_RETURN(Target target, parseTarget(request.target_text));
-  BOO_ASSIGN_OR_RETURN(Decision decision, decide(group, target, request.math,
-                                                 request.tuning_entry));
+  BOO_ASSIGN_OR_RETURN(Decision decision,
+                       decide(group, target,
+                              {request.math, request.constants_packed != 0},
+                              request.tuning_entry));
   Dump dump(request.dump_dir, request.name);
   dump.text("graph.txt", request.graph_text);
 

@@ -13,6 +13,7 @@ namespace boo::compiler {
 ///   // target: avx2
 ///   // math: strict
 ///   // constants: packed
+///   // math: strict
 struct Request {
   std::string graph; ///< the lines that are no comments
   std::string schedule;

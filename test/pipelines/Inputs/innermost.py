@@ -4,8 +4,9 @@
 A loop is a jump to a lower address of the same function; it is innermost when
 no other loop lies inside of it. Of the innermost loops that multiply, none may
 touch the stack: an accumulator that is spilled there costs more than the
-multiplication. Prints each loop's size and exits with 1 on a stack access, or
-when there is no such loop at all.
+multiplication. With --stores reading the stack is allowed: a transform's loop
+may take an address or a constant from there in each round. Prints each loop's
+size and exits with 1 on a stack access, or when there is no such loop at all.
 """
 import re
 import sys
@@ -39,7 +40,16 @@ def innermost(code):
             yield [i for i in code if loop[0] <= i[0] <= loop[1]]
 
 
+def touches_stack(name, operands, stores_only):
+    if not stores_only:
+        return "(%rsp" in operands
+    # AT&T syntax: the last operand is written, unless it is only compared.
+    return ("(%rsp" in operands.rsplit(", ", 1)[-1]
+            and not name.startswith(("cmp", "test")))
+
+
 def main():
+    stores_only = "--stores" in sys.argv[1:]
     found = bad = 0
     for code in functions(sys.stdin.read()):
         for loop in innermost(code):
@@ -47,7 +57,7 @@ def main():
             if not multiplies:
                 continue
             found += 1
-            stack = [i for i in loop if "(%rsp" in i[2]]
+            stack = [i for i in loop if touches_stack(i[1], i[2], stores_only)]
             print(f"loop at {loop[0][0]:x}: {len(loop)} instructions, "
                   f"{multiplies} multiply, {len(stack)} on the stack")
             for address, name, operands in stack:

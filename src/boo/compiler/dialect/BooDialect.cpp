@@ -80,6 +80,12 @@ LogicalResult BrgemmOp::verify() {
       return emitOpError("requires a dense A with k contiguous and even for "
                          "products in pairs");
   }
+  if (bool(getInit()) != bool(getInitOffset()))
+    return emitOpError("requires an offset of init");
+  if (getInit() &&
+      (getDot() || getStaging() || getInit().getType().getElementType() != acc))
+    return emitOpError("requires an init of the type of its sums, and no dot "
+                       "products or matrix unit");
   if (body.getArgument(0).getType() != acc)
     return emitOpError("requires a first block argument of type ") << acc;
   for (auto [argument, operand] :
@@ -109,6 +115,8 @@ void BrgemmOp::getEffects(
     effects.emplace_back(MemoryEffects::Read::get(), &operand);
     effects.emplace_back(MemoryEffects::Write::get(), &operand);
   }
+  for (OpOperand &operand : getInitMutable())
+    effects.emplace_back(MemoryEffects::Read::get(), &operand);
   for (OpOperand &operand : getTailMutable())
     effects.emplace_back(MemoryEffects::Read::get(), &operand);
 }

@@ -92,6 +92,10 @@ def BrgemmOp : BooOp<"brgemm", [IsolatedFromAbove, AttrSizedOperandSegments,
     It computes on scalars and is vectorised by cloning, so all its ops are
     elementwise.
 
+    With `init` the sums begin with I[i_offset + m*`init_stride` + n], which has
+    the type that is accumulated and may be read up to the next multiple of the
+    vector length in n; so a sum can be continued.
+
     With `dot` the lanes run over k: `ak` and `bk` are 1, `bn` is anything, and
     the lanes of each of the m x n vectors of sums are added up at the end.
 
@@ -119,6 +123,8 @@ def BrgemmOp : BooOp<"brgemm", [IsolatedFromAbove, AttrSizedOperandSegments,
                        Variadic<FlatFloatMemRef>:$tail,
                        Variadic<Index>:$tail_offsets,
                        Optional<FlatFloatMemRef>:$staging,
+                       Optional<FlatFloatMemRef>:$init,
+                       Optional<Index>:$init_offset,
                        I64Attr:$m, I64Attr:$n, I64Attr:$k,
                        DenseI64ArrayAttr:$a_strides,
                        DenseI64ArrayAttr:$b_strides,
@@ -126,13 +132,15 @@ def BrgemmOp : BooOp<"brgemm", [IsolatedFromAbove, AttrSizedOperandSegments,
                        DenseI64ArrayAttr:$tail_strides,
                        UnitAttr:$exact_b, UnitAttr:$dot,
                        DefaultValuedAttr<I64Attr, "1">:$k_unroll,
-                       DefaultValuedAttr<I64Attr, "0">:$prefetch);
+                       DefaultValuedAttr<I64Attr, "0">:$prefetch,
+                       DefaultValuedAttr<I64Attr, "0">:$init_stride);
   let regions = (region SizedRegion<1>:$body);
   let assemblyFormat = [{
     `a` `(` $a `[` $a_offset `]` `)` `b` `(` $b `[` $b_offset `]` `)`
     `c` `(` $c `[` $c_offset `]` `)`
     (`batch` `(` $batch_counts^ `)`)?
     (`tail` `(` $tail^ `[` $tail_offsets `]` `)`)?
+    (`init` `(` $init^ `[` $init_offset `]` `:` type($init) `)`)?
     (`staging` `(` $staging^ `:` type($staging) `)`)?
     attr-dict `:` type($a) `,` type($b) `,` type($c)
     (`(` type($tail)^ `)`)? $body

@@ -14,15 +14,16 @@ using namespace mlir;
 SmallVector<Value> boo::compiler::transposeSquare(OpBuilder &builder,
                                                   Location loc,
                                                   ArrayRef<Value> rows) {
-  int64_t lanes = int64_t(rows.size());
+  int64_t size = int64_t(rows.size());
+  int64_t lanes = cast<VectorType>(rows.front().getType()).getNumElements();
   SmallVector<Value> now(rows);
-  for (int64_t d = 1; d < lanes; d *= 2) {
+  for (int64_t d = 1; d < size; d *= 2) {
     SmallVector<int64_t> low, high;
     for (int64_t x = 0; x != lanes; ++x) {
       low.push_back(x & d ? lanes + (x & ~d) : x);
       high.push_back(x & d ? lanes + x : x | d);
     }
-    for (int64_t i = 0; i != lanes; ++i) {
+    for (int64_t i = 0; i != size; ++i) {
       if (i & d)
         continue;
       Value a = now[size_t(i)], b = now[size_t(i | d)];

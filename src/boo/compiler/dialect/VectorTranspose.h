@@ -5,8 +5,10 @@
 
 namespace boo::compiler {
 
-/// The transpose of `rows`: as many vectors as each has lanes, a power of two.
-/// Takes log2(lanes) rounds of two-source shuffles, lanes of them each.
+/// The transpose of `rows`, a power of two of them with as many lanes each.
+/// Rows may have more lanes, a multiple of their number: each square of as many
+/// lanes as there are rows is transposed where it stands. Takes log2(rows)
+/// rounds of two-source shuffles, `rows` of them each.
 llvm::SmallVector<mlir::Value>
 transposeSquare(mlir::OpBuilder &builder, mlir::Location loc,
                 llvm::ArrayRef<mlir::Value> rows);

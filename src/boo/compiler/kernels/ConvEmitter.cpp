@@ -42,9 +42,13 @@ Status ConvEmitter::checkSizes() const {
   int64_t packed =
       saturatingProduct({Nest.groupLoops(), blocks(), taps, P.filter[2],
                          kPadded(), BlockChannels, 8});
+  if (isChunked())
+    scratch = std::max(scratch,
+                       saturatingProduct({pixels, S.nChunk, BlockChannels, 8}));
   // Offsets of tensors are below 2^60: Graphs with larger ones do not verify.
   constexpr int64_t most = int64_t(1) << 42;
-  if ((S.scratchInput && scratch > most) || (!S.filterInPlace && packed > most))
+  if (((S.scratchInput || isChunked()) && scratch > most) ||
+      (!S.filterInPlace && packed > most))
     return unsupported("a convolution that needs more than 4 TiB of scratch or "
                        "workspace");
   return Status::ok();
@@ -74,6 +78,8 @@ int64_t ConvEmitter::scratchColumns() const {
   return (pixels - 1) * P.stride[2] + (P.filter[2] - 1) * P.dilation[2] + 1;
 }
 int64_t ConvEmitter::scratchChannels() const {
+  if (isChunked())
+    return S.kChunk;
   return Nest.depthwise ? std::min(S.nChunk * BlockChannels, Nest.nExtent())
                         : Nest.kChannels();
 }
@@ -81,13 +87,24 @@ int64_t ConvEmitter::scratchChannels() const {
 int64_t ConvEmitter::scratchPitch() const {
   // Columns a page apart fall into one set of the L1 cache: a few elements of
   // slack spread them.
-  int64_t channels = Nest.depthwise ? scratchChannels() : kPadded();
+  int64_t channels =
+      Nest.depthwise || isChunked() ? scratchChannels() : kPadded();
   int64_t bytes = Factor.getIntOrFloatBitWidth() / 8;
   bool aliases = channels * P.stride[2] * bytes % 4096 == 0;
   return channels + (aliases ? 64 / bytes : 0);
 }
 
+bool ConvEmitter::isChunked() const {
+  return S.kChunk != 0 && S.kChunk < Nest.kChannels();
+}
+int64_t ConvEmitter::sumsPitch() const { return S.nChunk * BlockChannels; }
+int64_t ConvEmitter::sumsElements() const {
+  return S.wChunk * S.mTile * sumsPitch();
+}
+
 int64_t ConvEmitter::scratchInputBytes() const {
+  if (!S.scratchInput)
+    return 0;
   int64_t elements =
       P.filter[0] * P.filter[1] * scratchColumns() * scratchPitch();
   int64_t bytes = elements * Factor.getIntOrFloatBitWidth() / 8;
@@ -114,7 +131,9 @@ void ConvEmitter::emit(KernelModule &kernel) {
   emitMain(number);
   kernel.run.push_back(dispatch(number, Nest.words.main, convTiles()));
   // One nest is at work at a time.
-  int64_t scratch = S.scratchInput ? scratchInputBytes() : 0;
+  int64_t scratch = scratchInputBytes();
+  if (isChunked())
+    scratch += sumsElements() * Compute.getIntOrFloatBitWidth() / 8;
   if (S.amx)
     scratch += S.mTile * BlockChannels * 4;
   kernel.scratchBytes = std::max(kernel.scratchBytes, scratch);
@@ -220,37 +239,58 @@ void ConvEmitter::emitMain(int64_t number) {
       number,
       [&](Value tile) {
         Place at = place(tile);
-        InputView input = S.scratchInput ? fillScratch(at) : viewInput(at);
-        int64_t mRest = P.out[2] - (rowTiles() - 1) * S.mTile;
-        int64_t nRest = Nest.nExtent() - (blocks() - 1) * BlockChannels;
-        K.loop(K.index(0), at.blocks, 1, [&](Value i) {
-          Value block = K.add(at.firstBlock, i);
-          K.loop(K.index(0), at.tiles, 1, [&](Value j) {
-            Value index = K.add(at.firstTile, j);
-            // Four bodies at most: whole and remaining pixels and channels.
-            auto withN = [&](int64_t n) {
-              auto withM = [&](int64_t m) {
-                emitTile(at, input, block, j, m, n);
-              };
-              if (rowTiles() == 1 || mRest == S.mTile)
-                return withM(mRest);
-              K.ifThen(
-                  K.equal(index, rowTiles() - 1), [&] { withM(mRest); },
-                  [&] { withM(S.mTile); });
-            };
-            if (blocks() == 1 || nRest == BlockChannels)
-              return withN(nRest);
-            K.ifThen(
-                K.equal(block, blocks() - 1), [&] { withN(nRest); },
-                [&] { withN(BlockChannels); });
-          });
-        });
+        int64_t steps = Nest.kChannels();
+        if (!isChunked())
+          return emitPass(at, {K.index(0), steps, true});
+        int64_t before = (steps - 1) / S.kChunk * S.kChunk;
+        zeroSums();
+        K.loop(K.index(0), K.index(before), S.kChunk,
+               [&](Value first) { emitPass(at, {first, S.kChunk, false}); });
+        emitPass(at, {K.index(before), steps - before, true});
       },
       serialTiles(convTiles()));
 }
 
-void ConvEmitter::emitTile(const Place &at, const InputView &input, Value block,
-                           Value tile, int64_t m, int64_t n) {
+void ConvEmitter::zeroSums() {
+  OpBuilder &b = K.builder();
+  Value sums = K.buffer(ArgField::Scratch, scratchInputBytes(), Compute);
+  Value zeros = arith::ConstantOp::create(
+      b, K.loc(), b.getZeroAttr(VectorType::get({Lanes}, Compute)));
+  K.loop(K.index(0), K.index(sumsElements()), Lanes,
+         [&](Value i) { vector::StoreOp::create(b, K.loc(), zeros, sums, i); });
+}
+
+void ConvEmitter::emitPass(const Place &at, const Pass &pass) {
+  InputView input = S.scratchInput ? fillScratch(at, pass) : viewInput(at);
+  int64_t mRest = P.out[2] - (rowTiles() - 1) * S.mTile;
+  int64_t nRest = Nest.nExtent() - (blocks() - 1) * BlockChannels;
+  K.loop(K.index(0), at.blocks, 1, [&](Value i) {
+    Value block = K.add(at.firstBlock, i);
+    K.loop(K.index(0), at.tiles, 1, [&](Value j) {
+      Value index = K.add(at.firstTile, j);
+      // Four bodies at most: whole and remaining pixels and channels.
+      auto withN = [&](int64_t n) {
+        auto withM = [&](int64_t m) {
+          emitTile(at, input, pass, block, j, m, n);
+        };
+        if (rowTiles() == 1 || mRest == S.mTile)
+          return withM(mRest);
+        K.ifThen(
+            K.equal(index, rowTiles() - 1), [&] { withM(mRest); },
+            [&] { withM(S.mTile); });
+      };
+      if (blocks() == 1 || nRest == BlockChannels)
+        return withN(nRest);
+      K.ifThen(
+          K.equal(block, blocks() - 1), [&] { withN(nRest); },
+          [&] { withN(BlockChannels); });
+    });
+  });
+}
+
+void ConvEmitter::emitTile(const Place &at, const InputView &input,
+                           const Pass &pass, Value block, Value tile, int64_t m,
+                           int64_t n) {
   // Batches: taps in depth and height, and in width unless a row's taps and
   // channels are one contiguous run.
   int64_t channels = kPadded(), taps = P.filter[2];
@@ -285,6 +325,13 @@ void ConvEmitter::emitTile(const Place &at, const InputView &input, Value block,
   if (Nest.depthwise)
     aBase = K.add(aBase, K.mul(K.sub(block, at.firstBlock),
                                BlockChannels * input.channel));
+  if (isChunked()) {
+    k = pass.steps;
+    if (!S.scratchInput)
+      aBase = K.add(aBase, K.mul(pass.first, kStride));
+    bBase = K.add(
+        bBase, K.mul(pass.first, filterStrides()[1] / (S.keepsBf16() ? 2 : 1)));
+  }
   SmallVector<int64_t> aStrides{mStride, Nest.depthwise ? 1 : 0, kStride};
   aStrides.append(aBatch);
   std::array<int64_t, 2> filterStep = filterStrides();
@@ -304,12 +351,26 @@ void ConvEmitter::emitTile(const Place &at, const InputView &input, Value block,
   SmallVector<Value> tail, tailOffsets;
   SmallVector<int64_t> tailStrides;
   for (const TailOperand &operand : Nest.tail) {
+    if (!pass.last)
+      break;
     tail.push_back(
         K.buffer(ArgField::In, argument(operand.value), K.type(operand.dtype)));
     tailOffsets.push_back(address(operand.strides));
     tailStrides.append({operand.strides.spatial[2], operand.strides.channel});
   }
-  Value out = K.buffer(ArgField::Out, 0, K.type(Nest.outType));
+  Value sums, sumsAt;
+  if (isChunked()) {
+    sums = K.buffer(ArgField::Scratch, scratchInputBytes(), Compute);
+    sumsAt = K.add(K.mul(tile, S.mTile * sumsPitch()),
+                   K.mul(K.sub(block, at.firstBlock), BlockChannels));
+  }
+  Value out = sums, outAt = sumsAt;
+  SmallVector<int64_t> outStrides{sumsPitch(), 1};
+  if (pass.last) {
+    out = K.buffer(ArgField::Out, 0, K.type(Nest.outType));
+    outAt = address(P.outStrides);
+    outStrides = {P.outStrides.spatial[2], P.outStrides.channel};
+  }
   Value filter = S.filterInPlace ? K.buffer(ArgField::In, argument(Nest.filter),
                                             K.type(P.dtype))
                                  : K.buffer(PackedField, PackedOffset, Factor);
@@ -317,13 +378,12 @@ void ConvEmitter::emitTile(const Place &at, const InputView &input, Value block,
   if (S.amx)
     staging = K.buffer(ArgField::Scratch, scratchInputBytes(), Compute);
   auto op = BrgemmOp::create(
-      K.builder(), K.loc(), input.buffer, aBase, filter, bBase, out,
-      address(P.outStrides), counts, tail, tailOffsets, staging, uint64_t(m),
-      uint64_t(n), uint64_t(k), aStrides, bStrides,
-      ArrayRef<int64_t>{P.outStrides.spatial[2], P.outStrides.channel},
-      tailStrides, S.filterInPlace, S.dot, uint64_t(S.kUnroll),
-      uint64_t(S.prefetch));
-  tailRegion(op);
+      K.builder(), K.loc(), input.buffer, aBase, filter, bBase, out, outAt,
+      counts, tail, tailOffsets, staging, sums, sumsAt, uint64_t(m),
+      uint64_t(n), uint64_t(k), aStrides, bStrides, outStrides, tailStrides,
+      S.filterInPlace, S.dot, uint64_t(S.kUnroll), uint64_t(S.prefetch),
+      uint64_t(sums ? sumsPitch() : 0));
+  tailRegion(op, pass.last);
 }
 
 Value ConvEmitter::filterStart(const Place &at, Value block) {
@@ -340,12 +400,16 @@ std::array<int64_t, 2> ConvEmitter::filterStrides() const {
   return {1, BlockChannels * (S.keepsBf16() ? 2 : 1)};
 }
 
-void ConvEmitter::tailRegion(BrgemmOp op) {
+void ConvEmitter::tailRegion(BrgemmOp op, bool last) {
   OpBuilder &builder = K.builder();
   OpBuilder::InsertionGuard guard(builder);
   Block *body = builder.createBlock(&op.getBody());
   std::map<ValueId, Value> values;
   values[Nest.sum] = body->addArgument(Compute, K.loc());
+  if (!last) {
+    YieldOp::create(builder, K.loc(), values[Nest.sum]);
+    return;
+  }
   for (const TailOperand &operand : Nest.tail)
     values[operand.value] = body->addArgument(K.type(operand.dtype), K.loc());
   Value result = buildTail(K, Group, Nest.tailNode, Nest.computeType(), values);

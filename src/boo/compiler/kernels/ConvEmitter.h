@@ -41,6 +41,13 @@ private:
     Value firstBlock, blocks; ///< of output channels
     Value firstTile, tiles;   ///< register tiles along the row
   };
+  /// Reduction steps that a walk over blocks and tiles takes: [first, first +
+  /// steps), the last ones or not.
+  struct Pass {
+    Value first;
+    int64_t steps;
+    bool last;
+  };
   /// Where the input of a register tile is read: a buffer, its start for the
   /// first pixel of the piece, and strides.
   struct InputView {
@@ -61,8 +68,8 @@ private:
   /// Input address of the row that tap `low` reads, at column 0.
   Value inputRow(const Place &at);
   InputView viewInput(const Place &at);
-  InputView fillScratch(const Place &at);
-  void fillRow(const Place &at, Value source, Value target);
+  InputView fillScratch(const Place &at, const Pass &pass);
+  void fillRow(const Place &at, const Pass &pass, Value source, Value target);
   void copyColumns(Value source, Value target, Value from, Value to,
                    Value channels);
   /// Lanes x lanes elements, transposed: channels become contiguous.
@@ -71,9 +78,11 @@ private:
   /// Zeros behind the channels of the columns [from, to).
   void zeroPadding(Value target, Value from, Value to);
   void zeroColumns(Value target, Value from, Value to, Value channels);
-  void emitTile(const Place &at, const InputView &input, Value block,
-                Value tile, int64_t m, int64_t n);
-  void tailRegion(BrgemmOp op);
+  void emitPass(const Place &at, const Pass &pass);
+  void emitTile(const Place &at, const InputView &input, const Pass &pass,
+                Value block, Value tile, int64_t m, int64_t n);
+  void tailRegion(BrgemmOp op, bool last);
+  void zeroSums();
   std::vector<int64_t> gridSizes() const;
   /// The filter of a tile: where it starts, and its strides [n, k].
   Value filterStart(const Place &at, Value block);
@@ -92,8 +101,11 @@ private:
   int64_t rowTiles() const;      ///< register tiles of a row
   int64_t kPadded() const;       ///< reduction channels, zeros included
   int64_t scratchColumns() const, scratchChannels() const;
-  int64_t scratchPitch() const; ///< elements from a column to the next
-  int64_t scratchInputBytes() const;
+  int64_t scratchPitch() const;      ///< elements from a column to the next
+  int64_t scratchInputBytes() const; ///< 0 when it is read where it lies
+  bool isChunked() const;            ///< sums rest in scratch between passes
+  int64_t sumsPitch() const; ///< elements from a pixel's sums to the next
+  int64_t sumsElements() const;
 
   const Graph &Group;
   Schedule S;

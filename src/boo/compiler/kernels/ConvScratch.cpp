@@ -14,9 +14,10 @@ using namespace mlir;
 
 namespace boo::compiler {
 
-ConvEmitter::InputView ConvEmitter::fillScratch(const Place &at) {
+ConvEmitter::InputView ConvEmitter::fillScratch(const Place &at,
+                                                const Pass &pass) {
   int64_t pitch = scratchPitch(), columns = scratchColumns();
-  Value source = inputRow(at);
+  Value source = K.add(inputRow(at), K.mul(pass.first, P.inStrides.channel));
   if (Nest.depthwise)
     source = K.add(source,
                    K.mul(at.firstBlock, BlockChannels * P.inStrides.channel));
@@ -32,14 +33,16 @@ ConvEmitter::InputView ConvEmitter::fillScratch(const Place &at) {
         K.add(source, K.mul(d, P.dilation[0] * P.inStrides.spatial[0]));
     Value to = K.mul(d, view.tap[0]);
     K.loop(K.index(0), at.count[1], 1, [&](Value h) {
-      fillRow(at, K.add(from, K.mul(h, P.dilation[1] * P.inStrides.spatial[1])),
+      fillRow(at, pass,
+              K.add(from, K.mul(h, P.dilation[1] * P.inStrides.spatial[1])),
               K.add(to, K.mul(h, view.tap[1])));
     });
   });
   return view;
 }
 
-void ConvEmitter::fillRow(const Place &at, Value source, Value target) {
+void ConvEmitter::fillRow(const Place &at, const Pass &pass, Value source,
+                          Value target) {
   // Input columns [first, first + width), of which [low, high) exist.
   Value firstPixel = K.mul(at.firstTile, S.mTile);
   Value pixels =
@@ -50,10 +53,11 @@ void ConvEmitter::fillRow(const Place &at, Value source, Value target) {
   Value zero = K.index(0);
   Value low = K.min(width, K.max(zero, K.sub(zero, first)));
   Value high = K.max(low, K.min(width, K.sub(K.index(P.in[2]), first)));
-  Value channels = K.index(scratchChannels());
+  Value channels = K.index(pass.steps);
   if (Nest.depthwise)
-    channels = K.min(channels, K.sub(K.index(Nest.nExtent()),
-                                     K.mul(at.firstBlock, BlockChannels)));
+    channels = K.min(
+        K.index(scratchChannels()),
+        K.sub(K.index(Nest.nExtent()), K.mul(at.firstBlock, BlockChannels)));
   zeroColumns(target, zero, low, channels);
   copyColumns(K.add(source, K.mul(first, P.inStrides.spatial[2])), target, low,
               high, channels);
@@ -126,7 +130,8 @@ void ConvEmitter::copyColumns(Value source, Value target, Value from, Value to,
     });
     K.loop(whole, length, 1, single);
   };
-  if (!Nest.depthwise && column == pitch && scratchChannels() == pitch) {
+  if (!Nest.depthwise && !isChunked() && column == pitch &&
+      scratchChannels() == pitch) {
     // Columns follow each other in memory without a gap: one run.
     Value start = K.add(source, K.mul(from, column));
     Value to0 = K.add(target, K.mul(from, pitch));

@@ -29,6 +29,13 @@ StatusOr<KernelModule> emitConv(mlir::MLIRContext &context, const Graph &group,
                                 const Schedule &schedule,
                                 const EmitOptions &options);
 
+/// The same by an algorithm winograd-*, which serves what refusesWinograd()
+/// has nothing against.
+StatusOr<KernelModule> emitWinograd(mlir::MLIRContext &context,
+                                    const Graph &group,
+                                    const Schedule &schedule,
+                                    const EmitOptions &options);
+
 /// Writes the module of a group that is the gradient of a convolution's input.
 StatusOr<KernelModule> emitGradInput(mlir::MLIRContext &context,
                                      const Graph &group,

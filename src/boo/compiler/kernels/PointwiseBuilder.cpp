@@ -23,7 +23,11 @@ struct Formula {
   Type Element;
 
   Value c(double value) {
-    return arith::ConstantOp::create(B, Loc, B.getFloatAttr(Element, value));
+    TypedAttr scalar = B.getFloatAttr(getElementTypeOrSelf(Element), value);
+    if (auto vector = dyn_cast<VectorType>(Element))
+      return arith::ConstantOp::create(B, Loc, vector,
+                                       DenseElementsAttr::get(vector, scalar));
+    return arith::ConstantOp::create(B, Loc, scalar);
   }
   Value add(Value a, Value b) { return arith::AddFOp::create(B, Loc, a, b); }
   Value sub(Value a, Value b) { return arith::SubFOp::create(B, Loc, a, b); }

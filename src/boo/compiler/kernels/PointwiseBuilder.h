@@ -1,5 +1,4 @@
-//===- PointwiseBuilder.h - Pointwise functions as arith and math -*- C++
-//-*-===//
+//===- PointwiseBuilder.h - Functions as arith and math -*- C++ -*-===//
 #pragma once
 
 #include "boo/compiler/kernels/KernelBuilder.h"
@@ -9,7 +8,8 @@
 
 namespace boo::compiler {
 
-/// Scalar ops that compute `fn` of `operands` (all of one float type) at the
+/// Ops that compute `fn` of `operands` (all of one float type, or vectors of
+/// it) at the
 /// builder's insertion point. NaN goes through every function.
 mlir::Value buildPointwise(KernelBuilder &kernel, PointwiseFn fn,
                            const std::vector<mlir::Value> &operands,

@@ -235,10 +235,11 @@ void WeightGradEmitter::emitTile(const Place &at, Value tile, int64_t m,
   auto op = BrgemmOp::create(
       K.builder(), K.loc(), K.buffer(RowsAt.field, RowsAt.slot, RowsAt.type), a,
       K.buffer(LanesAt.field, LanesAt.slot, LanesAt.type), b, target, to,
-      counts, ValueRange{}, ValueRange{}, Value(), uint64_t(m), uint64_t(n),
+      counts, ValueRange{}, ValueRange{}, /*staging=*/Value(),
+      /*init=*/Value(), /*init_offset=*/Value(), uint64_t(m), uint64_t(n),
       uint64_t(1), aStrides, bStrides, cStrides, ArrayRef<int64_t>{},
-      /*exactB=*/false, /*dot=*/false, uint64_t(S.kUnroll),
-      uint64_t(S.prefetch));
+      /*exact_b=*/false, /*dot=*/false, uint64_t(S.kUnroll),
+      uint64_t(S.prefetch), /*init_stride=*/uint64_t(0));
   OpBuilder &builder = K.builder();
   OpBuilder::InsertionGuard guard(builder);
   Block *body = builder.createBlock(&op.getBody());

@@ -34,6 +34,14 @@ public:
     Value zero = arith::ConstantOp::create(Builder, Loc, AccVector,
                                            Builder.getZeroAttr(AccVector));
     SmallVector<Value> sums(size_t(M * (Op.getDot() ? N : Vectors)), zero);
+    if (Op.getInit())
+      for (int64_t m = 0; m != M; ++m)
+        for (int64_t v = 0; v != Vectors; ++v)
+          sums[size_t(m * Vectors + v)] =
+              loadLanes(Op.getInit(),
+                        offset(Op.getInitOffset(),
+                               m * int64_t(Op.getInitStride()) + v * Lanes),
+                        Lanes);
     sums = batchLoop(0, Op.getAOffset(), Op.getBOffset(), sums);
     if (Op.getDot())
       sums = addLanes(sums);

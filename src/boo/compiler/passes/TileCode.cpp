@@ -1,8 +1,8 @@
 //===- TileCode.cpp - What lowerings of the register tile share -----------===//
 
 #include "boo/compiler/passes/TileCode.h"
+#include "boo/compiler/dialect/BlockAccess.h"
 #include "boo/compiler/dialect/PrefixAccess.h"
-#include "boo/compiler/dialect/VectorTranspose.h"
 #include "boo/compiler/passes/TileTail.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -65,44 +65,13 @@ bool TileCode::gathersMuch() {
 /// Elements of a tail operand that meet vector `v` of the rows [m, m + rows).
 SmallVector<Value> TileCode::loadTail(size_t operand, int64_t m, int64_t rows,
                                       int64_t v) {
-  Value buffer = Op.getTail()[operand];
   ArrayRef<int64_t> strides = Op.getTailStrides().slice(2 * operand, 2);
   Value at = offset(Op.getTailOffsets()[operand],
                     m * strides[0] + v * Lanes * strides[1]);
-  auto type = VectorType::get(
-      {Lanes}, cast<MemRefType>(buffer.getType()).getElementType());
   if (strides[1] > 1 && gathersMuch())
-    return gatherInLoop(buffer, at, strides, rows, v);
-  if (strides[1] > 1 && strides[0] == 1)
-    return loadColumns(buffer, at, strides[1], rows, v);
-  SmallVector<Value> result;
-  for (int64_t i = 0; i != rows; ++i) {
-    Value row = offset(at, i * strides[0]);
-    if (strides[0] == 0 && i != 0)
-      result.push_back(result.front());
-    else if (strides[1] == 1)
-      result.push_back(loadLanes(buffer, row, lanesOf(v)));
-    else if (strides[1] == 0)
-      result.push_back(vector::BroadcastOp::create(
-          Builder, Loc, type,
-          memref::LoadOp::create(Builder, Loc, buffer, row)));
-    else
-      result.push_back(gather(buffer, row, strides[1], v));
-  }
-  return result;
-}
-
-Value TileCode::gather(Value buffer, Value at, int64_t stride, int64_t v) {
-  auto type = VectorType::get(
-      {Lanes}, cast<MemRefType>(buffer.getType()).getElementType());
-  Value lanes =
-      arith::ConstantOp::create(Builder, Loc, type, Builder.getZeroAttr(type));
-  for (int64_t lane = 0; lane != lanesOf(v); ++lane) {
-    Value element =
-        memref::LoadOp::create(Builder, Loc, buffer, offset(at, lane * stride));
-    lanes = vector::InsertOp::create(Builder, Loc, element, lanes, lane);
-  }
-  return lanes;
+    return gatherInLoop(Op.getTail()[operand], at, strides, rows, v);
+  return loadBlock(Builder, Loc, Op.getTail()[operand], at,
+                   {rows, Lanes, lanesOf(v), strides[0], strides[1]});
 }
 
 /// The rows of a block by way of a buffer on the stack, which the next block
@@ -132,19 +101,6 @@ SmallVector<Value> TileCode::gatherInLoop(Value buffer, Value at,
   for (int64_t i = 0; i != rows; ++i)
     result.push_back(loadLanes(block, index(i * Lanes), lanesOf(v)));
   return result;
-}
-
-/// Rows that lie along the lanes' stride in memory: load the columns.
-SmallVector<Value> TileCode::loadColumns(Value buffer, Value at, int64_t stride,
-                                         int64_t rows, int64_t v) {
-  SmallVector<Value> columns;
-  for (int64_t lane = 0; lane != Lanes; ++lane)
-    columns.push_back(lane < lanesOf(v)
-                          ? loadLanes(buffer, offset(at, lane * stride), rows)
-                          : columns.front());
-  SmallVector<Value> square = transposeSquare(Builder, Loc, columns);
-  square.resize(size_t(rows));
-  return square;
 }
 
 void TileCode::forEachBlock(
@@ -180,36 +136,17 @@ void TileCode::storeTile(llvm::function_ref<Value(int64_t, int64_t)> sum) {
   SmallVector<Value> all = loopTail(Builder, Loc, body, Lanes, arguments);
   ArrayRef<Value> rest = all;
   forEachBlock([&](int64_t m, int64_t rows, int64_t v) {
-    storeBlock(SmallVector<Value>(rest.take_front(size_t(rows))), m, v);
+    storeBlock(rest.take_front(size_t(rows)), m, v);
     rest = rest.drop_front(size_t(rows));
   });
 }
 
-void TileCode::storeBlock(SmallVector<Value> results, int64_t m, int64_t v) {
-  int64_t rows = int64_t(results.size());
+void TileCode::storeBlock(ArrayRef<Value> results, int64_t m, int64_t v) {
   ArrayRef<int64_t> strides = Op.getCStrides();
   Value at = offset(Op.getCOffset(), m * strides[0] + v * Lanes * strides[1]);
-  if (strides[1] == 1 || N == 1) {
-    for (int64_t row = 0; row != rows; ++row)
-      storeLanes(results[size_t(row)], offset(at, row * strides[0]),
-                 lanesOf(v));
-  } else if (strides[0] == 1) {
-    results.resize(size_t(Lanes), results.front());
-    SmallVector<Value> columns = transposeSquare(Builder, Loc, results);
-    for (int64_t lane = 0; lane != lanesOf(v); ++lane)
-      storeLanes(columns[size_t(lane)], offset(at, lane * strides[1]), rows);
-  } else {
-    for (int64_t row = 0; row != rows; ++row)
-      for (int64_t lane = 0; lane != lanesOf(v); ++lane)
-        memref::StoreOp::create(
-            Builder, Loc,
-            vector::ExtractOp::create(Builder, Loc, results[size_t(row)], lane),
-            Op.getC(), offset(at, row * strides[0] + lane * strides[1]));
-  }
-}
-
-void TileCode::storeLanes(Value lanes, Value at, int64_t count) {
-  storePrefix(Builder, Loc, lanes, Op.getC(), at, count);
+  boo::compiler::storeBlock(
+      Builder, Loc, results, Op.getC(), at,
+      {int64_t(results.size()), Lanes, lanesOf(v), strides[0], strides[1]});
 }
 
 } // namespace boo::compiler

@@ -41,17 +41,13 @@ protected:
 private:
   llvm::SmallVector<Value> loadTail(size_t operand, int64_t m, int64_t rows,
                                     int64_t v);
-  Value gather(Value buffer, Value at, int64_t stride, int64_t v);
   llvm::SmallVector<Value> gatherInLoop(Value buffer, Value at,
                                         llvm::ArrayRef<int64_t> strides,
                                         int64_t rows, int64_t v);
   bool gathersMuch();
-  llvm::SmallVector<Value> loadColumns(Value buffer, Value at, int64_t stride,
-                                       int64_t rows, int64_t v);
   /// Calls with the first row, the number of rows and the vector.
   void forEachBlock(llvm::function_ref<void(int64_t, int64_t, int64_t)> block);
-  void storeBlock(llvm::SmallVector<Value> results, int64_t m, int64_t v);
-  void storeLanes(Value lanes, Value at, int64_t count);
+  void storeBlock(llvm::ArrayRef<Value> results, int64_t m, int64_t v);
 };
 
 } // namespace boo::compiler

@@ -8,7 +8,10 @@
 
 #include "boo/base/Math.h"
 #include "boo/compiler/strategy/ConvNest.h"
+#include "boo/compiler/strategy/RegisterTile.h"
 #include "boo/compiler/strategy/Strategy.h"
+#include "boo/compiler/strategy/WinogradStrategy.h"
+#include "boo/ops/conv/Winograd.h"
 
 #include <algorithm>
 
@@ -16,20 +19,6 @@ using namespace boo;
 using namespace boo::compiler;
 
 namespace {
-
-struct TileChoice {
-  int64_t m = 0, nVectors = 0, bits = 0;
-  double cost = 0;
-};
-
-/// Cycles of one reduction step of an m x v tile.
-double stepCost(int64_t m, int64_t v, double filterCycles) {
-  double multiply = 0.5 * double(m * v);
-  double load = 0.5 * double(m + v);
-  // Fewer than eight sums in flight wait for the multiplier's latency.
-  return std::max({multiply, load, 4.0}) + filterCycles * double(v) +
-         0.02 * double(m);
-}
 
 class ConvStrategy {
 public:
@@ -119,11 +108,12 @@ private:
     return true;
   }
 
+  static constexpr int64_t streamPixels = 4;
+
   /// A filter with contiguous channels, used for few pixels: memory is what
   /// counts, and the wider the tile, the longer the runs that are read.
   bool chooseStreamTile() {
-    constexpr int64_t mostPixels = 4;
-    if (!Nest.needsPacking(false).empty() || Nest.pixels() > mostPixels)
+    if (!Nest.needsPacking(false).empty() || Nest.pixels() > streamPixels)
       return false;
     Schedule &s = Result.schedule;
     s.vectorBits = Registers.bits;
@@ -133,9 +123,22 @@ private:
     int64_t most = std::min<int64_t>(room / (s.mTile + 1), 16);
     int64_t vectors = ceilDiv(Nest.nExtent(), Lanes);
     s.nVectors = ceilDiv(vectors, ceilDiv(vectors, most));
+    constexpr int64_t few = 8;
+    if (vectors > most && Nest.kChannels() >= 2 * few) {
+      // Even the widest tile reads scraps of such rows, a page or more apart.
+      // A few whole rows at a time, and the sums rest in the L1 cache.
+      s.kChunk = s.kUnroll = few;
+      s.nVectors = std::min<int64_t>(most, 4);
+      filterInPlace(passes());
+      Result.why.push_back(
+          "tile " + std::to_string(s.mTile) + " " + W.pixels + " x " +
+          std::to_string(s.nVectors * Lanes) + " " + W.channels +
+          ": along 8 rows of memory at a time, sums rest in the L1 cache");
+      return true;
+    }
     // Shorter ones if the threads of a large machine would go without.
     while (s.nVectors > 4 &&
-           Nest.groupLoops() * ceilDiv(vectors, s.nVectors) < 2 * T.cores)
+           Nest.groupLoops() * ceilDiv(vectors, s.nVectors) < T.cores)
       s.nVectors = ceilDiv(s.nVectors, 2);
     filterInPlace(passes());
     Result.why.push_back("tile " + std::to_string(s.mTile) + " " + W.pixels +
@@ -146,17 +149,32 @@ private:
 
   /// Packing reads the filter, writes it, and reads it again.
   void chooseFilter() {
+    Schedule &s = Result.schedule;
+    bool canChunk = Nest.matmul && !Nest.depthwise;
+    // Up to a few chunks the whole reduction stays in the L2 cache as well, and
+    // rows in scratch need not be copied again for the next columns.
+    constexpr int64_t chunk = 512;
+    if (canChunk && Nest.kChannels() > 3 * chunk)
+      s.kChunk = ceilDiv(Nest.kChannels(), ceilDiv(Nest.kChannels(), chunk));
     std::string reason = Nest.needsPacking(false);
     if (!reason.empty()) {
       if (Nest.matmul)
         Result.why.push_back(std::string(W.filter) + " packed: " + reason);
       return;
     }
-    if (ceilDiv(Nest.pixels(), Result.schedule.mTile) <= 2)
+    constexpr int64_t fewRows = 64;
+    if (canChunk && Nest.kChannels() >= 2 * fewRows &&
+        Nest.pixels() <= 8 * s.mTile) {
+      s.kChunk = fewRows;
+      return filterInPlace(std::to_string(fewRows) +
+                           " of its rows at a time stay in the cache while " +
+                           std::to_string(Nest.pixels()) + " " + W.pixels +
+                           " pass");
+    }
+    if (ceilDiv(Nest.pixels(), s.mTile) <= 2)
       return filterInPlace(passes());
     // Rows a page apart fall into few sets of the cache.
-    int64_t bytes = dtypeBytes(P.dtype);
-    int64_t row = P.filterStrides.channel * bytes;
+    int64_t row = P.filterStrides.channel * dtypeBytes(P.dtype);
     bool aliases = row % 4096 == 0 && Nest.kChannels() > 256;
     if (P.dtype == Nest.computeType() && !aliases &&
         Nest.kChannels() * row <= T.l2Bytes / 2)
@@ -203,8 +221,11 @@ private:
                        : "no bf16 dot product: " + reason);
     if (!reason.empty())
       return;
-    Result.schedule.pairs = true;
+    Schedule &s = Result.schedule;
+    s.pairs = true;
     ElementBytes = 2;
+    // Chunks are whole pairs.
+    s.kChunk = Nest.kChannels() % 2 == 0 ? ceilDiv(s.kChunk, 2) * 2 : 0;
   }
 
   /// Sums, A and B in eight tiles: 2 x 2, or 1 x 3 for short rows.
@@ -224,12 +245,13 @@ private:
   }
 
   void chooseTile() {
-    TileChoice best, widest;
+    RegisterTile best, widest;
+    TileWork work{P.out[2], Nest.nExtent(), P.reduction(), ElementBytes};
     // Few channels fill short vectors better; those exist on every ISA.
     for (int64_t bits = Registers.bits; bits >= 128; bits /= 2) {
       if (bits != Registers.bits && Nest.nExtent() > bits / 8 / ElementBytes)
         break;
-      chooseTile(bits, best, widest);
+      chooseRegisterTile(T, bits, work, best, widest);
     }
     Schedule &s = Result.schedule;
     s.vectorBits = best.bits;
@@ -245,48 +267,6 @@ private:
         std::to_string(widest.nVectors * widest.bits / 8 / ElementBytes) +
         ", costs " + std::to_string(int64_t(100 * widest.cost / best.cost)) +
         " %");
-  }
-
-  void chooseTile(int64_t bits, TileChoice &best, TileChoice &widest) {
-    int64_t width = P.out[2], n = Nest.nExtent();
-    int64_t lanes = bits / 8 / ElementBytes;
-    for (int64_t v = 1; v <= 4; ++v) {
-      if (v > 1 && (v - 1) * lanes >= n)
-        break;
-      // Registers: the sums, a row of the filter, one input element, and
-      // without fused multiply-add one product.
-      int64_t room = Registers.count - v - 1 - (Registers.fma ? 0 : 1);
-      int64_t largest = std::min<int64_t>(room / v, width);
-      for (int64_t m = 1; m <= largest; ++m) {
-        TileChoice choice{m, v, bits, tileCost(m, v, lanes)};
-        if (best.m == 0 || choice.cost < best.cost)
-          best = choice;
-        if (m == largest && (widest.m == 0 || choice.cost < widest.cost))
-          widest = choice;
-      }
-    }
-  }
-
-  /// Cost of one row of output, remainders included.
-  double tileCost(int64_t m, int64_t v, int64_t lanes) const {
-    int64_t width = P.out[2], n = Nest.nExtent();
-    int64_t block = P.reduction() * v * lanes * ElementBytes;
-    // A block that leaves the second-level cache is paid for again and again.
-    double filterCycles = block > T.l2Bytes * 3 / 4 ? 3.0 : 0.3;
-    int64_t restM = width % m, restN = n % (v * lanes);
-    int64_t restV = ceilDiv(restN, lanes);
-    double cost = 0;
-    for (auto [mCount, mSize] :
-         {std::pair(width / m, m), std::pair(int64_t(restM != 0), restM)})
-      for (auto [nCount, nSize] : {std::pair(n / (v * lanes), v),
-                                   std::pair(int64_t(restN != 0), restV)})
-        if (mCount * nCount != 0)
-          cost += double(mCount * nCount) *
-                  (stepCost(mSize, nSize, filterCycles) +
-                   8.0 / double(std::max<int64_t>(1, P.reduction())));
-    // At the same number of instructions shorter vectors win: some cores split
-    // the long ones.
-    return cost * (1.0 + 0.0001 * double(lanes));
   }
 
   void chooseInput() {
@@ -351,10 +331,49 @@ private:
     }
     chooseRow(blockChannels);
     if (Nest.matmul && !Nest.depthwise) {
-      if (s.filterOuter && !s.filterInPlace && s.scratchInput)
+      if (s.kChunk != 0)
+        keepSums(blocks, blockChannels);
+      else if (s.filterOuter && !s.filterInPlace && s.scratchInput)
         keepRows(blocks);
       shareColumns(blocks);
     }
+  }
+
+  /// Grid tiles of a reduction in chunks: what a chunk reads of input and
+  /// filter, and the sums that wait for the next one, stay in the cache.
+  void keepSums(int64_t blocks, int64_t blockChannels) {
+    Schedule &s = Result.schedule;
+    int64_t tiles = ceilDiv(P.out[2], s.mTile);
+    int64_t rowBytes = s.mTile * ElementBytes;
+    auto fits = [](int64_t bytes, int64_t each, int64_t most) {
+      int64_t chunks =
+          ceilDiv(most, std::clamp<int64_t>(bytes / each, 1, most));
+      return ceilDiv(most, chunks);
+    };
+    if (Nest.pixels() <= streamPixels) {
+      s.wChunk = 1;
+      s.nChunk = fits(T.l1Bytes / 2, rowBytes * blockChannels, blocks);
+      return;
+    }
+    s.wChunk = fits(T.l2Bytes / 4, rowBytes * s.kChunk, tiles);
+    s.nChunk = fits(T.l2Bytes / 8, s.wChunk * rowBytes * blockChannels, blocks);
+    s.nChunk = std::min(s.nChunk,
+                        fits(T.l2Bytes * 3 / 8,
+                             s.kChunk * blockChannels * ElementBytes, blocks));
+    s.filterOuter = true;
+    // Enough grid tiles for the threads of a large machine.
+    int64_t rows = P.batch * P.out[0] * P.out[1] * P.groups;
+    auto isFew = [&] {
+      return rows * ceilDiv(tiles, s.wChunk) * ceilDiv(blocks, s.nChunk) <
+             4 * T.cores;
+    };
+    while (s.nChunk > 4 && isFew())
+      s.nChunk = ceilDiv(s.nChunk, 2);
+    while (s.wChunk > 2 && isFew())
+      s.wChunk = ceilDiv(s.wChunk, 2);
+    Result.why.push_back("reduction in chunks of " + std::to_string(s.kChunk) +
+                         ": what they read and their sums stay in the L2 "
+                         "cache");
   }
 
   /// A copy of a few tiles' rows in the L2 cache, by all blocks: the rows are
@@ -427,95 +446,18 @@ private:
 
 } // namespace
 
-Decision boo::compiler::decideConv(const Graph &group, const Target &target,
-                                   std::string_view math) {
+StatusOr<Decision> boo::compiler::decideConv(const Graph &group,
+                                             const Target &target,
+                                             const Mode &mode,
+                                             std::optional<Algorithm> asked) {
   ConvNest nest = makeConvNest(group);
-  return ConvStrategy(nest, target, math).decide();
-}
-
-Schedule boo::compiler::fitNestSchedule(const ConvNest &nest,
-                                        Schedule schedule) {
-  int64_t width = nest.problem.out[2];
-  int64_t lanes =
-      schedule.dot ? 1
-                   : schedule.vectorBits / (8 * dtypeBytes(nest.computeType()));
-  // A matrix unit takes whole tiles.
-  if (!schedule.amx)
-    schedule.mTile = std::min(schedule.mTile, width);
-  schedule.wChunk = std::min(schedule.wChunk, ceilDiv(width, schedule.mTile));
-  schedule.nChunk = std::min(
-      schedule.nChunk, ceilDiv(nest.nExtent(), schedule.nVectors * lanes));
-  return schedule;
-}
-
-Schedule boo::compiler::adaptSchedule(const ConvNest &nest, Schedule schedule) {
-  if (schedule.filterInPlace && !nest.needsPacking(schedule.dot).empty())
-    schedule.filterInPlace = schedule.dot = false;
-  schedule.scratchInput |=
-      !nest.needsScratch(schedule.keepsBf16()).empty() ||
-      (schedule.dot && nest.problem.inStrides.channel != 1);
-  return fitNestSchedule(nest, schedule);
-}
-
-/// The nests that one Schedule serves.
-static std::vector<ConvNest> nestsOf(const Graph &group) {
-  bool gaps = false;
-  if (group.nodes().front().op == Op::ConvGradInput)
-    return makeGradInputNests(group, &gaps);
-  return {makeConvNest(group)};
-}
-
-Schedule boo::compiler::fitConvSchedule(const Graph &group, Schedule schedule) {
-  std::vector<ConvNest> nests = nestsOf(group);
-  return nests.empty() ? schedule : fitNestSchedule(nests.front(), schedule);
-}
-
-static Status checkNestSchedule(const ConvNest &nest, const Target &target,
-                                const Schedule &schedule) {
-  int64_t bits = 8 * dtypeBytes(nest.computeType());
-  int64_t vector = schedule.vectorBits;
-  auto refuse = [](std::string reason) {
-    return invalidArgument("schedule: " + std::move(reason));
-  };
-  if (vector < bits)
-    return refuse("vector_bits must be at least " + std::to_string(bits));
-  if (schedule.mTile * schedule.nVectors > 64)
-    return refuse("m_tile x n_vectors may be 64 at most: the tile is unrolled");
-  if (schedule.mTile * schedule.nVectors * schedule.kUnroll > 256)
-    return refuse("m_tile x n_vectors x k_unroll may be 256 at most");
-  if (schedule.amx) {
-    int64_t rows = ceilDiv(schedule.mTile, 16), columns = schedule.nVectors;
-    if (target.isa != Isa::Amx || nest.problem.dtype != DType::BF16 ||
-        nest.depthwise)
-      return refuse("amx=1 needs dense bf16 sums and the target amx");
-    if (!schedule.scratchInput || vector != 512 || schedule.mTile % 16 != 0 ||
-        rows * columns + rows + columns > 8)
-      return refuse(
-          "amx=1 needs scratch_input=1, vector_bits=512 and an m_tile "
-          "of 16 or 32 whose sums, A and B fit eight tiles");
-  }
-  if (schedule.pairs &&
-      (!target.fastBf16Dot || nest.problem.dtype != DType::BF16 ||
-       nest.depthwise || schedule.amx || vector < 128))
-    return refuse("pairs=1 needs a dense bf16 convolution, a target with "
-                  "bf16dot=1, vector_bits of at least 128 and no amx");
-  if (schedule.dot && !schedule.filterInPlace)
-    return refuse("dot=1 needs filter_in_place=1");
-  if (schedule.filterInPlace) {
-    if (schedule.amx)
-      return refuse("filter_in_place=1 cannot feed a matrix unit");
-    if (std::string reason = nest.needsPacking(schedule.dot); !reason.empty())
-      return refuse("filter_in_place=1 cannot serve this filter: " + reason);
-    if (schedule.dot && !schedule.scratchInput &&
-        nest.problem.inStrides.channel != 1)
-      return refuse("dot=1 needs scratch_input=1 for this input");
-  }
-  if (schedule.filterInPlace && schedule.pairs)
-    return refuse("filter_in_place=1 holds no pairs");
-  if (std::string reason = nest.needsScratch(schedule.keepsBf16());
-      !reason.empty() && !schedule.scratchInput)
-    return refuse("scratch_input=0 cannot serve this input: " + reason);
-  return Status::ok();
+  Decision direct = ConvStrategy(nest, target, mode.math).decide();
+  if (nest.matmul || asked == direct.schedule.algorithm)
+    return direct;
+  bool filterIsFree =
+      mode.constantsPacked && group.value(nest.filter).role == Role::Constant;
+  return weighWinograd(nest, target, mode.math, filterIsFree, std::move(direct),
+                       asked);
 }
 
 Decision boo::compiler::decideGradInput(const Graph &group,
@@ -546,16 +488,4 @@ Decision boo::compiler::decideGradInput(const Graph &group,
     form += "; zeros first, some pixels meet no tap";
   decision.why.insert(decision.why.begin(), form);
   return decision;
-}
-
-Status boo::compiler::checkConvSchedule(const Graph &group,
-                                        const Target &target,
-                                        const Schedule &schedule) {
-  std::vector<ConvNest> nests = nestsOf(group);
-  for (size_t i = 0; i != nests.size(); ++i) {
-    // The first one is what the Schedule is for.
-    Schedule own = i == 0 ? schedule : adaptSchedule(nests[i], schedule);
-    BOO_RETURN_IF_ERROR(checkNestSchedule(nests[i], target, own));
-  }
-  return Status::ok();
 }

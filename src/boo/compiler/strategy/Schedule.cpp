@@ -8,11 +8,16 @@
 using namespace boo;
 using namespace boo::compiler;
 
-static constexpr std::string_view algorithmNames[] = {"direct", "depthwise",
-                                                      "pointwise", "module"};
+static constexpr std::string_view algorithmNames[] = {
+    "direct", "depthwise",    "pointwise",
+    "module", "winograd-4x4", "winograd-2x2"};
 
 std::string_view boo::compiler::algorithmName(Algorithm algorithm) {
   return algorithmNames[size_t(algorithm)];
+}
+bool boo::compiler::isWinograd(Algorithm algorithm) {
+  return algorithm == Algorithm::Winograd4x4 ||
+         algorithm == Algorithm::Winograd2x2;
 }
 
 namespace {
@@ -31,6 +36,7 @@ constexpr Field fields[] = {
     {"m_tile", &Schedule::mTile, nullptr, 1, 64},
     {"n_vectors", &Schedule::nVectors, nullptr, 1, 64},
     {"k_unroll", &Schedule::kUnroll, nullptr, 1, 16},
+    {"k_chunk", &Schedule::kChunk, nullptr, 0, int64_t(1) << 40},
     {"n_chunk", &Schedule::nChunk, nullptr, 1, int64_t(1) << 40},
     {"w_chunk", &Schedule::wChunk, nullptr, 1, int64_t(1) << 40},
     {"scratch_input", nullptr, &Schedule::scratchInput, 0, 1},

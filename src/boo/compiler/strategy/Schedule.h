@@ -16,12 +16,16 @@
 namespace boo::compiler {
 
 enum class Algorithm {
-  Direct,    ///< convolution as a sum of small matrix products
-  Depthwise, ///< convolution of single channels, vectorised over them
-  Pointwise, ///< no anchor: elements in any order
-  Module,    ///< an mlir node: as its module says
+  Direct,      ///< convolution as a sum of small matrix products
+  Depthwise,   ///< convolution of single channels, vectorised over them
+  Pointwise,   ///< no anchor: elements in any order
+  Module,      ///< an mlir node: as its module says
+  Winograd4x4, ///< 3x3 convolution in tiles of 4x4 outputs
+               ///< (ops/conv/Winograd.h)
+  Winograd2x2, ///< the same in tiles of 2x2
 };
 std::string_view algorithmName(Algorithm algorithm);
+bool isWinograd(Algorithm algorithm);
 
 /// Fields that an algorithm does not use keep their defaults. All are counts of
 /// elements, vectors or tiles; none is derived from a thread count.
@@ -31,13 +35,17 @@ struct Schedule {
   bool fma = true;          ///< the ISA multiplies and adds in one instruction
   bool amx = false;         ///< bf16 by matrix unit: tiles of 16 x 16 sums
   bool pairs = false;   ///< bf16 by dot products of pairs in the vector unit
-  int64_t mTile = 1;    ///< output pixels of a register tile
+  int64_t mTile = 1;    ///< output pixels (Winograd: tiles) of a register tile
   int64_t nVectors = 1; ///< vectors of output channels of a register tile
   int64_t kUnroll = 1;  ///< reduction steps in a round of the innermost loop
-  int64_t nChunk = 1;   ///< channel blocks that one grid tile works through
-  int64_t wChunk = 1; ///< register tiles of a row (pointwise: vectors) that one
-                      ///< grid tile works through
-  bool scratchInput = false; ///< rows of input are copied (padded, widened)
+  int64_t kChunk = 0; ///< reduction steps after which sums rest in scratch, and
+                      ///< the next channels' turn comes; 0: none
+  int64_t nChunk = 1; ///< channel blocks that one grid tile works through
+  /// Register tiles of a row (pointwise: vectors; Winograd: register tiles of
+  /// all output) that one grid tile works through.
+  int64_t wChunk = 1;
+  bool scratchInput = false; ///< rows of input are copied (padded, widened);
+                             ///< Winograd: all of it, channels last
   bool filterOuter = false;  ///< grid: channel chunks outermost, else innermost
   bool filterInPlace = false; ///< the filter is read where it lies, not packed
   bool dot = false;           ///< lanes over the reduction; n_vectors: channels

@@ -88,25 +88,44 @@ static Status checkSchedule(const Target &target, const Schedule &schedule) {
                            std::string(isaName(target.isa)));
   if (schedule.amx && schedule.algorithm != Algorithm::Direct)
     return invalidArgument("schedule: amx=1 serves direct products only");
+  if ((schedule.pairs || schedule.dot || schedule.filterInPlace) &&
+      isWinograd(schedule.algorithm))
+    return invalidArgument("schedule: pairs=1, dot=1 and filter_in_place=1 "
+                           "serve direct products only");
   return Status::ok();
 }
 
+/// The algorithm that a tuning entry names, if it does.
+static StatusOr<std::optional<Algorithm>>
+askedAlgorithm(std::string_view entry) {
+  Schedule one, other;
+  other.algorithm = Algorithm::Module;
+  BOO_ASSIGN_OR_RETURN(one, parseSchedule(entry, one));
+  BOO_ASSIGN_OR_RETURN(other, parseSchedule(entry, other));
+  std::optional<Algorithm> asked;
+  if (one.algorithm == other.algorithm)
+    asked = one.algorithm;
+  return asked;
+}
+
 StatusOr<Decision> boo::compiler::decide(const Graph &group,
-                                         const Target &target,
-                                         std::string_view math,
+                                         const Target &target, const Mode &mode,
                                          std::string_view tuningEntry) {
   if (group.nodes().empty())
     return invalidArgument("a group needs at least one node");
+  BOO_ASSIGN_OR_RETURN(std::optional<Algorithm> asked,
+                       askedAlgorithm(tuningEntry));
   Decision decision;
   switch (group.nodes().front().op) {
-  case Op::Conv:
+  case Op::Conv: {
     BOO_RETURN_IF_ERROR(checkConvGroup(group));
-    decision = decideConv(group, target, math);
+    BOO_ASSIGN_OR_RETURN(decision, decideConv(group, target, mode, asked));
     decision.schedule = fitConvSchedule(group, decision.schedule);
     break;
+  }
   case Op::ConvGradInput:
     BOO_RETURN_IF_ERROR(checkConvGroup(group));
-    decision = decideGradInput(group, target, math);
+    decision = decideGradInput(group, target, mode.math);
     decision.schedule = fitConvSchedule(group, decision.schedule);
     break;
   case Op::ConvGradWeight:
@@ -114,11 +133,12 @@ StatusOr<Decision> boo::compiler::decide(const Graph &group,
     decision = decideWeightGrad(group, target);
     decision.schedule = fitWeightGradSchedule(group, decision.schedule);
     break;
-  case Op::Matmul:
+  case Op::Matmul: {
     BOO_RETURN_IF_ERROR(checkMatmulGroup(group));
-    decision = decideConv(group, target, math);
+    BOO_ASSIGN_OR_RETURN(decision, decideConv(group, target, mode, asked));
     decision.schedule = fitConvSchedule(group, decision.schedule);
     break;
+  }
   case Op::Pointwise:
   case Op::Cast:
     decision = decidePointwise(group, target);
@@ -130,13 +150,13 @@ StatusOr<Decision> boo::compiler::decide(const Graph &group,
   }
   if (tuningEntry.empty())
     return decision;
-  Algorithm model = decision.schedule.algorithm;
+  if (asked && *asked != decision.schedule.algorithm)
+    return unsupported("tuning entry: this group has no algorithm '" +
+                       std::string(algorithmName(*asked)) + "', only '" +
+                       std::string(algorithmName(decision.schedule.algorithm)) +
+                       "'");
   BOO_ASSIGN_OR_RETURN(decision.schedule,
                        parseSchedule(tuningEntry, decision.schedule));
-  if (decision.schedule.algorithm != model)
-    return unsupported("tuning entry: this group has no algorithm '" +
-                       std::string(algorithmName(decision.schedule.algorithm)) +
-                       "', only '" + std::string(algorithmName(model)) + "'");
   BOO_RETURN_IF_ERROR(checkSchedule(target, decision.schedule));
   if (Op anchor = group.nodes().front().op; anchor == Op::Conv ||
                                             anchor == Op::ConvGradInput ||

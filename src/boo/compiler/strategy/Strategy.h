@@ -10,16 +10,23 @@
 #include "boo/compiler/strategy/Schedule.h"
 #include "boo/graph/Graph.h"
 
+#include <optional>
+
 namespace boo::compiler {
 
 struct ConvNest;
 
-/// The Schedule of a group in canonical form. `math` ("strict", "default" or
-/// "fast") says which algorithms are exact enough. Fields that `tuningEntry` (a
+/// What a caller asks for beyond the group and the target.
+struct Mode {
+  std::string_view math = "default"; ///< "strict", "default" or "fast"
+  bool constantsPacked = false; ///< what depends on constants alone is free
+};
+
+/// The Schedule of a group in canonical form. Fields that `tuningEntry` (a
 /// Schedule's text, possibly partial, or "") names override what the model
-/// would choose.
+/// would choose; none of them widens what the math mode allows.
 StatusOr<Decision> decide(const Graph &group, const Target &target,
-                          std::string_view math, std::string_view tuningEntry);
+                          const Mode &mode, std::string_view tuningEntry);
 
 /// Vector registers of an ISA.
 struct RegisterFile {
@@ -48,8 +55,9 @@ Schedule adaptSchedule(const ConvNest &nest, Schedule schedule);
 Status checkWeightGradSchedule(const Graph &group, const Schedule &schedule);
 Schedule fitWeightGradSchedule(const Graph &group, Schedule schedule);
 
-Decision decideConv(const Graph &group, const Target &target,
-                    std::string_view math);
+/// `asked`: the algorithm that a tuning entry names.
+StatusOr<Decision> decideConv(const Graph &group, const Target &target,
+                              const Mode &mode, std::optional<Algorithm> asked);
 Decision decideGradInput(const Graph &group, const Target &target,
                          std::string_view math);
 Decision decideWeightGrad(const Graph &group, const Target &target);

@@ -22,11 +22,13 @@ struct AlgorithmBound {
 };
 } // namespace
 
-/// Every algorithm that a Schedule can name for a convolution.
+/// Every algorithm that a Schedule can name for a convolution. Winograd's
+/// errors do not follow the sum at one output: raiseWinogradErrors() adds them
+/// to these, which hold for the direct groups of the same Graph.
 static constexpr AlgorithmBound Bounds[] = {
-    {"direct", sumFactor},
-    {"depthwise", sumFactor},
-    {"pointwise", sumFactor},
+    {"direct", sumFactor},       {"depthwise", sumFactor},
+    {"pointwise", sumFactor},    {"winograd-4x4", sumFactor},
+    {"winograd-2x2", sumFactor},
 };
 
 StatusOr<double> boo::convErrorFactor(std::string_view algorithm,

@@ -11,6 +11,8 @@
 #include "boo/ops/conv/Reference.h"
 #include "boo/ops/ErrorBound.h"
 #include "boo/ops/conv/ErrorBound.h"
+#include "boo/ops/conv/Winograd.h"
+#include "boo/ops/conv/WinogradBound.h"
 
 #include <algorithm>
 #include <array>
@@ -337,9 +339,13 @@ StatusOr<Tensor> boo::evaluateConv(const ConvProblem &problem,
     convolveMagnitudes<float>(problem, walk, factor, workers, result);
   else
     convolveMagnitudes<double>(problem, walk, factor, workers, result);
+  int64_t tile = refusesWinograd(problem).empty() ? winogradTile(algorithm) : 0;
+  if (tile != 0)
+    raiseWinogradErrors(problem, first, second, tile, workers, result.errors);
 
-  // An infinity or a NaN is certain when it comes from exact operands.
-  bool certain = !hasUnknown(first) && !hasUnknown(second);
+  // An infinity or a NaN is certain when it comes from exact operands, but
+  // among a tile's inputs an infinity may end as a NaN and the reverse.
+  bool certain = tile == 0 && !hasUnknown(first) && !hasUnknown(second);
   for (size_t i = 0; i != count; ++i)
     if (certain && !std::isfinite(result.values[i]))
       result.errors[i] = 0;

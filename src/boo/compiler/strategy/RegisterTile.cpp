@@ -1,0 +1,64 @@
+//===- RegisterTile.cpp - The size of a register tile ---------------------===//
+
+#include "boo/compiler/strategy/RegisterTile.h"
+#include "boo/base/Math.h"
+#include "boo/compiler/strategy/Strategy.h"
+
+#include <algorithm>
+
+using namespace boo;
+using namespace boo::compiler;
+
+/// Cycles of one reduction step of an m x v tile.
+static double stepCost(int64_t m, int64_t v, double filterCycles) {
+  double multiply = 0.5 * double(m * v);
+  double load = 0.5 * double(m + v);
+  // Fewer than eight sums in flight wait for the multiplier's latency.
+  return std::max({multiply, load, 4.0}) + filterCycles * double(v) +
+         0.02 * double(m);
+}
+
+/// Cost of all tiles, remainders included.
+static double tileCost(const TileWork &work, int64_t m, int64_t v,
+                       int64_t lanes, int64_t l2Bytes) {
+  int64_t block = work.reduction * v * lanes * work.elementBytes;
+  // A block that leaves the second-level cache is paid for again and again.
+  double filterCycles = block > l2Bytes * 3 / 4 ? 3.0 : 0.3;
+  int64_t restM = work.m % m, restN = work.n % (v * lanes);
+  int64_t restV = ceilDiv(restN, lanes);
+  double cost = 0;
+  for (auto [mCount, mSize] :
+       {std::pair(work.m / m, m), std::pair(int64_t(restM != 0), restM)})
+    for (auto [nCount, nSize] : {std::pair(work.n / (v * lanes), v),
+                                 std::pair(int64_t(restN != 0), restV)})
+      if (mCount * nCount != 0)
+        cost += double(mCount * nCount) *
+                (stepCost(mSize, nSize, filterCycles) +
+                 8.0 / double(std::max<int64_t>(1, work.reduction)));
+  // At the same number of instructions shorter vectors win: some cores split
+  // the long ones.
+  return cost * (1.0 + 0.0001 * double(lanes));
+}
+
+void boo::compiler::chooseRegisterTile(const Target &target, int64_t bits,
+                                       const TileWork &work, RegisterTile &best,
+                                       RegisterTile &widest) {
+  RegisterFile registers = registerFile(target.isa);
+  int64_t lanes = bits / 8 / work.elementBytes;
+  for (int64_t v = 1; v <= 4; ++v) {
+    if (v > 1 && (v - 1) * lanes >= work.n)
+      break;
+    // Registers: the sums, a row of the filter, one input element, and
+    // without fused multiply-add one product.
+    int64_t room = registers.count - v - 1 - (registers.fma ? 0 : 1);
+    int64_t largest = std::min<int64_t>(room / v, work.m);
+    for (int64_t m = 1; m <= largest; ++m) {
+      RegisterTile choice{m, v, bits,
+                          tileCost(work, m, v, lanes, target.l2Bytes)};
+      if (best.m == 0 || choice.cost < best.cost)
+        best = choice;
+      if (m == largest && (widest.m == 0 || choice.cost < widest.cost))
+        widest = choice;
+    }
+  }
+}

@@ -1,0 +1,33 @@
+//===- RegisterTile.h - The size of a register tile -------------*- C++ -*-===//
+//
+// A small cost model in cycles of an imagined core with two multiply-add and
+// two load ports: only their order matters.
+//
+//===----------------------------------------------------------------------===//
+#pragma once
+
+#include "boo/base/Target.h"
+
+#include <cstdint>
+
+namespace boo::compiler {
+
+/// A product of `m` by `n` that tiles are cut from.
+struct TileWork {
+  int64_t m, n;
+  int64_t reduction; ///< steps
+  int64_t elementBytes;
+};
+
+struct RegisterTile {
+  int64_t m = 0, nVectors = 0, bits = 0;
+  double cost = 0; ///< of one reduction step of the whole product
+};
+
+/// Replaces `best` where a tile of vectors of `bits` costs less, and `widest`
+/// where one of those does that fill the registers.
+void chooseRegisterTile(const Target &target, int64_t bits,
+                        const TileWork &work, RegisterTile &best,
+                        RegisterTile &widest);
+
+} // namespace boo::compiler
