@@ -3,6 +3,8 @@
 #include "boo/driver/GemmCommand.h"
 #include "boo/driver/RunCommand.h"
 
+#include <cmath>
+
 using namespace boo;
 
 FlagTable boo::gemmFlagTable() {
@@ -59,6 +61,33 @@ static Status checkBytes(const GemmSpec &spec) {
   return Status::ok();
 }
 
+static std::string realText(double value) {
+  char text[32];
+  std::snprintf(text, sizeof(text), "%g", value);
+  return text;
+}
+
+/// alpha is applied as alpha / beta before C is added: both must fit f32, with
+/// room for the products.
+static Status checkFactors(const GemmSpec &spec) {
+  constexpr double least = 1e-20, most = 1e20;
+  auto fits = [](double factor) {
+    return factor == 0 ||
+           (std::fabs(factor) >= least && std::fabs(factor) <= most);
+  };
+  if (!fits(spec.alpha))
+    return invalidArgument("--alpha (-A) " + realText(spec.alpha) +
+                           ": must be 0 or between 1e-20 and 1e20");
+  if (!fits(spec.beta))
+    return invalidArgument("--beta (-B) " + realText(spec.beta) +
+                           ": must be 0 or between 1e-20 and 1e20");
+  if (spec.beta != 0 && !fits(spec.alpha / spec.beta))
+    return invalidArgument("--alpha (-A) " + realText(spec.alpha) +
+                           " beside --beta (-B) " + realText(spec.beta) +
+                           ": their quotient must be between 1e-20 and 1e20");
+  return Status::ok();
+}
+
 StatusOr<GemmSpec> boo::gemmSpec(const CommandLine &line) {
   const FlagValues &op = line.op;
   if (!line.positionals.empty())
@@ -80,18 +109,13 @@ StatusOr<GemmSpec> boo::gemmSpec(const CommandLine &line) {
   spec.columnMajor = op.on(size_t(GemmFlag::ColMajor));
   spec.alpha = op.real(size_t(GemmFlag::Alpha));
   spec.beta = op.real(size_t(GemmFlag::Beta));
+  BOO_RETURN_IF_ERROR(checkFactors(spec));
   spec.bias = op.on(size_t(GemmFlag::Bias));
   spec.residual = op.on(size_t(GemmFlag::Residual));
   spec.weightsConstant = line.driver.on(DriverFlag::WeiConst);
   BOO_ASSIGN_OR_RETURN(spec.tail,
                        parseTail(op.text(size_t(GemmFlag::Tail)), "column"));
   return spec;
-}
-
-static std::string realText(double value) {
-  char text[32];
-  std::snprintf(text, sizeof(text), "%g", value);
-  return text;
 }
 
 std::string boo::gemmFuncName(const GemmSpec &spec) {

@@ -27,6 +27,11 @@ FloatLimits boo::floatLimits(DType dtype) {
   }
 }
 
+double boo::lostProduct(DType dtype, DType accType) {
+  FloatLimits limits = floatLimits(accType);
+  return dtype == DType::BF16 ? limits.normal : limits.subnormal;
+}
+
 DType boo::computeType(DType dtype) {
   return dtype == DType::F64 ? DType::F64 : DType::F32;
 }

@@ -19,6 +19,10 @@ struct FloatLimits {
 };
 FloatLimits floatLimits(DType dtype);
 
+/// What a product or a sum of products may lose by being tiny. Sums of bf16
+/// pairs, in matrix unit and dot products, take denormals as zeros.
+double lostProduct(DType dtype, DType accType);
+
 /// The type in which a pointwise function on `dtype` is computed: f64 for f64,
 /// f32 for the rest.
 DType computeType(DType dtype);

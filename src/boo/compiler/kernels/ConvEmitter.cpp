@@ -49,8 +49,9 @@ Status ConvEmitter::checkSizes() const {
   constexpr int64_t most = int64_t(1) << 42;
   if (((S.scratchInput || isChunked()) && scratch > most) ||
       (!S.filterInPlace && packed > most))
-    return unsupported("a convolution that needs more than 4 TiB of scratch or "
-                       "workspace");
+    return unsupported(
+        "sums of products that need more than 4 TiB of scratch or "
+        "workspace");
   return Status::ok();
 }
 

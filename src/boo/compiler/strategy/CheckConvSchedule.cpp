@@ -34,6 +34,8 @@ Schedule boo::compiler::fitNestSchedule(const ConvNest &nest,
 Schedule boo::compiler::adaptSchedule(const ConvNest &nest, Schedule schedule) {
   if (schedule.filterInPlace && !nest.needsPacking(schedule.dot).empty())
     schedule.filterInPlace = schedule.dot = false;
+  if (nest.taps() != 1)
+    schedule.kChunk = 0;
   schedule.scratchInput |=
       !nest.needsScratch(schedule.keepsBf16()).empty() ||
       (schedule.dot && nest.problem.inStrides.channel != 1);

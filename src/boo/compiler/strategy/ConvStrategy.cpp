@@ -194,6 +194,10 @@ private:
                            std::string(isaName(T.isa)));
       return false;
     }
+    if (Math == "strict") {
+      Result.why.push_back("no amx: strict mathematics keeps denormals");
+      return false;
+    }
     bool fits = 2 * Nest.kChannels() >= ceilDiv(Nest.kChannels(), 32) * 32;
     Result.why.push_back(
         fits ? "amx: bf16 products by matrix unit, which takes denormal "

@@ -201,7 +201,8 @@ std::vector<ConvNest> boo::compiler::makeGradInputNests(const Graph &group,
       }
   std::stable_sort(nests.begin(), nests.end(),
                    [](const ConvNest &a, const ConvNest &b) {
-                     return a.problem.flops() > b.problem.flops();
+                     return std::pair(a.problem.flops(), a.taps()) >
+                            std::pair(b.problem.flops(), b.taps());
                    });
   return nests;
 }

@@ -108,6 +108,35 @@ askedAlgorithm(std::string_view entry) {
   return asked;
 }
 
+/// Whether the anchor's emitter can obey the Schedule.
+static Status checkForGroup(const Graph &group, const Target &target,
+                            const Schedule &schedule) {
+  switch (group.nodes().front().op) {
+  case Op::Conv:
+  case Op::ConvGradInput:
+  case Op::Matmul:
+    return checkConvSchedule(group, target, schedule);
+  case Op::ConvGradWeight:
+    return checkWeightGradSchedule(group, schedule);
+  default:
+    return Status::ok();
+  }
+}
+
+/// The Schedule without what the group is too small for.
+static Schedule fitToGroup(const Graph &group, const Schedule &schedule) {
+  switch (group.nodes().front().op) {
+  case Op::Conv:
+  case Op::ConvGradInput:
+  case Op::Matmul:
+    return fitConvSchedule(group, schedule);
+  case Op::ConvGradWeight:
+    return fitWeightGradSchedule(group, schedule);
+  default:
+    return schedule;
+  }
+}
+
 StatusOr<Decision> boo::compiler::decide(const Graph &group,
                                          const Target &target, const Mode &mode,
                                          std::string_view tuningEntry) {
@@ -120,23 +149,19 @@ StatusOr<Decision> boo::compiler::decide(const Graph &group,
   case Op::Conv: {
     BOO_RETURN_IF_ERROR(checkConvGroup(group));
     BOO_ASSIGN_OR_RETURN(decision, decideConv(group, target, mode, asked));
-    decision.schedule = fitConvSchedule(group, decision.schedule);
     break;
   }
   case Op::ConvGradInput:
     BOO_RETURN_IF_ERROR(checkConvGroup(group));
     decision = decideGradInput(group, target, mode.math);
-    decision.schedule = fitConvSchedule(group, decision.schedule);
     break;
   case Op::ConvGradWeight:
     BOO_RETURN_IF_ERROR(checkConvGroup(group));
     decision = decideWeightGrad(group, target);
-    decision.schedule = fitWeightGradSchedule(group, decision.schedule);
     break;
   case Op::Matmul: {
     BOO_RETURN_IF_ERROR(checkMatmulGroup(group));
     BOO_ASSIGN_OR_RETURN(decision, decideConv(group, target, mode, asked));
-    decision.schedule = fitConvSchedule(group, decision.schedule);
     break;
   }
   case Op::Pointwise:
@@ -148,8 +173,13 @@ StatusOr<Decision> boo::compiler::decide(const Graph &group,
     decision.why = {"module: an mlir node is compiled as it is written"};
     break;
   }
-  if (tuningEntry.empty())
-    return decision;
+  decision.schedule = fitToGroup(group, decision.schedule);
+  if (tuningEntry.empty()) {
+    Status sound = checkForGroup(group, target, decision.schedule);
+    return sound.isOk()
+               ? StatusOr<Decision>(std::move(decision))
+               : internalError("the strategy's own " + sound.message());
+  }
   if (asked && *asked != decision.schedule.algorithm)
     return unsupported("tuning entry: this group has no algorithm '" +
                        std::string(algorithmName(*asked)) + "', only '" +
@@ -158,15 +188,8 @@ StatusOr<Decision> boo::compiler::decide(const Graph &group,
   BOO_ASSIGN_OR_RETURN(decision.schedule,
                        parseSchedule(tuningEntry, decision.schedule));
   BOO_RETURN_IF_ERROR(checkSchedule(target, decision.schedule));
-  if (Op anchor = group.nodes().front().op; anchor == Op::Conv ||
-                                            anchor == Op::ConvGradInput ||
-                                            anchor == Op::Matmul) {
-    BOO_RETURN_IF_ERROR(checkConvSchedule(group, target, decision.schedule));
-    decision.schedule = fitConvSchedule(group, decision.schedule);
-  } else if (anchor == Op::ConvGradWeight) {
-    BOO_RETURN_IF_ERROR(checkWeightGradSchedule(group, decision.schedule));
-    decision.schedule = fitWeightGradSchedule(group, decision.schedule);
-  }
+  BOO_RETURN_IF_ERROR(checkForGroup(group, target, decision.schedule));
+  decision.schedule = fitToGroup(group, decision.schedule);
   decision.why.push_back("tuned: " + std::string(tuningEntry));
   return decision;
 }

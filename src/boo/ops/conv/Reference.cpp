@@ -287,7 +287,7 @@ void convolveMagnitudes(const ConvProblem &p, const Walk &walk, double factor,
   // the kernel's rounding acts on operands that are off.
   double slack =
       1 + 2 * (terms + 8) * std::numeric_limits<T>::epsilon() + 2 * factor;
-  double lost = terms * floatLimits(p.accType).subnormal;
+  double lost = terms * lostProduct(p.dtype, p.accType);
   double largest = floatLimits(p.accType).largest;
   convolve<T>(walk, dense, workers, [&](size_t index, T sum) {
     double bound = double(sum) * slack;
@@ -296,6 +296,27 @@ void convolveMagnitudes(const ConvProblem &p, const Walk &walk, double factor,
                                ? bound * factor + lost
                                : std::numeric_limits<double>::infinity();
   });
+}
+
+bool isPadded(const ConvProblem &p) {
+  auto positive = [](int64_t pad) { return pad > 0; };
+  return std::any_of(p.padLo.begin(), p.padLo.end(), positive) ||
+         std::any_of(p.padHi.begin(), p.padHi.end(), positive);
+}
+
+/// Whether there are infinities or NaNs.
+bool hasSpecial(const TensorView &view) {
+  int64_t count = 1;
+  for (size_t i = 0; i != view.rank(); ++i)
+    count *= view.size(i);
+  for (int64_t i = 0; i != count; ++i) {
+    int64_t at = 0, rest = i;
+    for (size_t dim = view.rank(); dim-- > 0; rest /= view.size(dim))
+      at += rest % view.size(dim) * view.stride(dim);
+    if (!std::isfinite(view.value(at)))
+      return true;
+  }
+  return false;
 }
 
 bool hasUnknown(const TensorView &view) {
@@ -344,8 +365,10 @@ StatusOr<Tensor> boo::evaluateConv(const ConvProblem &problem,
     raiseWinogradErrors(problem, first, second, tile, workers, result.errors);
 
   // An infinity or a NaN is certain when it comes from exact operands, but
-  // among a tile's inputs an infinity may end as a NaN and the reverse.
-  bool certain = tile == 0 && !hasUnknown(first) && !hasUnknown(second);
+  // among a tile's inputs an infinity may end as a NaN and the reverse, and a
+  // tap in the padding is a product with zero or none at all.
+  bool certain = tile == 0 && !hasUnknown(first) && !hasUnknown(second) &&
+                 !(isPadded(problem) && hasSpecial(walk.filter));
   for (size_t i = 0; i != count; ++i)
     if (certain && !std::isfinite(result.values[i]))
       result.errors[i] = 0;

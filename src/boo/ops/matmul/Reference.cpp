@@ -208,7 +208,7 @@ private:
     // the kernel's rounding acts on operands that are off.
     double slack =
         1 + 2 * (terms + 8) * std::numeric_limits<T>::epsilon() + 2 * factor;
-    double lost = terms * floatLimits(P.accType).subnormal;
+    double lost = terms * lostProduct(P.dtype, P.accType);
     double largest = floatLimits(P.accType).largest;
     multiply<T>(P, makeDense<T>(P, A, AMap, B, BMap, TheWorkers, magnitude),
                 AMap, BMap, TheWorkers, [&](size_t index, T sum) {
