@@ -42,6 +42,13 @@ std::string boo::testing::randomSchedule(std::mt19937_64 &random,
     maybe("fma", 0, target.isa == Isa::Generic ? 0 : 1);
   }
   maybe("k_unroll", 1, pick(random, 0, 7) == 0 ? 16 : 6);
+  // Most groups refuse these.
+  if (pick(random, 0, 3) == 0)
+    maybe("k_chunk", 0, pick(random, 0, 1) ? 9 : 200);
+  if (pick(random, 0, 5) == 0)
+    maybe("filter_in_place", 0, 1);
+  if (pick(random, 0, 9) == 0)
+    maybe("dot", 0, 1);
   maybe("n_chunk", 1, 5);
   maybe("w_chunk", 1, 6);
   maybe("filter_outer", 0, 1);

@@ -45,7 +45,9 @@ private:
 } // namespace
 
 static bool isTailOp(Op op) { return op == Op::Pointwise || op == Op::Cast; }
-static bool takesTail(Op op) { return op == Op::Conv || isTailOp(op); }
+static bool takesTail(Op op) {
+  return op == Op::Conv || op == Op::Matmul || isTailOp(op);
+}
 
 static std::set<ValueId> distinctOperands(const Node &node) {
   std::set<ValueId> ids(node.operands.begin(), node.operands.end());
