@@ -65,6 +65,20 @@ std::vector<std::string> shapeOf(const std::vector<Group> &groups) {
   return shapes;
 }
 
+TEST(Partition, MatmulTakesItsTail) {
+  Graph graph;
+  TensorType type = TensorType::contiguous(DType::BF16, {4, 6});
+  ValueId a = graph.addArgument(TensorType::contiguous(DType::BF16, {4, 5}));
+  ValueId b = graph.addArgument(TensorType::contiguous(DType::BF16, {5, 6}));
+  ValueId bias = graph.addArgument(TensorType::contiguous(DType::BF16, {6}));
+  ValueId y =
+      graph.addNode(Op::Matmul, {a, b}, {{"acc", DType::F32}}, {type})[0];
+  y = graph.addPointwise(PointwiseFn::Add, {y, bias}, type);
+  graph.addOutput(graph.addPointwise(PointwiseFn::Relu, {y}, type));
+  EXPECT_THAT(shapeOf(groupsOf(graph)),
+              ElementsAre("matmul+pointwise+pointwise"));
+}
+
 TEST(Partition, TailFollowsItsAnchorAndEqualLayersAreEqual) {
   Builder b;
   b.graph.addOutput(b.relu(b.conv(b.relu(b.conv(b.x)))));
