@@ -17,6 +17,7 @@ ConvEmitter::ConvEmitter(ModuleOp module, const Graph &group, ConvNest nest,
       Factor(S.keepsBf16() ? K.type(DType::BF16) : Compute),
       Lanes(S.vectorBits / Compute.getIntOrFloatBitWidth()),
       BlockChannels(S.nVectors * (S.dot ? 1 : Lanes)),
+      Edges(S.scratchInput ? std::array<int64_t, 2>{} : Nest.edgePixels()),
       PackedField(options.constantsPacked &&
                           group.value(Nest.filter).role == Role::Constant
                       ? ArgField::Constants
@@ -70,7 +71,9 @@ int64_t ConvEmitter::kPadded() const {
   int64_t steps = S.amx ? 32 : S.pairs ? 2 : 1;
   return ceilDiv(Nest.kChannels(), steps) * steps;
 }
-int64_t ConvEmitter::rowTiles() const { return ceilDiv(P.out[2], S.mTile); }
+int64_t ConvEmitter::rowTiles() const {
+  return ceilDiv(P.out[2] - Edges[0] - Edges[1], S.mTile);
+}
 int64_t ConvEmitter::scratchColumns() const {
   // A matrix unit reads whole tiles: columns past the last pixel have memory.
   int64_t pixels = S.wChunk * S.mTile;
@@ -221,10 +224,10 @@ Value ConvEmitter::inputRow(const Place &at) {
 }
 
 ConvEmitter::InputView ConvEmitter::viewInput(const Place &at) {
-  Value column = K.add(K.mul(at.firstTile, S.mTile * P.stride[2]), -P.padLo[2]);
   InputView view;
   view.buffer = K.buffer(ArgField::In, argument(Nest.input), Factor);
-  view.base = K.add(inputRow(at), K.mul(column, P.inStrides.spatial[2]));
+  view.base = K.add(inputRow(at), -P.padLo[2] * P.inStrides.spatial[2]);
+  view.pixel = K.index(0);
   if (Nest.depthwise)
     view.base = K.add(
         view.base, K.mul(at.firstBlock, BlockChannels * P.inStrides.channel));
@@ -263,43 +266,74 @@ void ConvEmitter::zeroSums() {
 
 void ConvEmitter::emitPass(const Place &at, const Pass &pass) {
   InputView input = S.scratchInput ? fillScratch(at, pass) : viewInput(at);
-  int64_t mRest = P.out[2] - (rowTiles() - 1) * S.mTile;
-  int64_t nRest = Nest.nExtent() - (blocks() - 1) * BlockChannels;
+  int64_t mRest = P.out[2] - Edges[0] - Edges[1] - (rowTiles() - 1) * S.mTile;
   K.loop(K.index(0), at.blocks, 1, [&](Value i) {
     Value block = K.add(at.firstBlock, i);
+    emitEdges(at, input, pass, block);
     K.loop(K.index(0), at.tiles, 1, [&](Value j) {
       Value index = K.add(at.firstTile, j);
+      Value first = K.add(K.mul(index, S.mTile), Edges[0]);
       // Four bodies at most: whole and remaining pixels and channels.
-      auto withN = [&](int64_t n) {
+      withChannels(block, [&](int64_t n) {
         auto withM = [&](int64_t m) {
-          emitTile(at, input, pass, block, j, m, n);
+          emitTile(at, input, pass, block, {first, m, 0, P.filter[2]}, n);
         };
         if (rowTiles() == 1 || mRest == S.mTile)
           return withM(mRest);
         K.ifThen(
             K.equal(index, rowTiles() - 1), [&] { withM(mRest); },
             [&] { withM(S.mTile); });
-      };
-      if (blocks() == 1 || nRest == BlockChannels)
-        return withN(nRest);
-      K.ifThen(
-          K.equal(block, blocks() - 1), [&] { withN(nRest); },
-          [&] { withN(BlockChannels); });
+      });
     });
   });
 }
 
+void ConvEmitter::withChannels(Value block,
+                               const std::function<void(int64_t)> &body) {
+  int64_t rest = Nest.nExtent() - (blocks() - 1) * BlockChannels;
+  if (blocks() == 1 || rest == BlockChannels)
+    return body(rest);
+  K.ifThen(
+      K.equal(block, blocks() - 1), [&] { body(rest); },
+      [&] { body(BlockChannels); });
+}
+
+void ConvEmitter::emitEdges(const Place &at, const InputView &input,
+                            const Pass &pass, Value block) {
+  auto pixels = [&](int64_t low, int64_t high) {
+    for (int64_t pixel = low; pixel != high; ++pixel) {
+      int64_t column = pixel * P.stride[2] - P.padLo[2];
+      int64_t lowTap =
+          std::max<int64_t>(0, boo::ceilDiv(-column, P.dilation[2]));
+      int64_t highTap =
+          std::min(P.filter[2], boo::ceilDiv(P.in[2] - column, P.dilation[2]));
+      withChannels(block, [&](int64_t n) {
+        emitTile(at, input, pass, block,
+                 {K.index(pixel), 1, lowTap, highTap - lowTap}, n);
+      });
+    }
+  };
+  int64_t pieces = boo::ceilDiv(rowTiles(), S.wChunk);
+  if (Edges[0] != 0)
+    K.ifThen(K.equal(at.piece, 0), [&] { pixels(0, Edges[0]); }, [] {});
+  if (Edges[1] != 0)
+    K.ifThen(
+        K.equal(at.piece, pieces - 1),
+        [&] { pixels(P.out[2] - Edges[1], P.out[2]); }, [] {});
+}
+
 void ConvEmitter::emitTile(const Place &at, const InputView &input,
-                           const Pass &pass, Value block, Value tile, int64_t m,
+                           const Pass &pass, Value block, const Strip &strip,
                            int64_t n) {
   // Batches: taps in depth and height, and in width unless a row's taps and
   // channels are one contiguous run.
-  int64_t channels = kPadded(), taps = P.filter[2];
+  int64_t channels = kPadded(), taps = strip.taps;
   int64_t tapColumn = P.dilation[2] * input.column;
   SmallVector<Value> counts;
   SmallVector<int64_t> aBatch, bBatch;
-  int64_t tapElements = taps * channels * BlockChannels;
-  Value bBase = filterStart(at, block);
+  int64_t tapElements = P.filter[2] * channels * BlockChannels;
+  Value bBase =
+      K.add(filterStart(at, block), strip.lowTap * channels * BlockChannels);
   for (size_t d = 0; d != 2; ++d) {
     int64_t step = d == 0 ? P.filter[1] * tapElements : tapElements;
     bBase = K.add(bBase, K.mul(at.low[d], step));
@@ -322,7 +356,8 @@ void ConvEmitter::emitTile(const Place &at, const InputView &input,
   }
 
   int64_t mStride = P.stride[2] * input.column;
-  Value aBase = K.add(input.base, K.mul(tile, S.mTile * mStride));
+  Value aBase = K.add(input.base, strip.lowTap * tapColumn);
+  aBase = K.add(aBase, K.mul(K.sub(strip.first, input.pixel), mStride));
   if (Nest.depthwise)
     aBase = K.add(aBase, K.mul(K.sub(block, at.firstBlock),
                                BlockChannels * input.channel));
@@ -339,7 +374,6 @@ void ConvEmitter::emitTile(const Place &at, const InputView &input,
   SmallVector<int64_t> bStrides(filterStep.begin(), filterStep.end());
   bStrides.append(bBatch);
 
-  Value pixel = K.mul(K.add(at.firstTile, tile), S.mTile);
   Value channel = K.mul(block, BlockChannels);
   auto address = [&](const ConvProblem::Strides &strides) {
     Value base = groupStart(strides, at.groups);
@@ -347,7 +381,7 @@ void ConvEmitter::emitTile(const Place &at, const InputView &input,
     base = K.add(base, K.mul(channel, strides.channel));
     base = K.add(base, K.mul(at.row[0], strides.spatial[0]));
     base = K.add(base, K.mul(at.row[1], strides.spatial[1]));
-    return K.add(base, K.mul(pixel, strides.spatial[2]));
+    return K.add(base, K.mul(strip.first, strides.spatial[2]));
   };
   SmallVector<Value> tail, tailOffsets;
   SmallVector<int64_t> tailStrides;
@@ -362,8 +396,9 @@ void ConvEmitter::emitTile(const Place &at, const InputView &input,
   Value sums, sumsAt;
   if (isChunked()) {
     sums = K.buffer(ArgField::Scratch, scratchInputBytes(), Compute);
-    sumsAt = K.add(K.mul(tile, S.mTile * sumsPitch()),
-                   K.mul(K.sub(block, at.firstBlock), BlockChannels));
+    sumsAt = K.add(
+        K.mul(K.sub(strip.first, K.mul(at.firstTile, S.mTile)), sumsPitch()),
+        K.mul(K.sub(block, at.firstBlock), BlockChannels));
   }
   Value out = sums, outAt = sumsAt;
   SmallVector<int64_t> outStrides{sumsPitch(), 1};
@@ -380,7 +415,7 @@ void ConvEmitter::emitTile(const Place &at, const InputView &input,
     staging = K.buffer(ArgField::Scratch, scratchInputBytes(), Compute);
   auto op = BrgemmOp::create(
       K.builder(), K.loc(), input.buffer, aBase, filter, bBase, out, outAt,
-      counts, tail, tailOffsets, staging, sums, sumsAt, uint64_t(m),
+      counts, tail, tailOffsets, staging, sums, sumsAt, uint64_t(strip.pixels),
       uint64_t(n), uint64_t(k), aStrides, bStrides, outStrides, tailStrides,
       S.filterInPlace, S.dot, uint64_t(S.kUnroll), uint64_t(S.prefetch),
       uint64_t(sums ? sumsPitch() : 0));

@@ -48,10 +48,16 @@ private:
     int64_t steps;
     bool last;
   };
-  /// Where the input of a register tile is read: a buffer, its start for the
-  /// first pixel of the piece, and strides.
+  /// Pixels of a row that one register tile computes, from the taps
+  /// [lowTap, lowTap + taps) of a row of the filter.
+  struct Strip {
+    Value first;
+    int64_t pixels, lowTap, taps;
+  };
+  /// Where the input of a register tile is read: a buffer, its start for a
+  /// pixel of the row, and strides.
   struct InputView {
-    Value buffer, base;
+    Value buffer, base, pixel;
     std::array<int64_t, 2> tap; ///< stride of a depth and a height tap
     int64_t column;             ///< stride of an input column
     int64_t channel;
@@ -79,8 +85,13 @@ private:
   void zeroPadding(Value target, Value from, Value to);
   void zeroColumns(Value target, Value from, Value to, Value channels);
   void emitPass(const Place &at, const Pass &pass);
+  /// The pixels at the ends of the row whose taps are partly in the padding.
+  void emitEdges(const Place &at, const InputView &input, const Pass &pass,
+                 Value block);
+  /// Calls with the number of channels of the block.
+  void withChannels(Value block, const std::function<void(int64_t)> &body);
   void emitTile(const Place &at, const InputView &input, const Pass &pass,
-                Value block, Value tile, int64_t m, int64_t n);
+                Value block, const Strip &strip, int64_t n);
   void tailRegion(BrgemmOp op, bool last);
   void zeroSums();
   std::vector<int64_t> gridSizes() const;
@@ -116,6 +127,7 @@ private:
   mlir::Type Factor; ///< of A and B: the computed type, or bf16 for pairs
                      ///< (a filter in place: as it is stored)
   int64_t Lanes, BlockChannels;
+  std::array<int64_t, 2> Edges; ///< pixels that are computed apart
   ArgField PackedField;
   int64_t PackedOffset = 0;  ///< in bytes, of this nest's packed filter
   int64_t FirstDispatch = 0; ///< number of the first of the nest's

@@ -17,6 +17,9 @@ using namespace boo::compiler;
 Schedule boo::compiler::fitNestSchedule(const ConvNest &nest,
                                         Schedule schedule) {
   int64_t width = nest.problem.out[2];
+  if (!schedule.scratchInput)
+    for (int64_t edge : nest.edgePixels())
+      width -= edge;
   if (int64_t tile = winogradTile(algorithmName(schedule.algorithm)))
     width = winogradTiles(nest.problem, tile);
   int64_t lanes =
