@@ -127,6 +127,28 @@ StatusOr<CommandLine> boo::parseCommand(std::span<const std::string> tokens,
   return line;
 }
 
+std::string_view boo::torchDType(DType dtype) {
+  switch (dtype) {
+  case DType::F64:
+    return "float64";
+  case DType::F32:
+    return "float32";
+  case DType::F16:
+    return "float16";
+  case DType::BF16:
+    return "bfloat16";
+  case DType::I64:
+    return "int64";
+  case DType::I32:
+    return "int32";
+  case DType::I8:
+    return "int8";
+  case DType::I1:
+    return "bool";
+  }
+  return "";
+}
+
 StatusOr<CommandGraph> boo::buildCommand(const CommandLine &line) {
   std::vector<std::string> notes;
   BOO_RETURN_IF_ERROR(line.op.checkUse(&notes));

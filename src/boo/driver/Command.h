@@ -79,6 +79,9 @@ StatusOr<Graph> graphFromCommand(const std::string &command, std::string *name);
 std::string driverHelp();
 std::string commandHelp(const CommandInfo &info);
 
+/// "float32", as torch spells it.
+std::string_view torchDType(DType dtype);
+
 /// Builders of Commands.inc.
 FlagTable convFlagTable();
 FlagTable gemmFlagTable();

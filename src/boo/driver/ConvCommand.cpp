@@ -1,7 +1,6 @@
 //===- ConvCommand.cpp - The Graph of a convolution command ---------------===//
 
 #include "boo/driver/ConvCommand.h"
-#include "boo/driver/RunCommand.h"
 
 using namespace boo;
 

@@ -1,7 +1,6 @@
 //===- GemmCommand.cpp - The Graph of a matrix product command ------------===//
 
 #include "boo/driver/GemmCommand.h"
-#include "boo/driver/RunCommand.h"
 
 #include <cmath>
 

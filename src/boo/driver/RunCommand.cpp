@@ -18,28 +18,6 @@
 
 using namespace boo;
 
-std::string_view boo::torchDType(DType dtype) {
-  switch (dtype) {
-  case DType::F64:
-    return "float64";
-  case DType::F32:
-    return "float32";
-  case DType::F16:
-    return "float16";
-  case DType::BF16:
-    return "bfloat16";
-  case DType::I64:
-    return "int64";
-  case DType::I32:
-    return "int32";
-  case DType::I8:
-    return "int8";
-  case DType::I1:
-    return "bool";
-  }
-  return "";
-}
-
 std::string boo::reproLine(const CommandLine &line,
                            const std::string &backend) {
   std::vector<std::string> tokens;

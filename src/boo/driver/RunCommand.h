@@ -52,7 +52,4 @@ RunResult runCommand(const CommandLine &line, const CommandGraph &command,
 /// "boo driver conv … --verify --seed 0": repeats a run with its checks.
 std::string reproLine(const CommandLine &line, const std::string &backend);
 
-/// "float32", as torch spells it.
-std::string_view torchDType(DType dtype);
-
 } // namespace boo
