@@ -8,6 +8,7 @@
 #include "boo/runtime/Key.h"
 #include "boo/runtime/PlanExecutable.h"
 #include "boo/runtime/Temporary.h"
+#include "boo/runtime/Tuning.h"
 #include "boo/runtime/cpu/CpuInfo.h"
 
 #include <atomic>
@@ -31,7 +32,7 @@ StatusOr<CompileOptions> boo::defaultCompileOptions() {
 namespace {
 /// One artifact to be had; equal groups share it.
 struct Job {
-  std::string key, name, graph;
+  std::string key, name, graph, tuning;
   std::optional<CachedArtifact> result;
   Status error;
 };
@@ -74,10 +75,9 @@ public:
         DumpDir(options.dumpDir.empty() ? env().dumpDir : options.dumpDir),
         TargetText(printTarget(options.target)), Store(Dir, env().cachePath) {}
 
-  std::string keyOf(const std::string &graph) const {
+  std::string keyOf(const std::string &graph, const std::string &tuning) const {
     return computeKey({graph, Options.target, Options.math,
-                       Options.constantsPacked, Options.tuningEntry,
-                       compilerBuilds()});
+                       Options.constantsPacked, tuning, compilerBuilds()});
   }
 
   /// True when the job is done without compiling.
@@ -120,7 +120,7 @@ Status Loader::callCompiler(const Job &job, const std::string &output,
   request.graph_text = job.graph.c_str();
   request.target_text = TargetText.c_str();
   request.math = Options.math.c_str();
-  request.tuning_entry = Options.tuningEntry.c_str();
+  request.tuning_entry = job.tuning.c_str();
   request.key = job.key.c_str();
   request.name = job.name.c_str();
   request.builds = compilerBuilds().c_str();
@@ -174,11 +174,8 @@ static void runJobs(const Loader &loader, std::vector<Job *> jobs) {
 StatusOr<std::unique_ptr<Executable>> boo::load(const Graph &graph,
                                                 const CompileOptions &options) {
   BOO_RETURN_IF_ERROR(envStatus());
-  if (env().tuningSpec && !env().tuningSpec->empty())
-    warnOnce("BOO_TUNING_SPEC_PATH",
-             "BOO_TUNING_SPEC_PATH names " + *env().tuningSpec +
-                 ", but tuning entries are not read from files yet: every "
-                 "Schedule is the model's");
+  const StatusOr<TuningTable> &tuned = environmentTuning();
+  BOO_RETURN_IF_ERROR(tuned.status());
   BOO_RETURN_IF_ERROR(checkMath("math", options.math));
   BOO_RETURN_IF_ERROR(canRun(options.target));
   BOO_ASSIGN_OR_RETURN(Plan plan, makePlan(graph));
@@ -193,12 +190,16 @@ StatusOr<std::unique_ptr<Executable>> boo::load(const Graph &graph,
   std::vector<size_t> jobOfGroup;
   for (const Group &group : plan.groups) {
     std::string text = printGraph(group.graph);
-    std::string key = loader.keyOf(text);
+    std::string tuning = options.tuningEntry;
+    if (tuning.empty())
+      tuning = tuned->find(text, options.target.isa, options.math);
+    std::string key = loader.keyOf(text, tuning);
     auto [entry, isNew] = jobOfKey.emplace(key, jobs.size());
     if (isNew)
       jobs.push_back({key,
                       named ? safeName(options.name) : deriveName(group.graph),
                       std::move(text),
+                      std::move(tuning),
                       {},
                       {}});
     jobOfGroup.push_back(entry->second);

@@ -27,6 +27,7 @@ struct CompileOptions {
   bool recompile = false; ///< compile even if an entry exists
   std::string cacheDir;   ///< "" = BOO_CACHE_DIR or its default
   std::string dumpDir;    ///< BOO_DUMP_DIR
+  /// For every group; "" asks the file that BOO_TUNING_SPEC_PATH names.
   std::string tuningEntry;
 };
 

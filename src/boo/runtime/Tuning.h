@@ -1,0 +1,46 @@
+//===- Tuning.h - Schedules found by measurement ----------------*- C++ -*-===//
+//
+// A tuning file has one entry a line, read without MLIR:
+//
+//   {"graph": "boo.graph 1\n%0 = input …", "target": "avx512",
+//    "math": "default", "schedule": "m_tile=7 n_vectors=4"}     (on one line)
+//
+// `graph` is the canonical text of a group, `target` an instruction set, and
+// `schedule` what replaces fields of the model's choice. Only the entry that
+// matches a group goes into its key: tuning one kernel recompiles no other.
+//
+//===----------------------------------------------------------------------===//
+#pragma once
+
+#include "boo/base/Status.h"
+#include "boo/base/Target.h"
+
+#include <map>
+#include <string>
+#include <string_view>
+#include <tuple>
+
+namespace boo {
+
+class TuningTable {
+public:
+  /// Entries of a file's text; empty lines and lines that begin with # are
+  /// skipped, and of equal entries the last counts. An error names the line.
+  static StatusOr<TuningTable> parse(std::string_view text);
+  /// The file at `path`. Transform libraries (.mlir) are not taken.
+  static StatusOr<TuningTable> read(const std::string &path);
+
+  /// The schedule for a group, or "".
+  std::string find(std::string_view graph, Isa isa,
+                   std::string_view math) const;
+  size_t size() const { return Entries.size(); }
+
+private:
+  /// By graph, instruction set and math mode.
+  std::map<std::tuple<std::string, Isa, std::string>, std::string> Entries;
+};
+
+/// What BOO_TUNING_SPEC_PATH names, read once; nothing when it is unset or "".
+const StatusOr<TuningTable> &environmentTuning();
+
+} // namespace boo

@@ -1,0 +1,67 @@
+//===- TuningTest.cpp -----------------------------------------------------===//
+
+#include "boo/runtime/Tuning.h"
+#include "boo/runtime/Files.h"
+
+#include <gmock/gmock.h>
+
+#include <filesystem>
+
+using namespace boo;
+using ::testing::HasSubstr;
+
+static const char *const Entry =
+    R"({"graph": "boo.graph 1\n%0", "target": "avx512", "math": "default", )"
+    R"("schedule": "m_tile=7 n_vectors=4"})";
+
+TEST(Tuning, FindsWhatMatchesInEveryField) {
+  auto table = TuningTable::parse(std::string("# measured\n\n") + Entry + "\n");
+  ASSERT_TRUE(table.isOk()) << table.status().message();
+  EXPECT_EQ(table->size(), 1u);
+  const char *graph = "boo.graph 1\n%0";
+  EXPECT_EQ(table->find(graph, Isa::Avx512, "default"), "m_tile=7 n_vectors=4");
+  EXPECT_EQ(table->find(graph, Isa::Avx2, "default"), "");
+  EXPECT_EQ(table->find(graph, Isa::Avx512, "strict"), "");
+  EXPECT_EQ(table->find("boo.graph 1\n%1", Isa::Avx512, "default"), "");
+}
+
+TEST(Tuning, TheLastOfEqualEntriesCounts) {
+  std::string later = Entry;
+  later.replace(later.find("m_tile=7"), 8, "m_tile=9");
+  auto table = TuningTable::parse(Entry + ("\n" + later));
+  ASSERT_TRUE(table.isOk()) << table.status().message();
+  EXPECT_EQ(table->find("boo.graph 1\n%0", Isa::Avx512, "default"),
+            "m_tile=9 n_vectors=4");
+}
+
+TEST(Tuning, AnErrorNamesTheLine) {
+  auto message = [](const std::string &text) {
+    auto table = TuningTable::parse("\n" + text);
+    return table.isOk() ? "" : table.status().message();
+  };
+  EXPECT_THAT(message("{"), HasSubstr("line 2: expected a JSON object"));
+  EXPECT_THAT(message("[]"), HasSubstr("line 2: expected a JSON object"));
+  EXPECT_THAT(message(R"({"graph": 1})"), HasSubstr("a string 'graph'"));
+  std::string other = Entry;
+  other.replace(other.find("avx512"), 6, "avx513");
+  EXPECT_THAT(message(other), HasSubstr("line 2: unknown instruction set"));
+  other = Entry;
+  other.replace(other.find("default"), 7, "exactly");
+  EXPECT_THAT(message(other), HasSubstr("exactly"));
+  other = Entry;
+  other.replace(other.find("m_tile=7"), 8, "m_tile:\\n");
+  EXPECT_THAT(message(other), HasSubstr("'schedule' must be fields"));
+}
+
+TEST(Tuning, FilesAreNamed) {
+  EXPECT_THAT(TuningTable::read("/none/such.jsonl").status().message(),
+              HasSubstr("/none/such.jsonl"));
+  EXPECT_THAT(TuningTable::read("/none/such.mlir").status().message(),
+              HasSubstr("transform libraries are not taken"));
+  std::string path = ::testing::TempDir() + "tuning-test-" +
+                     std::to_string(getpid()) + ".jsonl";
+  ASSERT_TRUE(writeFile(path, "?").isOk());
+  EXPECT_THAT(TuningTable::read(path).status().message(),
+              HasSubstr(path + ": line 1"));
+  std::filesystem::remove(path);
+}
