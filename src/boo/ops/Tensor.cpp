@@ -113,6 +113,18 @@ TensorView::TensorView(const Tensor &tensor, const TensorType &type)
       Errors(tensor.errors.data()), Sizes(staticSizes(type)),
       Strides(TensorType::contiguous(DType::F64, Sizes).strides) {}
 
+bool boo::hasUnknown(const TensorView &view) {
+  if (view.isExact())
+    return false;
+  int64_t count = 1;
+  for (size_t i = 0; i != view.rank(); ++i)
+    count *= view.size(i);
+  for (int64_t i = 0; i != count; ++i)
+    if (std::isinf(view.error(i)))
+      return true;
+  return false;
+}
+
 void boo::parallelFor(int64_t count, int64_t pieceSize, Workers workers,
                       const std::function<void(int64_t, int64_t)> &body) {
   std::atomic<int64_t> next = 0;

@@ -38,6 +38,9 @@ private:
 /// Reads elements of one dtype: loadElement without its switch.
 double (*elementLoader(DType dtype))(const void *, int64_t);
 
+/// Whether nothing can be said about some of its elements.
+bool hasUnknown(const TensorView &view);
+
 /// Calls `body(begin, end)` for pieces of [0, count), and waits. When
 /// `workers` give up, some pieces are left out.
 void parallelFor(int64_t count, int64_t pieceSize, Workers workers,

@@ -3,9 +3,9 @@
 #include "boo/compiler/strategy/ConvNest.h"
 #include "boo/base/Math.h"
 #include "boo/compiler/strategy/MatmulNest.h"
+#include "boo/compiler/strategy/MergePixels.h"
 
 #include <algorithm>
-#include <functional>
 
 using namespace boo;
 using namespace boo::compiler;
@@ -40,62 +40,6 @@ static std::vector<ConvProblem::Strides *> pixelStrides(ConvNest &nest) {
   return all;
 }
 
-using StrideOf = std::function<int64_t &(ConvProblem::Strides &)>;
-
-/// Whether stepping the outer index is the same as stepping the inner one by
-/// its size, for all operands. An inner size of 1 says nothing about its
-/// stride: it takes the outer one's.
-static bool joins(ConvNest &nest, const StrideOf &outer, int64_t outerSize,
-                  const StrideOf &inner, int64_t innerSize) {
-  if (outerSize == 1)
-    return true;
-  auto all = pixelStrides(nest);
-  if (innerSize != 1) {
-    for (ConvProblem::Strides *s : all)
-      if (outer(*s) != inner(*s) * innerSize)
-        return false;
-    return true;
-  }
-  for (ConvProblem::Strides *s : all)
-    inner(*s) = outer(*s);
-  return true;
-}
-
-static bool walksAlong(const ConvProblem &p, size_t dim) {
-  return p.filter[dim] == 1 && p.stride[dim] == 1 && p.padLo[dim] == 0 &&
-         p.in[dim] == p.out[dim];
-}
-
-/// Merges spatial dimension `dim` into the one after it, if memory allows.
-static void mergeSpatial(ConvNest &nest, size_t dim) {
-  ConvProblem &p = nest.problem;
-  if (!walksAlong(p, dim) || !walksAlong(p, dim + 1))
-    return;
-  auto stride = [](size_t d) {
-    return [d](ConvProblem::Strides &s) -> int64_t & { return s.spatial[d]; };
-  };
-  if (!joins(nest, stride(dim), p.in[dim], stride(dim + 1), p.in[dim + 1]))
-    return;
-  p.in[dim + 1] *= p.in[dim];
-  p.out[dim + 1] *= p.out[dim];
-  p.in[dim] = p.out[dim] = 1;
-}
-
-/// Merges the batch into the width.
-static void mergeBatch(ConvNest &nest) {
-  ConvProblem &p = nest.problem;
-  if (!walksAlong(p, 2) || p.out[0] != 1 || p.out[1] != 1 || p.in[0] != 1 ||
-      p.in[1] != 1)
-    return;
-  if (!joins(
-          nest, [](auto &s) -> int64_t & { return s.outer; }, p.batch,
-          [](auto &s) -> int64_t & { return s.spatial[2]; }, p.in[2]))
-    return;
-  p.in[2] *= p.batch;
-  p.out[2] *= p.batch;
-  p.batch = 1;
-}
-
 /// Lanes run over the groups when each has one channel, in and out.
 static void chooseDepthwise(ConvNest &nest) {
   ConvProblem &p = nest.problem;
@@ -110,9 +54,7 @@ static void chooseDepthwise(ConvNest &nest) {
 
 void boo::compiler::finishNest(ConvNest &nest) {
   chooseDepthwise(nest);
-  mergeSpatial(nest, 0);
-  mergeSpatial(nest, 1);
-  mergeBatch(nest);
+  mergePixels(nest.problem, pixelStrides(nest));
 }
 
 static ConvNest convNest(const Graph &group) {

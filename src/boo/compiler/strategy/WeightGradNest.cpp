@@ -2,60 +2,12 @@
 
 #include "boo/compiler/strategy/WeightGradNest.h"
 #include "boo/base/Math.h"
+#include "boo/compiler/strategy/MergePixels.h"
 
 #include <algorithm>
 
 using namespace boo;
 using namespace boo::compiler;
-
-static bool walksAlong(const ConvProblem &p, size_t dim) {
-  return p.filter[dim] == 1 && p.stride[dim] == 1 && p.padLo[dim] == 0 &&
-         p.in[dim] == p.out[dim];
-}
-
-/// Whether stepping an index of `outerSize` is the same as stepping the inner
-/// one by its size. An inner index of size 1 takes the outer one's stride.
-static bool joins(int64_t outer, int64_t outerSize, int64_t &inner,
-                  int64_t innerSize) {
-  if (outerSize == 1)
-    return true;
-  if (innerSize == 1) {
-    inner = outer;
-    return true;
-  }
-  return outer == inner * innerSize;
-}
-
-/// Merges spatial dimension `dim` into the one after it, if memory allows.
-static void mergeSpatial(ConvProblem &p, size_t dim) {
-  if (!walksAlong(p, dim) || !walksAlong(p, dim + 1))
-    return;
-  auto in = p.inStrides.spatial, out = p.outStrides.spatial;
-  if (!joins(in[dim], p.in[dim], in[dim + 1], p.in[dim + 1]) ||
-      !joins(out[dim], p.out[dim], out[dim + 1], p.out[dim + 1]))
-    return;
-  p.inStrides.spatial = in;
-  p.outStrides.spatial = out;
-  p.in[dim + 1] *= p.in[dim];
-  p.out[dim + 1] *= p.out[dim];
-  p.in[dim] = p.out[dim] = 1;
-}
-
-/// Merges the batch into the width.
-static void mergeBatch(ConvProblem &p) {
-  if (!walksAlong(p, 2) || p.out[0] != 1 || p.out[1] != 1 || p.in[0] != 1 ||
-      p.in[1] != 1)
-    return;
-  int64_t in = p.inStrides.spatial[2], out = p.outStrides.spatial[2];
-  if (!joins(p.inStrides.outer, p.batch, in, p.in[2]) ||
-      !joins(p.outStrides.outer, p.batch, out, p.out[2]))
-    return;
-  p.inStrides.spatial[2] = in;
-  p.outStrides.spatial[2] = out;
-  p.in[2] *= p.batch;
-  p.out[2] *= p.batch;
-  p.batch = 1;
-}
 
 WeightGradNest boo::compiler::makeWeightGradNest(const Graph &group) {
   const Node &node = group.nodes().front();
@@ -64,9 +16,8 @@ WeightGradNest boo::compiler::makeWeightGradNest(const Graph &group) {
   ConvProblem &p = nest.problem;
   p = convProblem(group, node, group.value(group.outputs()[0].value).type);
   nest.depthwise = p.groups > 1 && p.inPerGroup() == 1 && p.outPerGroup() == 1;
-  mergeSpatial(p, 0);
-  mergeSpatial(p, 1);
-  mergeBatch(p);
+  ConvProblem::Strides *const operands[] = {&p.inStrides, &p.outStrides};
+  mergePixels(p, operands);
   nest.outGrad = {
       node.operands[0], false, nest.depthwise ? p.outChannels : p.outPerGroup(),
       p.outStrides,     p.out, p.filterStrides.outer};

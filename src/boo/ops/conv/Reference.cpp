@@ -319,18 +319,6 @@ bool hasSpecial(const TensorView &view) {
   return false;
 }
 
-bool hasUnknown(const TensorView &view) {
-  if (view.isExact())
-    return false;
-  int64_t count = 1;
-  for (size_t i = 0; i != view.rank(); ++i)
-    count *= view.size(i);
-  for (int64_t i = 0; i != count; ++i)
-    if (std::isinf(view.error(i)))
-      return true;
-  return false;
-}
-
 } // namespace
 
 StatusOr<Tensor> boo::evaluateConv(const ConvProblem &problem,

@@ -149,18 +149,6 @@ void multiply(const MatmulProblem &p, const Dense<T> &dense,
               });
 }
 
-bool hasUnknown(const TensorView &view) {
-  if (view.isExact())
-    return false;
-  int64_t count = 1;
-  for (size_t i = 0; i != view.rank(); ++i)
-    count *= view.size(i);
-  for (int64_t i = 0; i != count; ++i)
-    if (std::isinf(view.error(i)))
-      return true;
-  return false;
-}
-
 class Evaluator {
 public:
   Evaluator(const MatmulProblem &problem, const TensorView &a,
