@@ -14,6 +14,7 @@
 #include "GuardedLaunch.h"
 #include "RandomConv.h"
 #include "RandomMatmul.h"
+#include "RandomRows.h"
 #include "RandomSchedule.h"
 #include "boo/ops/Reference.h"
 #include "boo/runtime/Launcher.h"
@@ -96,12 +97,15 @@ void fillOperands(Case &c, uint64_t seed, Fill fill,
 
 /// Sums of small integers are exact as long as no tail function rounds.
 bool isExact(const Graph &graph) {
-  for (const Node &node : graph.nodes())
+  for (const Node &node : graph.nodes()) {
+    if (node.op == Op::Norm || node.op == Op::Softmax || node.op == Op::Reduce)
+      return false;
     if (node.op == Op::Pointwise) {
       const std::string &fn = std::get<std::string>(node.attributes.at("fn"));
       if (fn != "add" && fn != "mul" && fn != "relu" && fn != "clamp")
         return false;
     }
+  }
   return true;
 }
 
@@ -154,7 +158,7 @@ protected:
 
   /// Calls with one seed after the other, for this test's share of the time.
   void sweep(const std::function<void(uint64_t)> &check) {
-    constexpr double sweeps = 3;
+    constexpr double sweeps = 4;
     auto start = std::chrono::steady_clock::now();
     double budget = seconds("BOO_SOAK_SECONDS", 90) / sweeps;
     bool single =
@@ -302,6 +306,41 @@ TEST_F(ConvSweep, RandomGroups) {
 }
 TEST_F(ConvSweep, RandomMatmuls) {
   sweep([&](uint64_t seed) { checkEverywhere(randomMatmul(seed), seed); });
+}
+TEST_F(ConvSweep, RandomRows) {
+  sweep([&](uint64_t seed) { checkEverywhere(randomRows(seed), seed); });
+}
+
+// Statistics of rows with an infinity or a NaN, and what lies between them.
+TEST_F(ConvSweep, SpecialValuesInRows) {
+  for (DType dtype : {DType::F32, DType::BF16, DType::F16, DType::F64})
+    for (int64_t length : {7, 40, 5000})
+      for (Op op : {Op::Norm, Op::Softmax, Op::Reduce}) {
+        Case c;
+        DType acc = dtype == DType::F64 ? DType::F64 : DType::F32;
+        TensorType type = TensorType::contiguous(dtype, {37, length});
+        AttributeMap attributes{{"acc", acc}};
+        if (op == Op::Softmax) {
+          attributes["axis"] = int64_t(1);
+          attributes["log"] = length == 40;
+        } else {
+          attributes["dims"] = int64_t(1);
+        }
+        if (op == Op::Norm) {
+          attributes["eps"] = 0.25;
+          attributes["stats"] = false;
+        }
+        TensorType result = type;
+        if (op == Op::Reduce) {
+          attributes["fn"] = std::string(length == 7 ? "sum" : "max");
+          attributes["keep"] = false;
+          result = TensorType::contiguous(dtype, {37});
+        }
+        ValueId x = c.graph.addArgument(type);
+        c.graph.addOutput(c.graph.addNode(op, {x}, attributes, {result})[0]);
+        fillOperands(c, 11, Fill::Special, GuardedBuffer::Guard::After);
+        checkCase(c, false, GuardedBuffer::Guard::After);
+      }
 }
 
 // The filter is ones, so a sum of subnormal numbers is exact: a flush to zero
