@@ -132,3 +132,28 @@ private:
 Graph boo::testing::randomRows(uint64_t seed) {
   return RandomGroup(seed).make();
 }
+
+Graph boo::testing::plainRows(Op op, DType dtype, int64_t length) {
+  TensorType type = TensorType::contiguous(dtype, {37, length}), result = type;
+  AttributeMap attributes{
+      {"acc", dtype == DType::F64 ? DType::F64 : DType::F32}};
+  if (op == Op::Softmax) {
+    attributes["axis"] = int64_t(1);
+    attributes["log"] = length == 40;
+  } else {
+    attributes["dims"] = int64_t(1);
+  }
+  if (op == Op::Norm) {
+    attributes["eps"] = 0.25;
+    attributes["stats"] = false;
+  }
+  if (op == Op::Reduce) {
+    attributes["fn"] = std::string(length == 7 ? "sum" : "max");
+    attributes["keep"] = false;
+    result = TensorType::contiguous(dtype, {37});
+  }
+  Graph graph;
+  ValueId x = graph.addArgument(type);
+  graph.addOutput(graph.addNode(op, {x}, attributes, {result})[0]);
+  return graph;
+}

@@ -10,4 +10,8 @@ namespace boo::testing {
 /// The same seed gives the same group on any machine.
 Graph randomRows(uint64_t seed);
 
+/// 37 contiguous rows: a norm; a softmax, or its logarithm for the length 40; a
+/// maximum, or a sum for the length 7.
+Graph plainRows(Op op, DType dtype, int64_t length);
+
 } // namespace boo::testing

@@ -1,55 +1,21 @@
 //===- ShapeInference.cpp - What a node's results look like ---------------===//
 //
-// Also the one place that knows which attributes an op takes.
+// Together with ShapeInferenceOfRows.cpp the one place that knows which
+// attributes an op takes.
 //
 //===----------------------------------------------------------------------===//
 
 #include "boo/graph/ShapeInference.h"
+#include "boo/graph/AttributeReader.h"
 #include "boo/graph/Verify.h"
 
 #include <algorithm>
 
 using namespace boo;
 
-namespace {
-
-/// Takes attributes one by one and complains about the rest at the end.
-class AttributeReader {
-public:
-  AttributeReader(Op op, const AttributeMap &map)
-      : Name(opName(op)), Map(map) {}
-
-  template <typename T>
-  StatusOr<T> take(const std::string &name, const char *kind) {
-    Known.push_back(name);
-    auto it = Map.find(name);
-    if (it == Map.end())
-      return invalidArgument(Name + " needs the attribute `" + name + "`");
-    const T *value = std::get_if<T>(&it->second);
-    if (!value)
-      return invalidArgument("attribute `" + name + "` of " + Name +
-                             " must be " + kind);
-    return *value;
-  }
-
-  Status finish() const {
-    for (const auto &[name, value] : Map)
-      if (std::find(Known.begin(), Known.end(), name) == Known.end())
-        return invalidArgument(Name + " has no attribute `" + name + "`");
-    return Status::ok();
-  }
-
-private:
-  std::string Name;
-  const AttributeMap &Map;
-  std::vector<std::string> Known;
-};
-
-} // namespace
-
 static std::string str(int64_t value) { return std::to_string(value); }
 
-static std::string dimText(Dim dim) {
+std::string boo::dimText(Dim dim) {
   return dim.isSymbol() ? "s" + str(dim.symbolId()) : str(dim.size());
 }
 
@@ -65,8 +31,7 @@ int64_t boo::convOutputSize(int64_t in, int64_t filter, int64_t stride,
   return int64_t(std::min<__int128>(size, INT64_MAX));
 }
 
-/// Row-major. A symbol counts as 1: a front end that knows better says so.
-static TensorType rowMajor(DType dtype, const std::vector<Dim> &sizes) {
+TensorType boo::rowMajor(DType dtype, const std::vector<Dim> &sizes) {
   std::vector<int64_t> fixed;
   for (Dim dim : sizes)
     fixed.push_back(dim.isSymbol() ? 1 : dim.size());
@@ -138,8 +103,7 @@ static Status checkChannels(const TensorType &input, const TensorType &filter,
   return Status::ok();
 }
 
-/// The type of the sums, f32 or wider.
-static Status takeAcc(AttributeReader &reader, Op op, DType dtype) {
+Status boo::takeAcc(AttributeReader &reader, Op op, DType dtype) {
   BOO_ASSIGN_OR_RETURN(auto acc, reader.take<DType>("acc", "an element type"));
   DType want = dtype == DType::F64 ? DType::F64 : DType::F32;
   if (acc == want)
@@ -260,7 +224,7 @@ inferMatmul(AttributeReader &reader, const std::vector<TensorType> &operands) {
   return std::vector<TensorType>{rowMajor(a.dtype, sizes)};
 }
 
-static std::string sizesText(const std::vector<Dim> &sizes) {
+std::string boo::sizesText(const std::vector<Dim> &sizes) {
   std::string text;
   for (Dim dim : sizes)
     text += (text.empty() ? "" : ",") + dimText(dim);
@@ -325,104 +289,6 @@ inferConvGrad(Op op, AttributeReader &reader,
   if (!result.isOk())
     return result.status().withContext(std::string(opName(op)));
   return result;
-}
-
-/// What norm, softmax and reduce ask of their input: floats, of which the
-/// dimensions from `first` to `end` are known ahead and not empty.
-static Status checkRows(Op op, const TensorType &x, size_t first, size_t end) {
-  std::string name(opName(op));
-  for (size_t i = first; i != end; ++i) {
-    if (x.sizes[i].isSymbol())
-      return unsupported(name + "'s dimension " + str(int64_t(i)) + " is " +
-                         dimText(x.sizes[i]) +
-                         ": those it works along must be known ahead");
-    if (x.sizes[i].size() == 0)
-      return invalidArgument(name + "'s dimension " + str(int64_t(i)) +
-                             " has size 0, and it works along it");
-  }
-  return Status::ok();
-}
-
-/// The attribute `dims`: how many of the last dimensions make up a row.
-static StatusOr<size_t> takeRowDims(Op op, AttributeReader &reader,
-                                    const TensorType &x) {
-  if (!isFloat(x.dtype))
-    return unsupported(std::string(opName(op)) + " of " +
-                       std::string(dtypeName(x.dtype)));
-  BOO_ASSIGN_OR_RETURN(auto dims, reader.take<int64_t>("dims", "an integer"));
-  if (dims < 1 || dims > int64_t(x.rank()))
-    return invalidArgument("attribute `dims` of " + std::string(opName(op)) +
-                           " is " + str(dims) + " and must be 1 to " +
-                           str(int64_t(x.rank())) +
-                           ", the dimensions of its operand");
-  BOO_RETURN_IF_ERROR(checkRows(op, x, x.rank() - size_t(dims), x.rank()));
-  BOO_RETURN_IF_ERROR(takeAcc(reader, op, x.dtype));
-  return size_t(dims);
-}
-
-static StatusOr<std::vector<TensorType>>
-inferNorm(AttributeReader &reader, const std::vector<TensorType> &operands) {
-  const TensorType &x = operands[0];
-  BOO_ASSIGN_OR_RETURN(size_t dims, takeRowDims(Op::Norm, reader, x));
-  BOO_ASSIGN_OR_RETURN(auto eps, reader.take<double>("eps", "a real number"));
-  if (!(eps >= 0) || eps > 1e30)
-    return invalidArgument("attribute `eps` of norm is " + std::to_string(eps) +
-                           " and must lie between 0 and 1e30");
-  BOO_ASSIGN_OR_RETURN(bool stats, reader.take<bool>("stats", "true or false"));
-  std::vector<Dim> row(x.sizes.end() - int64_t(dims), x.sizes.end());
-  for (size_t i = 1; i != operands.size(); ++i) {
-    std::string name = i == 1 ? "weight" : "bias";
-    if (operands[i].dtype != x.dtype)
-      return invalidArgument(
-          "norm's input is " + std::string(dtypeName(x.dtype)) + " and its " +
-          name + " " + std::string(dtypeName(operands[i].dtype)));
-    if (operands[i].sizes != row)
-      return invalidArgument(
-          "norm's " + name + " is " + sizesText(operands[i].sizes) +
-          " and must be as its input's last " + str(int64_t(dims)) +
-          " dimensions, " + sizesText(row));
-  }
-  std::vector<TensorType> results{rowMajor(x.dtype, x.sizes)};
-  if (stats) {
-    std::vector<Dim> sizes = x.sizes;
-    std::fill(sizes.end() - int64_t(dims), sizes.end(), Dim(1));
-    DType acc = x.dtype == DType::F64 ? DType::F64 : DType::F32;
-    results.insert(results.end(), 2, rowMajor(acc, sizes));
-  }
-  return results;
-}
-
-static StatusOr<std::vector<TensorType>>
-inferSoftmax(AttributeReader &reader, const std::vector<TensorType> &operands) {
-  const TensorType &x = operands[0];
-  if (!isFloat(x.dtype))
-    return unsupported("softmax of " + std::string(dtypeName(x.dtype)));
-  BOO_ASSIGN_OR_RETURN(auto axis, reader.take<int64_t>("axis", "an integer"));
-  if (axis < 0 || axis >= int64_t(x.rank()))
-    return invalidArgument("attribute `axis` of softmax is " + str(axis) +
-                           " and its operand has " + str(int64_t(x.rank())) +
-                           " dimensions");
-  BOO_RETURN_IF_ERROR(
-      checkRows(Op::Softmax, x, size_t(axis), size_t(axis) + 1));
-  BOO_RETURN_IF_ERROR(reader.take<bool>("log", "true or false").status());
-  BOO_RETURN_IF_ERROR(takeAcc(reader, Op::Softmax, x.dtype));
-  return std::vector<TensorType>{rowMajor(x.dtype, x.sizes)};
-}
-
-static StatusOr<std::vector<TensorType>>
-inferReduce(AttributeReader &reader, const std::vector<TensorType> &operands) {
-  const TensorType &x = operands[0];
-  BOO_ASSIGN_OR_RETURN(size_t dims, takeRowDims(Op::Reduce, reader, x));
-  BOO_ASSIGN_OR_RETURN(auto fn, reader.take<std::string>("fn", "a string"));
-  if (fn != "sum" && fn != "mean" && fn != "max" && fn != "min")
-    return invalidArgument("attribute `fn` of reduce is `" + fn +
-                           "` and must be sum, mean, max or min");
-  BOO_ASSIGN_OR_RETURN(bool keep, reader.take<bool>("keep", "true or false"));
-  std::vector<Dim> sizes = x.sizes;
-  std::fill(sizes.end() - int64_t(dims), sizes.end(), Dim(1));
-  if (!keep)
-    sizes.resize(x.rank() - dims);
-  return std::vector<TensorType>{rowMajor(x.dtype, sizes)};
 }
 
 /// numpy's rule: aligned at the last dimension, a 1 stretches.

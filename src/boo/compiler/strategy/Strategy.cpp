@@ -80,6 +80,11 @@ static Status checkRowGroup(const Graph &group) {
       checkAnchorGroup(group, "a " + std::string(opName(anchor.op))));
   if (anchor.results.size() > 1 && group.nodes().size() > 1)
     return unsupported("nodes behind a norm with statistics in its group");
+  // Far from the ends of int64_t: bytes are multiplied by lanes.
+  constexpr int64_t most = int64_t(1) << 50;
+  if (group.value(anchor.operands[0]).type.numElements() > most)
+    return unsupported("a " + std::string(opName(anchor.op)) +
+                       " of more than 2^50 elements");
   return Status::ok();
 }
 
