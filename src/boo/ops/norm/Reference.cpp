@@ -37,7 +37,9 @@ struct Statistics {
 Statistics statistics(const Row &row, double eps, const FloatLimits &limits) {
   double n = double(row.x.size()), unit = limits.unit;
   double sum = 0, magnitudes = 0, largest = 0;
+  bool finite = true;
   for (double x : row.x) {
+    finite &= std::isfinite(x);
     sum += x;
     magnitudes += std::fabs(x);
     largest = std::max(largest, std::fabs(x));
@@ -53,7 +55,7 @@ Statistics statistics(const Row &row, double eps, const FloatLimits &limits) {
   if (!std::isfinite(mean) || !std::isfinite(variance)) {
     // An unknown operand leaves nothing known, else these are certain: unless
     // doubles overflowed, where the kernel's type may not even be wider.
-    double unknown = row.maxError == Inf || std::isfinite(largest) ? Inf : 0;
+    double unknown = row.maxError == Inf || finite ? Inf : 0;
     result.mean.error = result.scale.error = unknown;
     return result;
   }
