@@ -8,12 +8,15 @@
 // sets how long the sweeps go on in all, BOO_SWEEP_SEED where it starts: a
 // failure prints the seed that repeats it.
 //
+// Over 500 lines because one fixture judges the groups of all anchors.
+//
 //===----------------------------------------------------------------------===//
 
 #include "GuardedBuffer.h"
 #include "GuardedLaunch.h"
 #include "RandomConv.h"
 #include "RandomMatmul.h"
+#include "RandomRows.h"
 #include "RandomSchedule.h"
 #include "boo/ops/Reference.h"
 #include "boo/runtime/Launcher.h"
@@ -96,12 +99,15 @@ void fillOperands(Case &c, uint64_t seed, Fill fill,
 
 /// Sums of small integers are exact as long as no tail function rounds.
 bool isExact(const Graph &graph) {
-  for (const Node &node : graph.nodes())
+  for (const Node &node : graph.nodes()) {
+    if (node.op == Op::Norm || node.op == Op::Softmax || node.op == Op::Reduce)
+      return false;
     if (node.op == Op::Pointwise) {
       const std::string &fn = std::get<std::string>(node.attributes.at("fn"));
       if (fn != "add" && fn != "mul" && fn != "relu" && fn != "clamp")
         return false;
     }
+  }
   return true;
 }
 
@@ -154,7 +160,7 @@ protected:
 
   /// Calls with one seed after the other, for this test's share of the time.
   void sweep(const std::function<void(uint64_t)> &check) {
-    constexpr double sweeps = 3;
+    constexpr double sweeps = 4;
     auto start = std::chrono::steady_clock::now();
     double budget = seconds("BOO_SOAK_SECONDS", 90) / sweeps;
     bool single =
@@ -302,6 +308,21 @@ TEST_F(ConvSweep, RandomGroups) {
 }
 TEST_F(ConvSweep, RandomMatmuls) {
   sweep([&](uint64_t seed) { checkEverywhere(randomMatmul(seed), seed); });
+}
+TEST_F(ConvSweep, RandomRows) {
+  sweep([&](uint64_t seed) { checkEverywhere(randomRows(seed), seed); });
+}
+
+// Statistics of rows with an infinity or a NaN, and what lies between them.
+TEST_F(ConvSweep, SpecialValuesInRows) {
+  for (DType dtype : {DType::F32, DType::BF16, DType::F16, DType::F64})
+    for (int64_t length : {7, 40, 5000})
+      for (Op op : {Op::Norm, Op::Softmax, Op::Reduce}) {
+        Case c;
+        c.graph = plainRows(op, dtype, length);
+        fillOperands(c, 11, Fill::Special, GuardedBuffer::Guard::After);
+        checkCase(c, false, GuardedBuffer::Guard::After);
+      }
 }
 
 // The filter is ones, so a sum of subnormal numbers is exact: a flush to zero

@@ -37,6 +37,8 @@ StatusOr<KernelModule> boo::compiler::emitKernel(MLIRContext &context,
     return emitWinograd(context, group, schedule, options);
   case Algorithm::Pointwise:
     return emitPointwise(context, group, schedule);
+  case Algorithm::Rows:
+    return emitRows(context, group, schedule);
   case Algorithm::Module:
     return emitModule(context, group);
   }

@@ -85,8 +85,12 @@ std::string_view torchDType(DType dtype);
 /// Builders of Commands.inc.
 FlagTable convFlagTable();
 FlagTable gemmFlagTable();
+FlagTable normFlagTable();
+FlagTable softmaxFlagTable();
 StatusOr<CommandGraph> buildConv(const CommandLine &line);
 StatusOr<CommandGraph> buildGemm(const CommandLine &line);
+StatusOr<CommandGraph> buildNorm(const CommandLine &line);
+StatusOr<CommandGraph> buildSoftmax(const CommandLine &line);
 StatusOr<CommandGraph> buildGraphFile(const CommandLine &line);
 
 } // namespace boo

@@ -1,55 +1,21 @@
 //===- ShapeInference.cpp - What a node's results look like ---------------===//
 //
-// Also the one place that knows which attributes an op takes.
+// Together with ShapeInferenceOfRows.cpp the one place that knows which
+// attributes an op takes.
 //
 //===----------------------------------------------------------------------===//
 
 #include "boo/graph/ShapeInference.h"
+#include "boo/graph/AttributeReader.h"
 #include "boo/graph/Verify.h"
 
 #include <algorithm>
 
 using namespace boo;
 
-namespace {
-
-/// Takes attributes one by one and complains about the rest at the end.
-class AttributeReader {
-public:
-  AttributeReader(Op op, const AttributeMap &map)
-      : Name(opName(op)), Map(map) {}
-
-  template <typename T>
-  StatusOr<T> take(const std::string &name, const char *kind) {
-    Known.push_back(name);
-    auto it = Map.find(name);
-    if (it == Map.end())
-      return invalidArgument(Name + " needs the attribute `" + name + "`");
-    const T *value = std::get_if<T>(&it->second);
-    if (!value)
-      return invalidArgument("attribute `" + name + "` of " + Name +
-                             " must be " + kind);
-    return *value;
-  }
-
-  Status finish() const {
-    for (const auto &[name, value] : Map)
-      if (std::find(Known.begin(), Known.end(), name) == Known.end())
-        return invalidArgument(Name + " has no attribute `" + name + "`");
-    return Status::ok();
-  }
-
-private:
-  std::string Name;
-  const AttributeMap &Map;
-  std::vector<std::string> Known;
-};
-
-} // namespace
-
 static std::string str(int64_t value) { return std::to_string(value); }
 
-static std::string dimText(Dim dim) {
+std::string boo::dimText(Dim dim) {
   return dim.isSymbol() ? "s" + str(dim.symbolId()) : str(dim.size());
 }
 
@@ -65,8 +31,7 @@ int64_t boo::convOutputSize(int64_t in, int64_t filter, int64_t stride,
   return int64_t(std::min<__int128>(size, INT64_MAX));
 }
 
-/// Row-major. A symbol counts as 1: a front end that knows better says so.
-static TensorType rowMajor(DType dtype, const std::vector<Dim> &sizes) {
+TensorType boo::rowMajor(DType dtype, const std::vector<Dim> &sizes) {
   std::vector<int64_t> fixed;
   for (Dim dim : sizes)
     fixed.push_back(dim.isSymbol() ? 1 : dim.size());
@@ -138,8 +103,7 @@ static Status checkChannels(const TensorType &input, const TensorType &filter,
   return Status::ok();
 }
 
-/// The type of the sums, f32 or wider.
-static Status takeAcc(AttributeReader &reader, Op op, DType dtype) {
+Status boo::takeAcc(AttributeReader &reader, Op op, DType dtype) {
   BOO_ASSIGN_OR_RETURN(auto acc, reader.take<DType>("acc", "an element type"));
   DType want = dtype == DType::F64 ? DType::F64 : DType::F32;
   if (acc == want)
@@ -260,7 +224,7 @@ inferMatmul(AttributeReader &reader, const std::vector<TensorType> &operands) {
   return std::vector<TensorType>{rowMajor(a.dtype, sizes)};
 }
 
-static std::string sizesText(const std::vector<Dim> &sizes) {
+std::string boo::sizesText(const std::vector<Dim> &sizes) {
   std::string text;
   for (Dim dim : sizes)
     text += (text.empty() ? "" : ",") + dimText(dim);
@@ -399,6 +363,12 @@ inferOp(Op op, AttributeReader &reader,
     return inferConvGrad(op, reader, operands);
   case Op::Matmul:
     return inferMatmul(reader, operands);
+  case Op::Norm:
+    return inferNorm(reader, operands);
+  case Op::Softmax:
+    return inferSoftmax(reader, operands);
+  case Op::Reduce:
+    return inferReduce(reader, operands);
   case Op::Pointwise:
     return inferPointwise(reader, operands);
   case Op::Cast:

@@ -51,6 +51,57 @@ TEST(ShapeInference, Matmul) {
   EXPECT_EQ(inferMatmul(a, f32({5, 7})), "f32[s0,s1,7]{7,7,1}");
 }
 
+TEST(ShapeInference, NormSoftmaxReduce) {
+  AttributeMap norm{{"acc", DType::F32},
+                    {"dims", int64_t(2)},
+                    {"eps", 1e-5},
+                    {"stats", true}};
+  TensorType x = f32({2, 3, 5});
+  auto results = inferResults(Op::Norm, norm, {x, f32({3, 5}), f32({3, 5})});
+  ASSERT_TRUE(results.isOk()) << results.status().message();
+  ASSERT_EQ(results->size(), 3u);
+  EXPECT_EQ(printType((*results)[0]), "f32[2,3,5]{15,5,1}");
+  EXPECT_EQ(printType((*results)[2]), "f32[2,1,1]{1,1,1}");
+  EXPECT_THAT(infer(Op::Norm, norm, {x, f32({5})}),
+              HasSubstr("weight is [5] and must be as its input's last 2 "
+                        "dimensions, [3,5]"));
+  EXPECT_THAT(infer(Op::Norm, norm, {x, f32({3, 5}), f32({3})}),
+              HasSubstr("bias is [3]"));
+  EXPECT_THAT(infer(Op::Norm, norm, {f32({5})}),
+              HasSubstr("`dims` of norm is 2 and must be 1 to 1"));
+  EXPECT_THAT(infer(Op::Norm, norm, {f32({2, 0, 5})}),
+              HasSubstr("norm's dimension 1 has size 0"));
+  norm["eps"] = -1.0;
+  EXPECT_THAT(infer(Op::Norm, norm, {x}), HasSubstr("`eps` of norm"));
+
+  AttributeMap softmax{
+      {"acc", DType::F32}, {"axis", int64_t(1)}, {"log", false}};
+  TensorType varying = f32({2, 3, 5});
+  varying.sizes[0] = Dim::symbol(0);
+  EXPECT_EQ(infer(Op::Softmax, softmax, {varying}), "f32[s0,3,5]{15,5,1}");
+  varying.sizes[1] = Dim::symbol(1);
+  EXPECT_THAT(infer(Op::Softmax, softmax, {varying}),
+              HasSubstr("softmax's dimension 1 is s1"));
+  softmax["axis"] = int64_t(-1);
+  EXPECT_THAT(infer(Op::Softmax, softmax, {x}), HasSubstr("`axis`"));
+
+  AttributeMap reduce{{"acc", DType::F32},
+                      {"dims", int64_t(2)},
+                      {"fn", std::string("max")},
+                      {"keep", false}};
+  EXPECT_EQ(infer(Op::Reduce, reduce, {x}), "f32[2]{1}");
+  reduce["keep"] = true;
+  EXPECT_EQ(infer(Op::Reduce, reduce, {x}), "f32[2,1,1]{1,1,1}");
+  reduce["fn"] = std::string("product");
+  EXPECT_THAT(infer(Op::Reduce, reduce, {x}),
+              HasSubstr("must be sum, mean, max or min"));
+  reduce["acc"] = DType::F64;
+  EXPECT_THAT(infer(Op::Reduce, reduce, {x}), HasSubstr("accumulates in f32"));
+  EXPECT_THAT(
+      infer(Op::Reduce, reduce, {TensorType::contiguous(DType::I8, {2, 3})}),
+      HasSubstr("reduce of i8"));
+}
+
 TEST(ShapeInference, MatmulErrors) {
   TensorType a = f32({3, 5}), b = f32({5, 7});
   EXPECT_THAT(inferMatmul(f32({5}), b),

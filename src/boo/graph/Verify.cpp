@@ -154,6 +154,11 @@ Status boo::verifyNode(const Graph &graph, size_t index) {
   BOO_ASSIGN_OR_RETURN(auto inferred,
                        inferResults(node.op, node.attributes, operandTypes));
   // An mlir node's results are as declared.
+  if (node.op != Op::Mlir && inferred.size() != node.results.size())
+    return invalidArgument(name + " with these attributes gives " +
+                           std::to_string(inferred.size()) +
+                           " results and has " +
+                           std::to_string(node.results.size()));
   for (size_t i = 0; i != inferred.size(); ++i) {
     const TensorType &declared = graph.value(node.results[i]).type;
     if (declared.dtype != inferred[i].dtype ||

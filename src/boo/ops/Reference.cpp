@@ -12,7 +12,10 @@
 #include "boo/ops/ErrorBound.h"
 #include "boo/ops/conv/Reference.h"
 #include "boo/ops/matmul/Reference.h"
+#include "boo/ops/norm/Reference.h"
 #include "boo/ops/pointwise/Pointwise.h"
+#include "boo/ops/reduce/Reference.h"
+#include "boo/ops/softmax/Reference.h"
 
 #include <optional>
 
@@ -36,7 +39,9 @@ public:
 private:
   Status findLifetimes();
   TensorView view(ValueId id) const;
-  StatusOr<Tensor> evaluate(const Node &node) const;
+  /// A Tensor for each result.
+  StatusOr<std::vector<Tensor>> evaluate(const Node &node) const;
+  StatusOr<Tensor> evaluateOne(const Node &node) const;
 
   const Graph &G;
   std::string_view Algorithm;
@@ -69,7 +74,20 @@ TensorView Evaluator::view(ValueId id) const {
   return {*Tensors[size_t(id)], value.type};
 }
 
-StatusOr<Tensor> Evaluator::evaluate(const Node &node) const {
+StatusOr<std::vector<Tensor>> Evaluator::evaluate(const Node &node) const {
+  if (node.op == Op::Norm) {
+    std::vector<TensorView> operands;
+    for (ValueId id : node.operands)
+      operands.push_back(view(id));
+    return evaluateNorm(G, node, operands, TheWorkers);
+  }
+  BOO_ASSIGN_OR_RETURN(Tensor tensor, evaluateOne(node));
+  std::vector<Tensor> results;
+  results.push_back(std::move(tensor));
+  return results;
+}
+
+StatusOr<Tensor> Evaluator::evaluateOne(const Node &node) const {
   const TensorType &type = G.value(node.results[0]).type;
   switch (node.op) {
   case Op::Conv:
@@ -80,6 +98,12 @@ StatusOr<Tensor> Evaluator::evaluate(const Node &node) const {
   case Op::Matmul:
     return evaluateMatmul(matmulProblem(G, node, type), view(node.operands[0]),
                           view(node.operands[1]), Algorithm, TheWorkers);
+  case Op::Softmax:
+    return evaluateSoftmax(G, node, view(node.operands[0]), TheWorkers);
+  case Op::Reduce:
+    return evaluateReduce(G, node, view(node.operands[0]), TheWorkers);
+  case Op::Norm:
+    break;
   case Op::Pointwise: {
     std::vector<TensorView> operands;
     for (ValueId id : node.operands)
@@ -100,15 +124,18 @@ StatusOr<std::vector<ReferenceOutput>> Evaluator::run() {
   BOO_RETURN_IF_ERROR(findLifetimes());
   for (size_t i = 0; i != G.nodes().size(); ++i) {
     const Node &node = G.nodes()[i];
-    BOO_ASSIGN_OR_RETURN(Tensor tensor, evaluate(node));
+    BOO_ASSIGN_OR_RETURN(std::vector<Tensor> tensors, evaluate(node));
     if (TheWorkers.giveUp())
       return cancelledReference();
-    ValueId id = node.results[0];
-    if (Leaves[size_t(id)])
-      for (size_t j = 0; j != tensor.values.size(); ++j)
-        tensor.errors[j] = roundedError(tensor.values[j], tensor.errors[j],
-                                        G.value(id).type.dtype);
-    Tensors[size_t(id)] = std::move(tensor);
+    for (size_t result = 0; result != tensors.size(); ++result) {
+      Tensor &tensor = tensors[result];
+      ValueId id = node.results[result];
+      if (Leaves[size_t(id)])
+        for (size_t j = 0; j != tensor.values.size(); ++j)
+          tensor.errors[j] = roundedError(tensor.values[j], tensor.errors[j],
+                                          G.value(id).type.dtype);
+      Tensors[size_t(id)] = std::move(tensor);
+    }
     for (ValueId operand : node.operands)
       if (LastUse[size_t(operand)] == i)
         Tensors[size_t(operand)].reset();

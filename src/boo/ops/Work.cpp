@@ -3,6 +3,9 @@
 #include "boo/ops/Reference.h"
 #include "boo/ops/conv/ConvProblem.h"
 #include "boo/ops/matmul/MatmulProblem.h"
+#include "boo/ops/norm/Reference.h"
+#include "boo/ops/reduce/Reference.h"
+#include "boo/ops/softmax/Reference.h"
 
 #include <set>
 
@@ -27,6 +30,12 @@ Work boo::graphWork(const Graph &graph) {
       work.flops += convProblem(graph, node, type).flops();
     if (node.op == Op::Matmul)
       work.flops += matmulProblem(graph, node, type).flops();
+    if (node.op == Op::Norm)
+      work.flops += normFlops(graph, node);
+    if (node.op == Op::Softmax)
+      work.flops += softmaxFlops(graph, node);
+    if (node.op == Op::Reduce)
+      work.flops += reduceFlops(graph, node);
     if (node.op == Op::Pointwise)
       tailFlops += double(type.numElements());
     for (ValueId id : node.operands)

@@ -47,6 +47,11 @@ StatusOr<KernelModule> emitWeightGrad(mlir::MLIRContext &context,
                                       const Graph &group,
                                       const Schedule &schedule);
 
+/// Writes the module of a group whose anchor is a norm, a softmax or a
+/// reduction, by a Schedule that checkRowSchedule has seen.
+StatusOr<KernelModule> emitRows(mlir::MLIRContext &context, const Graph &group,
+                                const Schedule &schedule);
+
 /// Writes the module of a group of pointwise and cast nodes. Refuses several
 /// outputs and symbolic sizes.
 StatusOr<KernelModule> emitPointwise(mlir::MLIRContext &context,

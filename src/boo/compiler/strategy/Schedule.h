@@ -23,6 +23,7 @@ enum class Algorithm {
   Winograd4x4, ///< 3x3 convolution in tiles of 4x4 outputs
                ///< (ops/conv/Winograd.h)
   Winograd2x2, ///< the same in tiles of 2x2
+  Rows,        ///< norm, softmax, reduce: row after row
 };
 std::string_view algorithmName(Algorithm algorithm);
 bool isWinograd(Algorithm algorithm);
@@ -37,19 +38,25 @@ struct Schedule {
   bool pairs = false;   ///< bf16 by dot products of pairs in the vector unit
   int64_t mTile = 1;    ///< output pixels (Winograd: tiles) of a register tile
   int64_t nVectors = 1; ///< vectors of output channels of a register tile
-  int64_t kUnroll = 1;  ///< reduction steps in a round of the innermost loop
-  int64_t kChunk = 0; ///< reduction steps after which sums rest in scratch, and
-                      ///< the next channels' turn comes; 0: none
+  /// Reduction steps (Rows: vectors) in a round of the innermost loop.
+  int64_t kUnroll = 1;
+  /// Reduction steps after which sums rest in scratch, and the next channels'
+  /// turn comes; 0: none. Rows: elements of a row whose statistics are joined
+  /// with those before them.
+  int64_t kChunk = 0;
   int64_t nChunk = 1; ///< channel blocks that one grid tile works through
   /// Register tiles of a row (pointwise: vectors; Winograd: register tiles of
-  /// all output) that one grid tile works through.
+  /// all output; Rows: rows, or vectors of rows) that one grid tile works
+  /// through.
   int64_t wChunk = 1;
   bool scratchInput = false; ///< rows of input are copied (padded, widened);
-                             ///< Winograd: all of it, channels last
+                             ///< Winograd: all of it, channels last; Rows: a
+                             ///< row rests there, widened, between passes
   bool filterOuter = false;  ///< grid: channel chunks outermost, else innermost
   bool filterInPlace = false; ///< the filter is read where it lies, not packed
-  bool dot = false;           ///< lanes over the reduction; n_vectors: channels
-  bool serial = false;        ///< one grid tile: too little work to share
+  bool dot = false;    ///< lanes over the reduction (Rows: along a row, else
+                       ///< over rows); n_vectors: channels
+  bool serial = false; ///< one grid tile: too little work to share
   bool lanesOverInput = false; ///< filter's gradient: lanes are input channels
   int64_t kParts = 1;   ///< filter's gradient: parts that a sum is cut into
   int64_t prefetch = 0; ///< reduction steps that filter loads run ahead

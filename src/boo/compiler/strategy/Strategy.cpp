@@ -22,7 +22,8 @@ RegisterFile boo::compiler::registerFile(Isa isa) {
 /// Whether the group is what partition makes of an anchor, with nothing left
 /// open until launch.
 static Status checkAnchorGroup(const Graph &group, const std::string &what) {
-  if (group.outputs().size() != 1)
+  if (group.outputs().size() != 1 &&
+      group.outputs().size() != group.nodes().front().results.size())
     return unsupported(what + "'s group of several outputs");
   if ((group.nodes().front().op == Op::ConvGradInput ||
        group.nodes().front().op == Op::ConvGradWeight) &&
@@ -73,6 +74,20 @@ static Status checkMatmulGroup(const Graph &group) {
   return Status::ok();
 }
 
+static Status checkRowGroup(const Graph &group) {
+  const Node &anchor = group.nodes().front();
+  BOO_RETURN_IF_ERROR(
+      checkAnchorGroup(group, "a " + std::string(opName(anchor.op))));
+  if (anchor.results.size() > 1 && group.nodes().size() > 1)
+    return unsupported("nodes behind a norm with statistics in its group");
+  // Far from the ends of int64_t: bytes are multiplied by lanes.
+  constexpr int64_t most = int64_t(1) << 50;
+  if (group.value(anchor.operands[0]).type.numElements() > most)
+    return unsupported("a " + std::string(opName(anchor.op)) +
+                       " of more than 2^50 elements");
+  return Status::ok();
+}
+
 /// What every family asks of a Schedule.
 static Status checkSchedule(const Target &target, const Schedule &schedule) {
   RegisterFile registers = registerFile(target.isa);
@@ -118,6 +133,10 @@ static Status checkForGroup(const Graph &group, const Target &target,
     return checkConvSchedule(group, target, schedule);
   case Op::ConvGradWeight:
     return checkWeightGradSchedule(group, schedule);
+  case Op::Norm:
+  case Op::Softmax:
+  case Op::Reduce:
+    return checkRowSchedule(group, schedule);
   default:
     return Status::ok();
   }
@@ -164,6 +183,12 @@ StatusOr<Decision> boo::compiler::decide(const Graph &group,
     BOO_ASSIGN_OR_RETURN(decision, decideConv(group, target, mode, asked));
     break;
   }
+  case Op::Norm:
+  case Op::Softmax:
+  case Op::Reduce:
+    BOO_RETURN_IF_ERROR(checkRowGroup(group));
+    decision = decideRows(group, target);
+    break;
   case Op::Pointwise:
   case Op::Cast:
     decision = decidePointwise(group, target);

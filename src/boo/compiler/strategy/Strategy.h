@@ -55,6 +55,9 @@ Schedule adaptSchedule(const ConvNest &nest, Schedule schedule);
 Status checkWeightGradSchedule(const Graph &group, const Schedule &schedule);
 Schedule fitWeightGradSchedule(const Graph &group, Schedule schedule);
 
+/// Whether the emitter of norms, softmaxes and reductions can obey.
+Status checkRowSchedule(const Graph &group, const Schedule &schedule);
+
 /// `asked`: the algorithm that a tuning entry names.
 StatusOr<Decision> decideConv(const Graph &group, const Target &target,
                               const Mode &mode, std::optional<Algorithm> asked);
@@ -62,5 +65,6 @@ Decision decideGradInput(const Graph &group, const Target &target,
                          std::string_view math);
 Decision decideWeightGrad(const Graph &group, const Target &target);
 Decision decidePointwise(const Graph &group, const Target &target);
+Decision decideRows(const Graph &group, const Target &target);
 
 } // namespace boo::compiler

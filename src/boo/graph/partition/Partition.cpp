@@ -1,7 +1,8 @@
 //===- Partition.cpp - Cuts a Graph into groups ---------------------------===//
 //
-// A group has exactly one value that leaves it (an mlir node's group: its
-// results, and nothing joins those, nor a gradient). Its next user may
+// A group has exactly one value that leaves it (an mlir node's group, and that
+// of a norm with statistics: its results, and nothing joins those, nor a
+// gradient). Its next user may
 // therefore join without a cycle: nothing outside can depend on the group but
 // through that user.
 //
@@ -46,7 +47,8 @@ private:
 
 static bool isTailOp(Op op) { return op == Op::Pointwise || op == Op::Cast; }
 static bool takesTail(Op op) {
-  return op == Op::Conv || op == Op::Matmul || isTailOp(op);
+  return op == Op::Conv || op == Op::Matmul || op == Op::Norm ||
+         op == Op::Softmax || op == Op::Reduce || isTailOp(op);
 }
 
 static std::set<ValueId> distinctOperands(const Node &node) {
@@ -88,8 +90,10 @@ bool Partitioner::isPointwiseOnly(int group) const {
 bool Partitioner::canJoin(size_t index, ValueId operand) const {
   const Node &node = G.nodes()[index];
   const Value &value = G.value(operand);
-  if (!isTailOp(node.op) || value.producer < 0 ||
-      !takesTail(G.nodes()[size_t(value.producer)].op))
+  if (!isTailOp(node.op) || value.producer < 0)
+    return false;
+  const Node &producer = G.nodes()[size_t(value.producer)];
+  if (!takesTail(producer.op) || producer.results.size() != 1)
     return false;
   return Users[size_t(operand)] == 1 && !IsOutput[size_t(operand)] &&
          value.type.sizes == G.value(node.results[0]).type.sizes;

@@ -79,6 +79,32 @@ TEST(Partition, MatmulTakesItsTail) {
               ElementsAre("matmul+pointwise+pointwise"));
 }
 
+TEST(Partition, NormsTakeATailUnlessTheyHaveStatistics) {
+  for (bool stats : {false, true}) {
+    Graph graph;
+    TensorType type = TensorType::contiguous(DType::F32, {4, 6});
+    TensorType row = TensorType::contiguous(DType::F32, {4, 1});
+    ValueId x = graph.addArgument(type);
+    std::vector<TensorType> types{type};
+    if (stats)
+      types.insert(types.end(), 2, row);
+    ValueId y = graph.addNode(Op::Norm, {x},
+                              {{"acc", DType::F32},
+                               {"dims", int64_t(1)},
+                               {"eps", 1e-5},
+                               {"stats", stats}},
+                              types)[0];
+    graph.addOutput(graph.addPointwise(PointwiseFn::Relu, {y}, type));
+    auto groups = groupsOf(graph);
+    if (!stats) {
+      EXPECT_THAT(shapeOf(groups), ElementsAre("norm+pointwise"));
+      continue;
+    }
+    EXPECT_THAT(shapeOf(groups), ElementsAre("norm", "pointwise"));
+    EXPECT_EQ(groups[0].outputs.size(), 3u);
+  }
+}
+
 TEST(Partition, TailFollowsItsAnchorAndEqualLayersAreEqual) {
   Builder b;
   b.graph.addOutput(b.relu(b.conv(b.relu(b.conv(b.x)))));

@@ -1,0 +1,276 @@
+//===- RowEmitter.cpp - Rows, loops and operands --------------------------===//
+
+#include "boo/compiler/kernels/RowEmitter.h"
+#include "boo/base/Math.h"
+#include "boo/compiler/dialect/BlockAccess.h"
+#include "boo/compiler/kernels/PointwiseBuilder.h"
+
+#include "mlir/Dialect/SCF/IR/SCF.h"
+
+using namespace mlir;
+
+namespace boo::compiler {
+
+RowEmitter::RowEmitter(MLIRContext &context, const Graph &group,
+                       const Schedule &schedule)
+    : Group(group), Anchor(group.nodes().front()), S(schedule),
+      Nest(makeRowNest(group)), Lanes(Nest.lanes(schedule.vectorBits)),
+      Module(ModuleOp::create(UnknownLoc::get(&context))), K(*Module),
+      Element(K.type(Nest.compute)), Vector(VectorType::get({Lanes}, Element)) {
+}
+
+//===----------------------------------------------------------------------===//
+// Rows and loops
+//===----------------------------------------------------------------------===//
+
+static std::vector<int64_t> unitSizes(const RowNest &nest, bool alongRow,
+                                      int64_t lanes) {
+  std::vector<int64_t> sizes;
+  for (const RowAxis &axis : nest.rows)
+    sizes.push_back(axis.size);
+  if (!alongRow)
+    sizes.back() = ceilDiv(sizes.back(), lanes);
+  return sizes;
+}
+
+KernelModule RowEmitter::emit() {
+  KernelModule kernel;
+  int64_t units = Nest.rowCount() == 0 ? 0 : 1;
+  if (units != 0)
+    for (int64_t size : unitSizes(Nest, S.dot, Lanes))
+      units *= size;
+  int64_t chunk = std::min(S.wChunk, std::max<int64_t>(units, 1));
+  int64_t tiles = ceilDiv(units, chunk);
+  auto body = [&](Value tile) {
+    Value first = K.mul(tile, chunk);
+    Value end = K.add(first, chunk);
+    if (units % chunk != 0)
+      end = K.min(end, K.index(units));
+    K.loop(first, end, 1, [&](Value unit) { emitUnit(unit); });
+  };
+  if (units == 0)
+    K.dispatch(0, [](Value) {});
+  else if (S.serial)
+    K.dispatch(0, body, tiles);
+  else
+    K.dispatch(0, body);
+  kernel.run.push_back({"boo_dispatch_0", std::string(opName(Anchor.op)),
+                        S.serial ? std::min<int64_t>(tiles, 1) : tiles});
+  if (S.scratchInput)
+    kernel.scratchBytes =
+        Nest.length() * (S.dot ? 1 : Lanes) * dtypeBytes(Nest.compute);
+  kernel.module = std::move(Module);
+  return kernel;
+}
+
+void RowEmitter::emitUnit(Value unit) {
+  std::vector<int64_t> sizes = unitSizes(Nest, S.dot, Lanes);
+  std::vector<Value> at = K.delinearize(unit, sizes);
+  Unit place{std::vector<Value>(Nest.operands.size(), K.index(0)), 1};
+  for (size_t axis = 0; axis != sizes.size(); ++axis) {
+    bool lanes = !S.dot && axis + 1 == sizes.size();
+    for (size_t i = 0; i != Nest.operands.size(); ++i)
+      place.base[i] =
+          K.add(place.base[i], K.mul(at[axis], Nest.rows[axis].strides[i] *
+                                                   (lanes ? Lanes : 1)));
+  }
+  if (S.dot)
+    return emitRow(place);
+  int64_t rest = Nest.rows.back().size % Lanes;
+  auto emitLanes = [&](int64_t count) {
+    place.count = count;
+    emitRow(place);
+  };
+  if (rest == 0)
+    return emitLanes(Lanes);
+  if (sizes.back() == 1)
+    return emitLanes(rest);
+  K.ifThen(
+      K.equal(at.back(), sizes.back() - 1), [&] { emitLanes(rest); },
+      [&] { emitLanes(Lanes); });
+}
+
+void RowEmitter::emitRow(const Unit &unit) {
+  if (Anchor.op == Op::Norm)
+    return emitNorm(unit);
+  if (Anchor.op == Op::Softmax)
+    return emitSoftmax(unit);
+  emitReduce(unit);
+}
+
+RowEmitter::Values RowEmitter::carry(Value begin, int64_t trips, int64_t step,
+                                     Values init, const Carry &body) {
+  if (trips == 0)
+    return init;
+  if (trips == 1)
+    return body(begin, init);
+  if (init.empty()) {
+    K.loop(begin, K.add(begin, trips * step), step,
+           [&](Value at) { body(at, {}); });
+    return {};
+  }
+  OpBuilder &builder = K.builder();
+  auto loop = scf::ForOp::create(
+      builder, K.loc(), begin, K.add(begin, trips * step), K.index(step), init);
+  OpBuilder::InsertionGuard guard(builder);
+  builder.setInsertionPointToStart(loop.getBody());
+  Values next = body(loop.getInductionVar(), loop.getRegionIterArgs());
+  scf::YieldOp::create(builder, K.loc(), next);
+  return Values(loop.getResults());
+}
+
+RowEmitter::Range RowEmitter::whole() {
+  return {K.index(0), Nest.inner.back().size};
+}
+
+RowEmitter::Values RowEmitter::walk(const Range &range, Values init,
+                                    const Body &body) {
+  return walkAxes(range, {}, std::move(init), body);
+}
+
+RowEmitter::Values RowEmitter::walkAxes(const Range &range, Values at,
+                                        Values init, const Body &body) {
+  if (at.size() + 1 == Nest.inner.size())
+    return walkLast(range, at, std::move(init), body);
+  return carry(K.index(0), Nest.inner[at.size()].size, 1, std::move(init),
+               [&](Value index, ValueRange carried) {
+                 Values deeper = at;
+                 deeper.push_back(index);
+                 return walkAxes(range, deeper, Values(carried), body);
+               });
+}
+
+RowEmitter::Values RowEmitter::walkLast(const Range &range, const Values &at,
+                                        Values init, const Body &body) {
+  int64_t step = S.dot ? Lanes : 1, block = S.kUnroll * step;
+  int64_t full = range.length / block;
+  auto visit = [&](Value index, int64_t vectors, int64_t lanes,
+                   Values carried) {
+    Piece piece{at, vectors, lanes};
+    piece.at.push_back(index);
+    body(piece, carried);
+    return carried;
+  };
+  // With lanes over rows it is the unit that knows how many there are.
+  int64_t lanes = S.dot ? Lanes : 0;
+  Values values =
+      carry(range.begin, full, block, std::move(init),
+            [&](Value index, ValueRange carried) {
+              return visit(index, S.kUnroll, lanes, Values(carried));
+            });
+  int64_t done = full * block;
+  if (int64_t rest = (range.length - done) / step) {
+    values = visit(K.add(range.begin, done), rest, lanes, std::move(values));
+    done += rest * step;
+  }
+  if (int64_t rest = range.length - done)
+    values = visit(K.add(range.begin, done), 1, rest, std::move(values));
+  return values;
+}
+
+//===----------------------------------------------------------------------===//
+// Operands
+//===----------------------------------------------------------------------===//
+
+SmallVector<Value> RowEmitter::loadRaw(const Unit &unit, const Piece &piece,
+                                       size_t operand) {
+  Value at = unit.base[operand];
+  for (size_t axis = 0; axis != Nest.inner.size(); ++axis)
+    at = K.add(at, K.mul(piece.at[axis], Nest.inner[axis].strides[operand]));
+  int64_t along = Nest.inner.back().strides[operand];
+  VectorBlock block{piece.vectors, Lanes, piece.count, along * Lanes, along};
+  if (!S.dot)
+    block = {piece.vectors, Lanes, unit.count, along,
+             Nest.rows.back().strides[operand]};
+  Value buffer = K.buffer(ArgField::In, int64_t(operand),
+                          K.type(Nest.operands[operand].dtype));
+  return loadBlock(K.builder(), K.loc(), buffer, at, block);
+}
+
+RowEmitter::Values RowEmitter::load(const Unit &unit, const Piece &piece,
+                                    size_t operand) {
+  Values values = loadRaw(unit, piece, operand);
+  for (Value &value : values)
+    value = K.convert(value, Element);
+  return values;
+}
+
+void RowEmitter::store(const Unit &unit, const Piece &piece, size_t operand,
+                       ArrayRef<Value> values) {
+  Value at = unit.base[operand];
+  for (size_t axis = 0; axis != Nest.inner.size(); ++axis)
+    at = K.add(at, K.mul(piece.at[axis], Nest.inner[axis].strides[operand]));
+  int64_t along = Nest.inner.back().strides[operand];
+  VectorBlock block{piece.vectors, Lanes, piece.count, along * Lanes, along};
+  if (!S.dot)
+    block = {piece.vectors, Lanes, unit.count, along,
+             Nest.rows.back().strides[operand]};
+  Type type = K.type(Nest.operands[operand].dtype);
+  Value buffer = K.buffer(ArgField::Out,
+                          int64_t(operand - Group.arguments().size()), type);
+  Values narrow;
+  for (Value value : values)
+    narrow.push_back(K.convert(value, type));
+  storeBlock(K.builder(), K.loc(), narrow, buffer, at, block);
+}
+
+Value RowEmitter::scratchOffset(const Piece &piece) {
+  Value at = K.index(0);
+  int64_t stride = S.dot ? 1 : Lanes;
+  for (size_t axis = Nest.inner.size(); axis-- != 0;) {
+    at = K.add(at, K.mul(piece.at[axis], stride));
+    stride *= Nest.inner[axis].size;
+  }
+  return at;
+}
+
+int64_t RowEmitter::scratchCount(const Piece &piece) const {
+  return S.dot ? piece.count : Lanes;
+}
+
+RowEmitter::Values RowEmitter::loadScratch(const Piece &piece) {
+  return loadBlock(K.builder(), K.loc(),
+                   K.buffer(ArgField::Scratch, 0, Element),
+                   scratchOffset(piece),
+                   {piece.vectors, Lanes, scratchCount(piece), Lanes, 1});
+}
+
+void RowEmitter::storeScratch(const Piece &piece, ArrayRef<Value> values) {
+  storeBlock(K.builder(), K.loc(), values,
+             K.buffer(ArgField::Scratch, 0, Element), scratchOffset(piece),
+             {piece.vectors, Lanes, scratchCount(piece), Lanes, 1});
+}
+
+RowEmitter::Piece RowEmitter::statisticPiece(const Unit &unit) {
+  return {Values(Nest.inner.size(), K.index(0)), 1, S.dot ? 1 : unit.count};
+}
+
+void RowEmitter::finish(const Unit &unit, const Piece &piece,
+                        ArrayRef<Value> results) {
+  std::map<ValueId, Values> read;
+  for (size_t i = 1; i != Group.nodes().size(); ++i)
+    for (ValueId id : Group.nodes()[i].operands) {
+      if (Group.value(id).producer >= 0 || read.count(id))
+        continue;
+      const std::vector<ValueId> &arguments = Group.arguments();
+      size_t operand =
+          size_t(std::find(arguments.begin(), arguments.end(), id) -
+                 arguments.begin());
+      read[id] = loadRaw(unit, piece, operand);
+    }
+  Values outputs;
+  for (size_t u = 0; u != results.size(); ++u) {
+    std::map<ValueId, Value> values{{Anchor.results[0], results[u]}};
+    for (const auto &[id, vectors] : read)
+      values[id] = vectors[u];
+    outputs.push_back(buildTail(K, Group, 1, Nest.compute, std::move(values)));
+  }
+  store(unit, piece, Group.arguments().size(), outputs);
+}
+
+StatusOr<KernelModule> emitRows(MLIRContext &context, const Graph &group,
+                                const Schedule &schedule) {
+  return RowEmitter(context, group, schedule).emit();
+}
+
+} // namespace boo::compiler

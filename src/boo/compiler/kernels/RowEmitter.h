@@ -1,0 +1,118 @@
+//===- RowEmitter.h - Kernels of norms, softmaxes, reductions ---*- C++ -*-===//
+//
+// Writes one dispatch, whose grid tiles are `w_chunk` rows, or vectors of rows.
+// A row goes through a few passes, each a walk over its elements by `k_unroll`
+// vectors a round: statistics first, results last, with the group's tail. With
+// `dot` the lanes lie along the row, and a statistic is added up over them at
+// the end of its pass; without it each lane is a row. Rows that come in
+// transposed, and exponentials, rest in scratch between the passes. With
+// `k_chunk` the statistics of a long row are those of its chunks, joined.
+//
+//===----------------------------------------------------------------------===//
+#pragma once
+
+#include "boo/compiler/kernels/KernelBuilder.h"
+#include "boo/compiler/kernels/KernelModule.h"
+#include "boo/compiler/strategy/RowNest.h"
+
+namespace boo::compiler {
+
+class RowEmitter {
+public:
+  RowEmitter(mlir::MLIRContext &context, const Graph &group,
+             const Schedule &schedule);
+  KernelModule emit();
+
+private:
+  using Values = llvm::SmallVector<Value>;
+
+  /// The rows that are worked on together.
+  struct Unit {
+    std::vector<Value> base; ///< offset of the first row in each operand
+    int64_t count;           ///< lanes that are rows, with lanes over rows
+  };
+  /// Some vectors of a row.
+  struct Piece {
+    Values at;       ///< coordinates of the first one's elements
+    int64_t vectors; ///< next to each other along the last axis
+    int64_t count;   ///< lanes in use
+  };
+  /// Elements [begin, begin + length) of the last axis; the others wholly.
+  struct Range {
+    Value begin;
+    int64_t length;
+  };
+  using Body = std::function<void(const Piece &, llvm::MutableArrayRef<Value>)>;
+  using Carry = std::function<Values(Value, mlir::ValueRange)>;
+
+  // Rows and loops (RowEmitter.cpp).
+  void emitUnit(Value unit);
+  void emitRow(const Unit &unit);
+  Values carry(Value begin, int64_t trips, int64_t step, Values init,
+               const Carry &body);
+  Values walk(const Range &range, Values init, const Body &body);
+  Values walkAxes(const Range &range, Values at, Values init, const Body &body);
+  Values walkLast(const Range &range, const Values &at, Values init,
+                  const Body &body);
+  Range whole();
+
+  // Operands.
+  llvm::SmallVector<Value> loadRaw(const Unit &unit, const Piece &piece,
+                                   size_t operand);
+  Values load(const Unit &unit, const Piece &piece, size_t operand);
+  void store(const Unit &unit, const Piece &piece, size_t operand,
+             llvm::ArrayRef<Value> values);
+  Values loadScratch(const Piece &piece);
+  void storeScratch(const Piece &piece, llvm::ArrayRef<Value> values);
+  Value scratchOffset(const Piece &piece);
+  int64_t scratchCount(const Piece &piece) const;
+  /// Stores `results` of the anchor, after the tail.
+  void finish(const Unit &unit, const Piece &piece,
+              llvm::ArrayRef<Value> results);
+  /// One value a row.
+  Piece statisticPiece(const Unit &unit);
+
+  // What is computed (RowPasses.cpp).
+  void emitNorm(const Unit &unit);
+  void emitSoftmax(const Unit &unit);
+  void emitReduce(const Unit &unit);
+  /// Statistics of a range, all in every lane: the row's, or each its row's.
+  std::pair<Value, Value> normStatistics(const Unit &unit, const Range &range);
+  std::pair<Value, Value> softmaxStatistics(const Unit &unit,
+                                            const Range &range);
+  /// Those of the whole row, chunk by chunk: `join` takes those so far, those
+  /// of a chunk, and how many elements both stand for.
+  using Pair = std::pair<Value, Value>;
+  Pair overChunks(const std::function<Pair(const Range &)> &statistics,
+                  const std::function<Pair(Pair, Value, Pair, int64_t)> &join);
+  enum class Fold { Add, Greatest, Maximum, Minimum };
+  /// One pass: folds what `element` makes of each element.
+  Value foldRow(const Unit &unit, const Range &range, Fold fold, bool first,
+                const std::function<Value(Value)> &element,
+                bool keepElement = false);
+  Value fold(Fold fold, Value a, Value b);
+  double neutral(Fold fold) const;
+  Value foldLanes(Fold fold, llvm::ArrayRef<Value> values);
+  /// The row's elements as a pass after the first sees them.
+  Values again(const Unit &unit, const Piece &piece);
+
+  Value splat(double value);
+  Value addF(Value a, Value b);
+  Value subF(Value a, Value b);
+  Value mulF(Value a, Value b);
+  Value divF(Value a, Value b);
+  Value fmaF(Value a, Value b, Value c); ///< a * b + c
+  Value expF(Value a);
+
+  const Graph &Group;
+  const Node &Anchor;
+  Schedule S;
+  RowNest Nest;
+  int64_t Lanes;
+  mlir::OwningOpRef<mlir::ModuleOp> Module;
+  KernelBuilder K;
+  mlir::Type Element;
+  mlir::VectorType Vector;
+};
+
+} // namespace boo::compiler

@@ -1,0 +1,92 @@
+//===- RowNest.cpp - Norms, softmaxes, reductions as rows -----------------===//
+
+#include "boo/compiler/strategy/RowNest.h"
+#include "boo/ops/Rows.h"
+
+#include <algorithm>
+
+using namespace boo;
+using namespace boo::compiler;
+
+static int64_t product(const std::vector<RowAxis> &axes) {
+  int64_t count = 1;
+  for (const RowAxis &axis : axes)
+    count *= axis.size;
+  return count;
+}
+int64_t RowNest::rowCount() const { return product(rows); }
+int64_t RowNest::length() const { return product(inner); }
+int64_t RowNest::lanes(int64_t vectorBits) const {
+  return std::max<int64_t>(1, vectorBits / (8 * dtypeBytes(compute)));
+}
+
+/// Stride of `type` along dimension `dim` of the anchor's input, when it is
+/// aligned at the end of a tensor of `rank` dimensions whose first ones are
+/// those of the input.
+static int64_t strideAlong(const TensorType &type, size_t dim, size_t rank) {
+  size_t missing = rank - type.rank();
+  if (dim < missing || dim >= rank || type.sizes[dim - missing] == Dim(1))
+    return 0;
+  return type.strides[dim - missing];
+}
+
+/// By falling stride of the input; what it repeats along comes first.
+static std::vector<RowAxis> sortedAndMerged(std::vector<RowAxis> axes,
+                                            size_t input) {
+  auto key = [&](const RowAxis &axis) {
+    return axis.strides[input] ? axis.strides[input] : INT64_MAX;
+  };
+  std::stable_sort(
+      axes.begin(), axes.end(),
+      [&](const RowAxis &a, const RowAxis &b) { return key(a) > key(b); });
+  std::vector<RowAxis> merged;
+  for (RowAxis &axis : axes) {
+    bool one = !merged.empty();
+    for (size_t i = 0; one && i != axis.strides.size(); ++i)
+      one = merged.back().strides[i] == axis.strides[i] * axis.size;
+    if (one) {
+      axis.size *= merged.back().size;
+      merged.pop_back();
+    }
+    merged.push_back(std::move(axis));
+  }
+  return merged;
+}
+
+RowNest boo::compiler::makeRowNest(const Graph &group) {
+  const Node &anchor = group.nodes().front();
+  const TensorType &x = group.value(anchor.operands[0]).type;
+  ReducedDims reduced = reducedDims(group, anchor);
+  size_t resultRank = group.value(anchor.results[0]).type.rank();
+
+  RowNest nest;
+  nest.compute = x.dtype == DType::F64 ? DType::F64 : DType::F32;
+  std::vector<size_t> ranks;
+  for (ValueId id : group.arguments()) {
+    // The anchor's own operands are aligned with its input.
+    bool own = std::find(anchor.operands.begin(), anchor.operands.end(), id) !=
+               anchor.operands.end();
+    if (id == anchor.operands[0])
+      nest.input = nest.operands.size();
+    nest.operands.push_back(group.value(id).type);
+    ranks.push_back(own ? x.rank() : resultRank);
+  }
+  for (const Output &output : group.outputs()) {
+    nest.operands.push_back(group.value(output.value).type);
+    ranks.push_back(nest.operands.back().rank());
+  }
+  for (size_t dim = 0; dim != x.rank(); ++dim) {
+    if (x.sizes[dim].size() == 1)
+      continue;
+    RowAxis axis{x.sizes[dim].size(), {}};
+    for (size_t i = 0; i != nest.operands.size(); ++i)
+      axis.strides.push_back(strideAlong(nest.operands[i], dim, ranks[i]));
+    bool inside = dim >= reduced.begin && dim < reduced.end;
+    (inside ? nest.inner : nest.rows).push_back(std::move(axis));
+  }
+  nest.rows = sortedAndMerged(std::move(nest.rows), nest.input);
+  nest.inner = sortedAndMerged(std::move(nest.inner), nest.input);
+  if (nest.inner.empty())
+    nest.inner.push_back({1, std::vector<int64_t>(nest.operands.size(), 0)});
+  return nest;
+}

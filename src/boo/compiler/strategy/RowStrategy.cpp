@@ -1,0 +1,185 @@
+//===- RowStrategy.cpp - Schedules of norms, softmaxes, reductions --------===//
+//
+// These are bound by memory: a row that the caches hold is read once from
+// beyond them and written once. What is left to decide is where the lanes of a
+// vector lie, and how much of a long row is looked at before the next.
+//
+//===----------------------------------------------------------------------===//
+
+#include "boo/compiler/strategy/RowNest.h"
+#include "boo/compiler/strategy/Strategy.h"
+#include "boo/graph/Attributes.h"
+#include "boo/ops/Rows.h"
+
+#include <algorithm>
+
+using namespace boo;
+using namespace boo::compiler;
+
+/// Bytes of input and output of a grid tile: enough that finding its place
+/// costs nothing, little enough that small tensors feed all cores.
+static constexpr int64_t tileBytes = 32 << 10;
+/// Up to here a second thread takes longer to wake than to help.
+static constexpr int64_t serialBytes = 64 << 10;
+
+namespace {
+
+class RowModel {
+public:
+  RowModel(const Graph &group, const Target &target)
+      : Anchor(group.nodes().front()), TheTarget(target),
+        Nest(makeRowNest(group)) {
+    RegisterFile registers = registerFile(target.isa);
+    S.algorithm = Algorithm::Rows;
+    S.vectorBits = registers.bits;
+    S.fma = registers.fma;
+    Lanes = Nest.lanes(S.vectorBits);
+  }
+
+  Decision decide() {
+    chooseLanes();
+    chooseUnroll();
+    chooseChunk();
+    chooseScratch();
+    chooseGrid();
+    return {S, std::move(Why)};
+  }
+
+private:
+  static std::string str(int64_t value) { return std::to_string(value); }
+  int64_t inputStride(const RowAxis &axis) const {
+    return axis.strides[Nest.input];
+  }
+  int64_t inputBytes() const {
+    return dtypeBytes(Nest.operands[Nest.input].dtype);
+  }
+  int64_t rowsAtOnce() const { return S.dot ? 1 : Lanes; }
+
+  void chooseLanes() {
+    std::string what = "rows: " + std::string(opName(Anchor.op)) + " of " +
+                       str(Nest.rowCount()) + " rows of " + str(Nest.length()) +
+                       " elements, ";
+    bool contiguous = inputStride(Nest.inner.back()) == 1 || Nest.length() == 1;
+    bool rowsSide = !Nest.rows.empty() && inputStride(Nest.rows.back()) == 1;
+    bool enoughRows = !Nest.rows.empty() && 2 * Nest.rows.back().size >= Lanes;
+    S.dot = true;
+    if (rowsSide && (!contiguous || (Nest.length() == 1 && enoughRows))) {
+      S.dot = false;
+      Why.push_back(what + "lanes over rows, which lie side by side");
+    } else if (contiguous && enoughRows && Nest.inner.size() == 1 &&
+               Nest.length() <= 2 * Lanes) {
+      S.dot = false;
+      Why.push_back(what + "lanes over rows: too short to fill vectors, " +
+                    str(Lanes) + " at a time are transposed in registers");
+    } else {
+      Why.push_back(what + "lanes along a row" +
+                    (contiguous ? ""
+                                : ", element by element: neither rows nor "
+                                  "their elements lie side by side"));
+    }
+  }
+
+  /// Sums in as many registers as hide an addition's latency.
+  void chooseUnroll() {
+    S.kUnroll = TheTarget.isa == Isa::Generic ? 2 : 4;
+    if (!S.dot && inputStride(Nest.rows.back()) != 1)
+      S.kUnroll = std::min({Lanes, Nest.inner.back().size, int64_t(16)});
+    if (!S.dot)
+      S.kUnroll = std::min(S.kUnroll, Lanes);
+  }
+
+  void chooseChunk() {
+    int64_t room = TheTarget.l2Bytes / 2;
+    int64_t rowBytes = Nest.length() * rowsAtOnce() * inputBytes();
+    if (Anchor.op == Op::Reduce || rowBytes <= room)
+      return;
+    int64_t chunk =
+        std::max(leastRowChunk, TheTarget.l1Bytes / 2 / inputBytes() /
+                                    rowsAtOnce() / Lanes * Lanes);
+    if (Nest.inner.size() != 1 || chunk >= Nest.length()) {
+      Why.push_back("several passes over rows that the cache does not hold");
+      return;
+    }
+    S.kChunk = chunk;
+    Why.push_back("rows in chunks of " + str(chunk) +
+                  " elements, whose statistics are joined: a row is read "
+                  "twice, a chunk stays in the cache");
+  }
+
+  void chooseScratch() {
+    int64_t bytes = Nest.length() * rowsAtOnce() * dtypeBytes(Nest.compute);
+    if (Anchor.op == Op::Reduce || S.kChunk != 0 ||
+        bytes > TheTarget.l2Bytes / 2)
+      return;
+    int64_t stride = inputStride(S.dot ? Nest.inner.back() : Nest.rows.back());
+    bool exponentials =
+        Anchor.op == Op::Softmax && !attribute<bool>(Anchor, "log");
+    S.scratchInput = exponentials || (stride != 1 && Nest.length() != 1);
+    if (S.scratchInput)
+      Why.push_back(
+          exponentials ? "exponentials rest in scratch until their sum is known"
+                       : "a row rests in scratch between its passes");
+  }
+
+  void chooseGrid() {
+    int64_t units = Nest.rowCount();
+    if (!S.dot)
+      units = units / Nest.rows.back().size *
+              ((Nest.rows.back().size + Lanes - 1) / Lanes);
+    int64_t unitBytes = 2 * Nest.length() * rowsAtOnce() * inputBytes();
+    S.wChunk = std::clamp<int64_t>(tileBytes / unitBytes, 1,
+                                   std::max<int64_t>(units, 1));
+    S.serial = units * unitBytes <= serialBytes;
+    if (S.serial)
+      Why.push_back("one grid tile: too little work to share");
+    else
+      Why.push_back("grid tiles of " + str(S.wChunk) +
+                    (S.dot ? " rows" : " vectors of rows"));
+  }
+
+  const Node &Anchor;
+  const Target &TheTarget;
+  RowNest Nest;
+  Schedule S;
+  int64_t Lanes;
+  std::vector<std::string> Why;
+};
+
+} // namespace
+
+Decision boo::compiler::decideRows(const Graph &group, const Target &target) {
+  return RowModel(group, target).decide();
+}
+
+Status boo::compiler::checkRowSchedule(const Graph &group,
+                                       const Schedule &schedule) {
+  RowNest nest = makeRowNest(group);
+  int64_t lanes = nest.lanes(schedule.vectorBits);
+  auto refuse = [](const std::string &why) {
+    return invalidArgument("schedule: " + why);
+  };
+  if (!schedule.dot && nest.rows.empty())
+    return refuse("dot=0 puts lanes over rows, and there is one row only");
+  if (!schedule.dot && schedule.kUnroll > lanes)
+    return refuse("k_unroll with dot=0 must be at most the " +
+                  std::to_string(lanes) + " lanes of a vector");
+  if (schedule.kChunk != 0) {
+    if (schedule.kChunk < leastRowChunk)
+      return refuse("k_chunk must be 0 or at least " +
+                    std::to_string(leastRowChunk) + ", not " +
+                    std::to_string(schedule.kChunk));
+    if (nest.inner.size() != 1)
+      return refuse("k_chunk needs rows that lie in memory in one stride");
+    if (schedule.scratchInput)
+      return refuse("k_chunk and scratch_input exclude each other");
+  }
+  if (schedule.scratchInput) {
+    int64_t bytes = dtypeBytes(nest.compute) * (schedule.dot ? 1 : lanes);
+    constexpr int64_t most = int64_t(1) << 30;
+    if (nest.length() > most / bytes)
+      return refuse("scratch_input=1 needs more than 1 GiB of scratch");
+  }
+  if (schedule.amx || schedule.pairs)
+    return refuse("amx=1 and pairs=1 serve products only");
+  return Status::ok();
+}

@@ -1,0 +1,124 @@
+//===- SoftmaxCommand.cpp - The Graph of a softmax command ----------------===//
+
+#include "boo/driver/Command.h"
+#include "boo/driver/RunCommand.h"
+
+using namespace boo;
+
+namespace {
+
+/// Indices into softmaxFlagTable().
+enum class SoftmaxFlag : size_t {
+#define BOO_SOFTMAX_FLAG(id, name, letter, value, kind, use, help, reason) id,
+#include "boo/driver/SoftmaxFlags.inc"
+};
+
+struct SoftmaxSpec {
+  DType dtype = DType::F32;
+  std::vector<int64_t> sizes; ///< N, C, H, W
+  bool log = false;
+  bool perImage = false;     ///< over C, H and W together
+  bool channelsLast = false; ///< NHWC memory
+};
+
+} // namespace
+
+FlagTable boo::softmaxFlagTable() {
+  static constexpr Flag table[] = {
+#define BOO_SOFTMAX_FLAG(id, name, letter, value, kind, use, help, reason)     \
+  {name, letter, value, FlagKind::kind, FlagUse::use, help, reason},
+#include "boo/driver/SoftmaxFlags.inc"
+  };
+  return table;
+}
+
+static std::string spell(SoftmaxFlag flag) {
+  return flagSpelling(softmaxFlagTable()[size_t(flag)]);
+}
+
+static Status wrongChoice(SoftmaxFlag flag, const std::string &value,
+                          const char *choices) {
+  return invalidArgument(spell(flag) + " " + value.substr(0, 60) + ": " +
+                         choices);
+}
+
+static StatusOr<SoftmaxSpec> softmaxSpec(const CommandLine &line) {
+  const FlagValues &op = line.op;
+  if (!line.positionals.empty())
+    return invalidArgument("'" + line.positionals.front().substr(0, 60) +
+                           "' belongs to no flag");
+  SoftmaxSpec spec;
+  spec.dtype = line.info->dtype;
+  int64_t bytes = dtypeBytes(spec.dtype);
+  for (SoftmaxFlag flag : {SoftmaxFlag::Batch, SoftmaxFlag::Channels,
+                           SoftmaxFlag::InH, SoftmaxFlag::InW}) {
+    int64_t size = op.integer(size_t(flag));
+    if (size < 1)
+      return invalidArgument(spell(flag) + " " + std::to_string(size) +
+                             ": must be at least 1");
+    if (__builtin_mul_overflow(bytes, size, &bytes) || bytes > INT64_MAX / 4)
+      return invalidArgument("the input has more bytes than 61 bits count; "
+                             "lower its sizes");
+    spec.sizes.push_back(size);
+  }
+  auto text = [&](SoftmaxFlag flag) { return op.text(size_t(flag)); };
+  int64_t forw = op.integer(size_t(SoftmaxFlag::Forw));
+  if (forw == 0 || forw == 2)
+    return unsupported(spell(SoftmaxFlag::Forw) + " " + std::to_string(forw) +
+                       ": the gradient of a softmax is not there yet; -F 1 is "
+                       "forward");
+  if (forw != 1)
+    return wrongChoice(SoftmaxFlag::Forw, text(SoftmaxFlag::Forw),
+                       "1 is forward");
+  int64_t algorithm = op.integer(size_t(SoftmaxFlag::Algorithm));
+  if (algorithm < 0 || algorithm > 2)
+    return wrongChoice(SoftmaxFlag::Algorithm, text(SoftmaxFlag::Algorithm),
+                       "0 is fast, 1 accurate, 2 the logarithm");
+  spec.log = algorithm == 2;
+  int64_t mode = op.integer(size_t(SoftmaxFlag::Mode));
+  if (mode != 0 && mode != 1)
+    return wrongChoice(SoftmaxFlag::Mode, text(SoftmaxFlag::Mode),
+                       "0 is over each image, 1 over the channels");
+  spec.perImage = mode == 0;
+  std::string layout = text(SoftmaxFlag::Layout);
+  if (layout != "NCHW" && layout != "NHWC")
+    return wrongChoice(SoftmaxFlag::Layout, layout, "must be NCHW or NHWC");
+  spec.channelsLast = layout == "NHWC";
+  return spec;
+}
+
+/// In the manner of iree-turbine's names, which has none for it:
+/// softmax_float32_forward_8x1000x1x1_nchw_channel, log_softmax_….
+static std::string softmaxFuncName(const SoftmaxSpec &spec) {
+  std::string name = std::string(spec.log ? "log_" : "") + "softmax_" +
+                     std::string(torchDType(spec.dtype)) + "_forward_";
+  for (size_t i = 0; i != 4; ++i)
+    name += (i ? "x" : "") + std::to_string(spec.sizes[i]);
+  return name + (spec.channelsLast ? "_nhwc" : "_nchw") +
+         (spec.perImage ? "_instance" : "_channel");
+}
+
+StatusOr<CommandGraph> boo::buildSoftmax(const CommandLine &line) {
+  CommandGraph result;
+  BOO_ASSIGN_OR_RETURN(SoftmaxSpec spec, softmaxSpec(line));
+  const std::vector<int64_t> &n = spec.sizes;
+  TensorType type =
+      TensorType::permuted(spec.dtype, n,
+                           spec.channelsLast ? std::vector<size_t>{0, 2, 3, 1}
+                                             : std::vector<size_t>{0, 1, 2, 3});
+  // An image's elements lie together in either layout: their order is all one.
+  if (spec.perImage)
+    type = TensorType::contiguous(spec.dtype, {n[0], n[1] * n[2] * n[3]});
+  Graph &graph = result.graph;
+  ValueId x = graph.addArgument(type);
+  AttributeMap attributes{
+      {"acc", spec.dtype == DType::F64 ? DType::F64 : DType::F32},
+      {"axis", int64_t(1)},
+      {"log", spec.log}};
+  graph.addOutput(graph.addNode(Op::Softmax, {x}, attributes, {type}).front());
+  BOO_RETURN_IF_ERROR(graph.verify());
+  result.name = softmaxFuncName(spec);
+  result.outputSizes.push_back(
+      spec.channelsLast ? std::vector<int64_t>{n[0], n[2], n[3], n[1]} : n);
+  return result;
+}

@@ -1,0 +1,64 @@
+//===- AttributeReader.h - What shape inference is made of ------*- C++ -*-===//
+//
+// Of graph/ only: what the families of ops share when they look at attributes
+// and sizes, and their entries.
+//
+//===----------------------------------------------------------------------===//
+#pragma once
+
+#include "boo/graph/Graph.h"
+
+#include <algorithm>
+
+namespace boo {
+
+/// Takes attributes one by one and complains about the rest at the end.
+class AttributeReader {
+public:
+  AttributeReader(Op op, const AttributeMap &map)
+      : Name(opName(op)), Map(map) {}
+
+  template <typename T>
+  StatusOr<T> take(const std::string &name, const char *kind) {
+    Known.push_back(name);
+    auto it = Map.find(name);
+    if (it == Map.end())
+      return invalidArgument(Name + " needs the attribute `" + name + "`");
+    const T *value = std::get_if<T>(&it->second);
+    if (!value)
+      return invalidArgument("attribute `" + name + "` of " + Name +
+                             " must be " + kind);
+    return *value;
+  }
+
+  Status finish() const {
+    for (const auto &[name, value] : Map)
+      if (std::find(Known.begin(), Known.end(), name) == Known.end())
+        return invalidArgument(Name + " has no attribute `" + name + "`");
+    return Status::ok();
+  }
+
+private:
+  std::string Name;
+  const AttributeMap &Map;
+  std::vector<std::string> Known;
+};
+
+/// The type of the sums, the attribute `acc`: f32 or wider.
+Status takeAcc(AttributeReader &reader, Op op, DType dtype);
+
+/// Row-major. A symbol counts as 1: a front end that knows better says so.
+TensorType rowMajor(DType dtype, const std::vector<Dim> &sizes);
+
+/// "s0" or "64", and "[s0,64]".
+std::string dimText(Dim dim);
+std::string sizesText(const std::vector<Dim> &sizes);
+
+StatusOr<std::vector<TensorType>>
+inferNorm(AttributeReader &reader, const std::vector<TensorType> &operands);
+StatusOr<std::vector<TensorType>>
+inferSoftmax(AttributeReader &reader, const std::vector<TensorType> &operands);
+StatusOr<std::vector<TensorType>>
+inferReduce(AttributeReader &reader, const std::vector<TensorType> &operands);
+
+} // namespace boo

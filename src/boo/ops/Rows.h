@@ -1,0 +1,38 @@
+//===- Rows.h - The dimensions that a row is made of ------------*- C++ -*-===//
+//
+// Norms, softmaxes and reductions work on rows: the elements along some
+// dimensions of their operand. This is the form that their references see.
+//
+//===----------------------------------------------------------------------===//
+#pragma once
+
+#include "boo/ops/Tensor.h"
+
+namespace boo {
+
+/// Dimensions [begin, end) of the operand make up a row.
+struct ReducedDims {
+  size_t begin, end;
+};
+
+/// Of a Norm, Softmax or Reduce node of a verified Graph.
+ReducedDims reducedDims(const Graph &graph, const Node &node);
+
+/// Elements of rows that are longer than this may be summed in chunks whose
+/// statistics are joined; shorter rows never are.
+inline constexpr int64_t leastRowChunk = 4096;
+
+/// A row's elements, and how they are off.
+struct Row {
+  std::vector<double> x, errors;
+  double maxError = 0, meanError = 0;
+  std::vector<int64_t>
+      at; ///< index of each in a dense tensor of the same sizes
+};
+
+/// Calls `body(number, row)` for every row of `x`, from several threads. Rows
+/// are numbered in row-major order of the other dimensions.
+void forEachRow(const TensorView &x, ReducedDims dims, Workers workers,
+                const std::function<void(int64_t, const Row &)> &body);
+
+} // namespace boo

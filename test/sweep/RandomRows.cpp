@@ -1,0 +1,159 @@
+//===- RandomRows.cpp - Norms, softmaxes, reductions from a seed ----------===//
+
+#include "RandomRows.h"
+#include "RandomConv.h"
+
+#include <numeric>
+
+using namespace boo;
+using namespace boo::testing;
+
+namespace {
+
+using List = std::vector<int64_t>;
+
+class RandomGroup {
+public:
+  explicit RandomGroup(uint64_t seed) : Random(seed) {}
+
+  Graph make() {
+    static constexpr DType dtypes[] = {DType::F32, DType::F32, DType::BF16,
+                                       DType::F16, DType::F64};
+    Type = dtypes[of(0, 4)];
+    List sizes(size_t(of(1, 4)));
+    for (int64_t &size : sizes)
+      size = one(3) ? of(1, 4) : of(1, 40);
+    if (one(3))
+      sizes.back() = one(3) ? of(4000, 9500) : of(100, 1200);
+    // At most some 10^5 elements, so that the reference takes no time.
+    for (size_t i = 0; i + 1 < sizes.size(); ++i)
+      while (product(sizes) > 120000 && sizes[i] > 1)
+        sizes[i] /= 2;
+
+    Graph graph;
+    ValueId x = graph.addArgument(operand(sizes));
+    DType acc = Type == DType::F64 ? DType::F64 : DType::F32;
+    int64_t rank = int64_t(sizes.size()), dims = of(1, rank);
+    List out = sizes;
+    ValueId y = kNoValue;
+    switch (of(0, 2)) {
+    case 0: {
+      std::vector<ValueId> operands{x};
+      List row(sizes.end() - dims, sizes.end());
+      for (int64_t i = of(0, 2); i > 0; --i)
+        operands.push_back(graph.addArgument(operand(row)));
+      y = graph.addNode(Op::Norm, operands,
+                        {{"acc", acc},
+                         {"dims", dims},
+                         {"eps", one(3) ? 0.5 : 1e-3},
+                         {"stats", false}},
+                        {dense(out)})[0];
+      break;
+    }
+    case 1:
+      y = graph.addNode(
+          Op::Softmax, {x},
+          {{"acc", acc}, {"axis", of(0, rank - 1)}, {"log", one(3)}},
+          {dense(out)})[0];
+      break;
+    default: {
+      static const char *const fns[] = {"sum", "mean", "max", "min"};
+      bool keep = one(2);
+      std::fill(out.end() - dims, out.end(), 1);
+      if (!keep)
+        out.resize(size_t(rank - dims));
+      y = graph.addNode(Op::Reduce, {x},
+                        {{"acc", acc},
+                         {"dims", dims},
+                         {"fn", std::string(fns[of(0, 3)])},
+                         {"keep", keep}},
+                        {dense(out)})[0];
+    }
+    }
+    TensorType type = graph.value(y).type;
+    for (int64_t i = one(2) ? of(1, 2) : 0; i > 0; --i) {
+      if (one(3))
+        y = graph.addPointwise(PointwiseFn::Gelu, {y}, type);
+      else
+        y = graph.addPointwise(one(2) ? PointwiseFn::Add : PointwiseFn::Mul,
+                               {y, graph.addArgument(operand(broadcast(out)))},
+                               type);
+    }
+    graph.addOutput(y);
+    return canonicalize(graph);
+  }
+
+private:
+  int64_t of(int64_t low, int64_t high) { return pick(Random, low, high); }
+  bool one(int64_t in) { return of(1, in) == 1; }
+  static int64_t product(const List &sizes) {
+    return std::accumulate(sizes.begin(), sizes.end(), int64_t(1),
+                           std::multiplies<>());
+  }
+
+  List broadcast(List sizes) {
+    if (one(3))
+      sizes.erase(sizes.begin(), sizes.begin() + of(0, int64_t(sizes.size())));
+    for (int64_t &size : sizes)
+      if (one(4))
+        size = 1;
+    return sizes;
+  }
+
+  /// Row-major, often; or the dimensions in another order.
+  TensorType dense(const List &sizes) {
+    std::vector<size_t> order(sizes.size());
+    std::iota(order.begin(), order.end(), 0);
+    if (one(3))
+      for (size_t i = order.size(); i-- > 1;)
+        std::swap(order[i], order[size_t(of(0, int64_t(i)))]);
+    return TensorType::permuted(Type, sizes, order);
+  }
+
+  /// The same, or a part of a larger tensor, or broadcast over a dimension.
+  TensorType operand(const List &sizes) {
+    TensorType type = dense(sizes);
+    if (!sizes.empty() && one(4)) {
+      List larger = sizes;
+      larger.back() += of(1, 9);
+      type.strides = dense(larger).strides;
+    }
+    if (!sizes.empty() && one(8))
+      type.strides[size_t(of(0, int64_t(sizes.size()) - 1))] = 0;
+    return type;
+  }
+
+  std::mt19937_64 Random;
+  DType Type = DType::F32;
+};
+
+} // namespace
+
+Graph boo::testing::randomRows(uint64_t seed) {
+  return RandomGroup(seed).make();
+}
+
+Graph boo::testing::plainRows(Op op, DType dtype, int64_t length) {
+  TensorType type = TensorType::contiguous(dtype, {37, length}), result = type;
+  AttributeMap attributes{
+      {"acc", dtype == DType::F64 ? DType::F64 : DType::F32}};
+  if (op == Op::Softmax) {
+    attributes["axis"] = int64_t(1);
+    attributes["log"] = length == 40;
+  } else {
+    attributes["dims"] = int64_t(1);
+  }
+  if (op == Op::Norm) {
+    attributes["eps"] = 0.25;
+    attributes["stats"] = false;
+  }
+  if (op == Op::Reduce) {
+    attributes["fn"] = std::string(length == 7 ? "sum" : "max");
+    attributes["keep"] = false;
+    result = TensorType::contiguous(dtype, {37});
+  }
+  Graph graph;
+  ValueId x = graph.addArgument(type);
+  graph.addOutput(graph.addNode(op, {x}, attributes, {result})[0]);
+  return graph;
+}
