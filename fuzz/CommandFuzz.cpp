@@ -11,6 +11,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 
 using namespace boo;
 
@@ -33,8 +34,10 @@ static void tryCommand(const std::vector<std::string> &tokens, bool inFile) {
   require(command->graph.verify().isOk(), "a command's Graph does not verify");
   require(command->outputSizes.size() == command->graph.outputs().size(),
           "an output has no sizes");
+  // What a file name may hold everywhere: transA, alpha1e+06.
   for (char c : command->name)
-    require((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_',
+    require((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                (c >= '0' && c <= '9') || std::strchr("_.+-", c),
             "a name has an unsafe byte");
 }
 
