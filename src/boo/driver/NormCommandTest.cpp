@@ -33,7 +33,7 @@ TEST(NormCommand, graphAndName) {
             "%1 = input bf16[5]{1}\n"
             "%2 = input bf16[5]{1}\n"
             "%3, %4, %5 = norm(%0, %1, %2) {acc = f32, dims = 1, eps = "
-            "1.0e-05, stats = true} : bf16[2,3,5]{15,5,1}, f32[2,3,1]{3,1,1}, "
+            "1e-05, stats = true} : bf16[2,3,5]{15,5,1}, f32[2,3,1]{3,1,1}, "
             "f32[2,3,1]{3,1,1}\n"
             "return %3, %4, %5\n");
   EXPECT_EQ(buildOf("layernorm -X 2x3x5 -o 1 -e 0.5 --stats 0").name,
