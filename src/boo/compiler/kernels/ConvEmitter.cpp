@@ -224,10 +224,11 @@ Value ConvEmitter::inputRow(const Place &at) {
 }
 
 ConvEmitter::InputView ConvEmitter::viewInput(const Place &at) {
+  Value column = K.add(K.mul(at.firstTile, S.mTile * P.stride[2]),
+                       Edges[0] * P.stride[2] - P.padLo[2]);
   InputView view;
   view.buffer = K.buffer(ArgField::In, argument(Nest.input), Factor);
-  view.base = K.add(inputRow(at), -P.padLo[2] * P.inStrides.spatial[2]);
-  view.pixel = K.index(0);
+  view.base = K.add(inputRow(at), K.mul(column, P.inStrides.spatial[2]));
   if (Nest.depthwise)
     view.base = K.add(
         view.base, K.mul(at.firstBlock, BlockChannels * P.inStrides.channel));
@@ -273,10 +274,12 @@ void ConvEmitter::emitPass(const Place &at, const Pass &pass) {
     K.loop(K.index(0), at.tiles, 1, [&](Value j) {
       Value index = K.add(at.firstTile, j);
       Value first = K.add(K.mul(index, S.mTile), Edges[0]);
+      Value inPiece = K.mul(j, S.mTile);
       // Four bodies at most: whole and remaining pixels and channels.
       withChannels(block, [&](int64_t n) {
         auto withM = [&](int64_t m) {
-          emitTile(at, input, pass, block, {first, m, 0, P.filter[2]}, n);
+          emitTile(at, input, pass, block, {first, inPiece, m, 0, P.filter[2]},
+                   n);
         };
         if (rowTiles() == 1 || mRest == S.mTile)
           return withM(mRest);
@@ -301,6 +304,7 @@ void ConvEmitter::withChannels(Value block,
 void ConvEmitter::emitEdges(const Place &at, const InputView &input,
                             const Pass &pass, Value block) {
   auto pixels = [&](int64_t low, int64_t high) {
+    Value start = K.add(K.mul(at.firstTile, S.mTile), Edges[0]);
     for (int64_t pixel = low; pixel != high; ++pixel) {
       int64_t column = pixel * P.stride[2] - P.padLo[2];
       int64_t lowTap =
@@ -309,7 +313,9 @@ void ConvEmitter::emitEdges(const Place &at, const InputView &input,
           std::min(P.filter[2], boo::ceilDiv(P.in[2] - column, P.dilation[2]));
       withChannels(block, [&](int64_t n) {
         emitTile(at, input, pass, block,
-                 {K.index(pixel), 1, lowTap, highTap - lowTap}, n);
+                 {K.index(pixel), K.sub(K.index(pixel), start), 1, lowTap,
+                  highTap - lowTap},
+                 n);
       });
     }
   };
@@ -357,7 +363,7 @@ void ConvEmitter::emitTile(const Place &at, const InputView &input,
 
   int64_t mStride = P.stride[2] * input.column;
   Value aBase = K.add(input.base, strip.lowTap * tapColumn);
-  aBase = K.add(aBase, K.mul(K.sub(strip.first, input.pixel), mStride));
+  aBase = K.add(aBase, K.mul(strip.inPiece, mStride));
   if (Nest.depthwise)
     aBase = K.add(aBase, K.mul(K.sub(block, at.firstBlock),
                                BlockChannels * input.channel));

@@ -51,13 +51,14 @@ private:
   /// Pixels of a row that one register tile computes, from the taps
   /// [lowTap, lowTap + taps) of a row of the filter.
   struct Strip {
-    Value first;
+    Value first;   ///< of the row's pixels
+    Value inPiece; ///< the same, counted from the piece's first tile
     int64_t pixels, lowTap, taps;
   };
-  /// Where the input of a register tile is read: a buffer, its start for a
-  /// pixel of the row, and strides.
+  /// Where the input of a register tile is read: a buffer, its start for the
+  /// first tile of the piece, and strides.
   struct InputView {
-    Value buffer, base, pixel;
+    Value buffer, base;
     std::array<int64_t, 2> tap; ///< stride of a depth and a height tap
     int64_t column;             ///< stride of an input column
     int64_t channel;

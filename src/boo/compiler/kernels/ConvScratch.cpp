@@ -24,7 +24,6 @@ ConvEmitter::InputView ConvEmitter::fillScratch(const Place &at,
   InputView view;
   view.buffer = K.buffer(ArgField::Scratch, 0, Factor);
   view.base = K.index(0);
-  view.pixel = K.mul(at.firstTile, S.mTile);
   view.tap = {P.filter[1] * columns * pitch, columns * pitch};
   view.column = pitch;
   view.channel = 1;
