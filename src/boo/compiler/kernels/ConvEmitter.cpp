@@ -402,9 +402,8 @@ void ConvEmitter::emitTile(const Place &at, const InputView &input,
   Value sums, sumsAt;
   if (isChunked()) {
     sums = K.buffer(ArgField::Scratch, scratchInputBytes(), Compute);
-    sumsAt = K.add(
-        K.mul(K.sub(strip.first, K.mul(at.firstTile, S.mTile)), sumsPitch()),
-        K.mul(K.sub(block, at.firstBlock), BlockChannels));
+    sumsAt = K.add(K.mul(strip.inPiece, sumsPitch()),
+                   K.mul(K.sub(block, at.firstBlock), BlockChannels));
   }
   Value out = sums, outAt = sumsAt;
   SmallVector<int64_t> outStrides{sumsPitch(), 1};
