@@ -1,31 +1,16 @@
 //===- GemmCommandTest.cpp ------------------------------------------------===//
 
 #include "boo/driver/GemmCommand.h"
-#include "boo/driver/CommandText.h"
+#include "boo/driver/testing/Build.h"
 
 #include <gmock/gmock.h>
 
 using namespace boo;
-using testing::HasSubstr;
-
-static CommandGraph buildOf(const std::string &command) {
-  auto tokens = splitCommand(command);
-  EXPECT_TRUE(tokens.isOk()) << command;
-  auto line = parseCommand(*tokens);
-  EXPECT_TRUE(line.isOk()) << line.status().toString();
-  auto built = buildCommand(*line);
-  EXPECT_TRUE(built.isOk()) << built.status().toString();
-  return std::move(*built);
-}
+using namespace boo::testing;
+using ::testing::HasSubstr;
 
 static std::string textOf(const std::string &command) {
   return printGraph(buildOf(command).graph);
-}
-
-static std::string errorOf(const std::string &command) {
-  auto graph = graphFromCommand(command, nullptr);
-  EXPECT_FALSE(graph.isOk()) << command;
-  return graph.isOk() ? "" : graph.status().message();
 }
 
 TEST(GemmCommand, namesAreTurbines) {

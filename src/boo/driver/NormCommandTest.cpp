@@ -1,28 +1,12 @@
 //===- NormCommandTest.cpp - Layer norm and softmax commands --------------===//
 
-#include "boo/driver/Command.h"
-#include "boo/driver/CommandText.h"
+#include "boo/driver/testing/Build.h"
 
 #include <gmock/gmock.h>
 
 using namespace boo;
-using testing::HasSubstr;
-
-static CommandGraph buildOf(const std::string &command) {
-  auto tokens = splitCommand(command);
-  EXPECT_TRUE(tokens.isOk()) << command;
-  auto line = parseCommand(*tokens);
-  EXPECT_TRUE(line.isOk()) << line.status().toString();
-  auto built = buildCommand(*line);
-  EXPECT_TRUE(built.isOk()) << built.status().toString();
-  return std::move(*built);
-}
-
-static std::string errorOf(const std::string &command) {
-  auto graph = graphFromCommand(command, nullptr);
-  EXPECT_FALSE(graph.isOk()) << command;
-  return graph.isOk() ? "" : graph.status().message();
-}
+using namespace boo::testing;
+using ::testing::HasSubstr;
 
 TEST(NormCommand, graphAndName) {
   CommandGraph built = buildOf("layernormbfp16 -X 2x3x5 -o 2 -m 1");

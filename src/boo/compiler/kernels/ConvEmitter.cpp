@@ -321,11 +321,10 @@ void ConvEmitter::emitEdges(const Place &at, const InputView &input,
   };
   int64_t pieces = boo::ceilDiv(rowTiles(), S.wChunk);
   if (Edges[0] != 0)
-    K.ifThen(K.equal(at.piece, 0), [&] { pixels(0, Edges[0]); }, [] {});
+    K.ifThen(K.equal(at.piece, 0), [&] { pixels(0, Edges[0]); });
   if (Edges[1] != 0)
-    K.ifThen(
-        K.equal(at.piece, pieces - 1),
-        [&] { pixels(P.out[2] - Edges[1], P.out[2]); }, [] {});
+    K.ifThen(K.equal(at.piece, pieces - 1),
+             [&] { pixels(P.out[2] - Edges[1], P.out[2]); });
 }
 
 void ConvEmitter::emitTile(const Place &at, const InputView &input,

@@ -2,7 +2,6 @@
 
 #include "boo/compiler/kernels/RowEmitter.h"
 #include "boo/base/Math.h"
-#include "boo/compiler/dialect/BlockAccess.h"
 #include "boo/compiler/kernels/PointwiseBuilder.h"
 
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -172,8 +171,8 @@ RowEmitter::Values RowEmitter::walkLast(const Range &range, const Values &at,
 // Operands
 //===----------------------------------------------------------------------===//
 
-SmallVector<Value> RowEmitter::loadRaw(const Unit &unit, const Piece &piece,
-                                       size_t operand) {
+std::pair<Value, VectorBlock>
+RowEmitter::place(const Unit &unit, const Piece &piece, size_t operand) {
   Value at = unit.base[operand];
   for (size_t axis = 0; axis != Nest.inner.size(); ++axis)
     at = K.add(at, K.mul(piece.at[axis], Nest.inner[axis].strides[operand]));
@@ -182,6 +181,12 @@ SmallVector<Value> RowEmitter::loadRaw(const Unit &unit, const Piece &piece,
   if (!S.dot)
     block = {piece.vectors, Lanes, unit.count, along,
              Nest.rows.back().strides[operand]};
+  return {at, block};
+}
+
+SmallVector<Value> RowEmitter::loadRaw(const Unit &unit, const Piece &piece,
+                                       size_t operand) {
+  auto [at, block] = place(unit, piece, operand);
   Value buffer = K.buffer(ArgField::In, int64_t(operand),
                           K.type(Nest.operands[operand].dtype));
   return loadBlock(K.builder(), K.loc(), buffer, at, block);
@@ -197,14 +202,7 @@ RowEmitter::Values RowEmitter::load(const Unit &unit, const Piece &piece,
 
 void RowEmitter::store(const Unit &unit, const Piece &piece, size_t operand,
                        ArrayRef<Value> values) {
-  Value at = unit.base[operand];
-  for (size_t axis = 0; axis != Nest.inner.size(); ++axis)
-    at = K.add(at, K.mul(piece.at[axis], Nest.inner[axis].strides[operand]));
-  int64_t along = Nest.inner.back().strides[operand];
-  VectorBlock block{piece.vectors, Lanes, piece.count, along * Lanes, along};
-  if (!S.dot)
-    block = {piece.vectors, Lanes, unit.count, along,
-             Nest.rows.back().strides[operand]};
+  auto [at, block] = place(unit, piece, operand);
   Type type = K.type(Nest.operands[operand].dtype);
   Value buffer = K.buffer(ArgField::Out,
                           int64_t(operand - Group.arguments().size()), type);

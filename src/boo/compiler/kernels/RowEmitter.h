@@ -11,6 +11,7 @@
 //===----------------------------------------------------------------------===//
 #pragma once
 
+#include "boo/compiler/dialect/BlockAccess.h"
 #include "boo/compiler/kernels/KernelBuilder.h"
 #include "boo/compiler/kernels/KernelModule.h"
 #include "boo/compiler/strategy/RowNest.h"
@@ -57,6 +58,9 @@ private:
   Range whole();
 
   // Operands.
+  /// Where a piece of an operand starts, and its shape in memory.
+  std::pair<Value, VectorBlock> place(const Unit &unit, const Piece &piece,
+                                      size_t operand);
   llvm::SmallVector<Value> loadRaw(const Unit &unit, const Piece &piece,
                                    size_t operand);
   Values load(const Unit &unit, const Piece &piece, size_t operand);
