@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "boo/driver/Command.h"
-#include "boo/driver/CommandText.h"
+#include "boo/driver/commands/Command.h"
+#include "boo/driver/commands/CommandText.h"
 
 #include <cstdio>
 #include <cstdlib>

@@ -7,8 +7,8 @@
 #include "boo/driver/CacheCommand.h"
 #include "boo/driver/DevicesCommand.h"
 #include "boo/driver/DriverCommand.h"
-#include "boo/driver/Nearest.h"
 #include "boo/driver/VersionCommand.h"
+#include "boo/driver/commands/Nearest.h"
 
 #include <cerrno>
 #include <cstdio>

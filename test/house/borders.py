@@ -17,7 +17,8 @@ BELOW = {
     "graph": {"base", "abi"},
     "ops": {"base", "abi", "graph"},
     "runtime": {"base", "abi", "graph", "ops"},
-    "driver": {"base", "abi", "graph", "ops", "runtime"},
+    "driver/commands": {"base", "abi", "graph", "ops", "runtime"},
+    "driver": {"base", "abi", "graph", "ops", "runtime", "driver/commands"},
     "compiler": {"base", "abi", "graph", "ops"},
 }
 MLIR = re.compile(r"(mlir|llvm|lld|clang)(-c)?/")
@@ -75,7 +76,13 @@ def without(text, strings):
 def part_of(path):
     """The folder of src/boo that path lies in, else its top folder."""
     pieces = path.split("/")
-    return pieces[2] if pieces[:2] == ["src", "boo"] and len(pieces) > 3 else pieces[0]
+    return folder_of(pieces[2:]) if pieces[:2] == ["src", "boo"] and len(pieces) > 3 else pieces[0]
+
+
+def folder_of(pieces):
+    """The folder that a path below boo/ begins with: two deep where that has borders of its own."""
+    deep = "/".join(pieces[:2])
+    return deep if deep in BELOW else pieces[0]
 
 
 def included_part(root, path, quoted, name):
@@ -84,7 +91,7 @@ def included_part(root, path, quoted, name):
     if quoted and os.path.isfile(os.path.join(root, beside)):
         return part_of(beside)
     pieces = name.split("/")
-    return pieces[1] if pieces[0] == "boo" and len(pieces) > 2 else None
+    return folder_of(pieces[1:]) if pieces[0] == "boo" and len(pieces) > 2 else None
 
 
 def check_code(root, path, text):

@@ -2,7 +2,7 @@
 
 #include "boo/base/Env.h"
 #include "boo/boo.h"
-#include "boo/driver/Command.h"
+#include "boo/driver/commands/Command.h"
 #include "boo/runtime/Launcher.h"
 #include "boo/runtime/cpu/CpuInfo.h"
 #include "boo/runtime/cpu/Threads.h"

@@ -1,8 +1,8 @@
 //===- Backend.cpp --------------------------------------------------------===//
 
 #include "boo/driver/Backend.h"
-#include "boo/driver/Interrupt.h"
-#include "boo/driver/Nearest.h"
+#include "boo/base/Interrupt.h"
+#include "boo/driver/commands/Nearest.h"
 #include "boo/ops/Reference.h"
 
 #include <cmath>

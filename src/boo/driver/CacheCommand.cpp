@@ -2,7 +2,7 @@
 
 #include "boo/driver/CacheCommand.h"
 #include "boo/base/Env.h"
-#include "boo/driver/Nearest.h"
+#include "boo/driver/commands/Nearest.h"
 #include "boo/runtime/CacheTools.h"
 #include "boo/runtime/Files.h"
 

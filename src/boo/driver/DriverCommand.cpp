@@ -1,7 +1,7 @@
 //===- DriverCommand.cpp - `boo driver` -----------------------------------===//
 
 #include "boo/driver/DriverCommand.h"
-#include "boo/driver/Interrupt.h"
+#include "boo/base/Interrupt.h"
 #include "boo/driver/Session.h"
 
 using namespace boo;

@@ -2,8 +2,8 @@
 
 #include "boo/driver/DriverCommand.h"
 #include "boo/driver/Backend.h"
-#include "boo/driver/CommandText.h"
 #include "boo/driver/Report.h"
+#include "boo/driver/commands/CommandText.h"
 #include "boo/runtime/Files.h"
 #include "boo/runtime/cpu/Threads.h"
 

@@ -1,8 +1,8 @@
 //===- RunCommand.h - One command on one backend ----------------*- C++ -*-===//
 #pragma once
 
-#include "boo/driver/Command.h"
 #include "boo/driver/Timer.h"
+#include "boo/driver/commands/Command.h"
 
 #include <cmath>
 #include <optional>

@@ -6,9 +6,9 @@
 //===----------------------------------------------------------------------===//
 
 #include "boo/driver/Session.h"
+#include "boo/base/Interrupt.h"
 #include "boo/base/Log.h"
 #include "boo/driver/Backend.h"
-#include "boo/driver/Interrupt.h"
 
 #include <algorithm>
 #include <unistd.h>

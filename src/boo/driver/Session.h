@@ -1,8 +1,8 @@
 //===- Session.h - One call of `boo driver` ---------------------*- C++ -*-===//
 #pragma once
 
-#include "boo/driver/CommandText.h"
 #include "boo/driver/Report.h"
+#include "boo/driver/commands/CommandText.h"
 
 #include <set>
 

@@ -1,7 +1,7 @@
 //===- Timer.cpp ----------------------------------------------------------===//
 
 #include "boo/driver/Timer.h"
-#include "boo/driver/Interrupt.h"
+#include "boo/base/Interrupt.h"
 
 #include <algorithm>
 #include <chrono>

@@ -1,7 +1,7 @@
 //===- Verify.cpp ---------------------------------------------------------===//
 
 #include "boo/driver/Verify.h"
-#include "boo/driver/Interrupt.h"
+#include "boo/base/Interrupt.h"
 #include "boo/graph/Attributes.h"
 #include "boo/ops/conv/ConvProblem.h"
 

@@ -1,7 +1,7 @@
 //===- VerifyTest.cpp - Wrong kernels must not pass -----------------------===//
 
 #include "boo/driver/Verify.h"
-#include "boo/driver/Command.h"
+#include "boo/driver/commands/Command.h"
 
 #include <cmath>
 #include <gmock/gmock.h>

@@ -1,6 +1,6 @@
 //===- Interrupt.cpp ------------------------------------------------------===//
 
-#include "boo/driver/Interrupt.h"
+#include "boo/base/Interrupt.h"
 
 #include <algorithm>
 #include <cstring>

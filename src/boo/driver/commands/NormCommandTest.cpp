@@ -1,6 +1,6 @@
 //===- NormCommandTest.cpp - Layer norm and softmax commands --------------===//
 
-#include "boo/driver/testing/Build.h"
+#include "boo/driver/commands/testing/Build.h"
 
 #include <gmock/gmock.h>
 

@@ -1,6 +1,6 @@
 //===- ConvCommand.cpp - The Graph of a convolution command ---------------===//
 
-#include "boo/driver/ConvCommand.h"
+#include "boo/driver/commands/ConvCommand.h"
 
 using namespace boo;
 

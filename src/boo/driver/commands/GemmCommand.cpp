@@ -1,6 +1,6 @@
 //===- GemmCommand.cpp - The Graph of a matrix product command ------------===//
 
-#include "boo/driver/GemmCommand.h"
+#include "boo/driver/commands/GemmCommand.h"
 
 #include <cmath>
 
@@ -10,7 +10,7 @@ FlagTable boo::gemmFlagTable() {
   static constexpr Flag table[] = {
 #define BOO_GEMM_FLAG(id, name, letter, value, kind, use, help, reason)        \
   {name, letter, value, FlagKind::kind, FlagUse::use, help, reason},
-#include "boo/driver/GemmFlags.inc"
+#include "boo/driver/commands/GemmFlags.inc"
   };
   return table;
 }

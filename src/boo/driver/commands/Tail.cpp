@@ -1,8 +1,8 @@
 //===- Tail.cpp - The pointwise functions of --tail -----------------------===//
 
-#include "boo/driver/Tail.h"
-#include "boo/driver/Flags.h"
-#include "boo/driver/Nearest.h"
+#include "boo/driver/commands/Tail.h"
+#include "boo/driver/commands/Flags.h"
+#include "boo/driver/commands/Nearest.h"
 
 #include <algorithm>
 #include <cmath>

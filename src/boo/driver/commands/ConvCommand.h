@@ -1,8 +1,8 @@
 //===- ConvCommand.h - Flags of a convolution, checked ----------*- C++ -*-===//
 #pragma once
 
-#include "boo/driver/Command.h"
-#include "boo/driver/Tail.h"
+#include "boo/driver/commands/Command.h"
+#include "boo/driver/commands/Tail.h"
 #include "boo/ops/conv/ConvProblem.h"
 
 #include <array>
@@ -12,7 +12,7 @@ namespace boo {
 /// Indices into convFlagTable().
 enum class ConvFlag : size_t {
 #define BOO_CONV_FLAG(id, name, letter, value, kind, use, help, reason) id,
-#include "boo/driver/ConvFlags.inc"
+#include "boo/driver/commands/ConvFlags.inc"
 };
 
 /// A convolution as the command line asks for it. The spatial arrays hold

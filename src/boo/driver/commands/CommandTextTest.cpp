@@ -1,6 +1,6 @@
 //===- CommandTextTest.cpp ------------------------------------------------===//
 
-#include "boo/driver/CommandText.h"
+#include "boo/driver/commands/CommandText.h"
 
 #include <gmock/gmock.h>
 

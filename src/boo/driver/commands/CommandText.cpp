@@ -1,7 +1,7 @@
 //===- CommandText.cpp ----------------------------------------------------===//
 
-#include "boo/driver/CommandText.h"
-#include "boo/driver/Interrupt.h"
+#include "boo/driver/commands/CommandText.h"
+#include "boo/base/Interrupt.h"
 #include "boo/runtime/Files.h"
 
 #include <algorithm>

@@ -1,15 +1,15 @@
 //===- GemmCommand.h - Flags of a matrix product, checked -------*- C++ -*-===//
 #pragma once
 
-#include "boo/driver/Command.h"
-#include "boo/driver/Tail.h"
+#include "boo/driver/commands/Command.h"
+#include "boo/driver/commands/Tail.h"
 
 namespace boo {
 
 /// Indices into gemmFlagTable().
 enum class GemmFlag : size_t {
 #define BOO_GEMM_FLAG(id, name, letter, value, kind, use, help, reason) id,
-#include "boo/driver/GemmFlags.inc"
+#include "boo/driver/commands/GemmFlags.inc"
 };
 
 enum class GemmMode { Forward, ABackward, BBackward };

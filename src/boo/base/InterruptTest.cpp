@@ -1,6 +1,6 @@
 //===- InterruptTest.cpp --------------------------------------------------===//
 
-#include "boo/driver/Interrupt.h"
+#include "boo/base/Interrupt.h"
 
 #include <gtest/gtest.h>
 

@@ -1,6 +1,6 @@
 //===- ConvSpec.cpp - From flags to a checked convolution -----------------===//
 
-#include "boo/driver/ConvCommand.h"
+#include "boo/driver/commands/ConvCommand.h"
 #include "boo/graph/ShapeInference.h"
 
 #include <algorithm>
@@ -12,7 +12,7 @@ FlagTable boo::convFlagTable() {
   static constexpr Flag table[] = {
 #define BOO_CONV_FLAG(id, name, letter, value, kind, use, help, reason)        \
   {name, letter, value, FlagKind::kind, FlagUse::use, help, reason},
-#include "boo/driver/ConvFlags.inc"
+#include "boo/driver/commands/ConvFlags.inc"
   };
   return table;
 }

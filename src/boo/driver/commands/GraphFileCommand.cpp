@@ -1,6 +1,6 @@
 //===- GraphFileCommand.cpp - `graph FILE`: any Graph in text form --------===//
 
-#include "boo/driver/Command.h"
+#include "boo/driver/commands/Command.h"
 #include "boo/runtime/Files.h"
 
 #include <sys/stat.h>

@@ -1,7 +1,7 @@
 //===- Flags.cpp ----------------------------------------------------------===//
 
-#include "boo/driver/Flags.h"
-#include "boo/driver/Nearest.h"
+#include "boo/driver/commands/Flags.h"
+#include "boo/driver/commands/Nearest.h"
 
 #include <charconv>
 #include <cmath>

@@ -1,7 +1,7 @@
 //===- GemmCommandTest.cpp ------------------------------------------------===//
 
-#include "boo/driver/GemmCommand.h"
-#include "boo/driver/testing/Build.h"
+#include "boo/driver/commands/GemmCommand.h"
+#include "boo/driver/commands/testing/Build.h"
 
 #include <gmock/gmock.h>
 

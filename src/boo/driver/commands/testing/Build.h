@@ -1,8 +1,8 @@
 //===- Build.h - Commands as their tests look at them -----------*- C++ -*-===//
 #pragma once
 
-#include "boo/driver/Command.h"
-#include "boo/driver/CommandText.h"
+#include "boo/driver/commands/Command.h"
+#include "boo/driver/commands/CommandText.h"
 
 #include <gtest/gtest.h>
 

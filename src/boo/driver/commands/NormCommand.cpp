@@ -1,7 +1,6 @@
 //===- NormCommand.cpp - The Graph of a layer norm command ----------------===//
 
-#include "boo/driver/Command.h"
-#include "boo/driver/RunCommand.h"
+#include "boo/driver/commands/Command.h"
 
 #include <cstdio>
 
@@ -12,7 +11,7 @@ namespace {
 /// Indices into normFlagTable().
 enum class NormFlag : size_t {
 #define BOO_NORM_FLAG(id, name, letter, value, kind, use, help, reason) id,
-#include "boo/driver/NormFlags.inc"
+#include "boo/driver/commands/NormFlags.inc"
 };
 
 struct NormSpec {
@@ -29,7 +28,7 @@ FlagTable boo::normFlagTable() {
   static constexpr Flag table[] = {
 #define BOO_NORM_FLAG(id, name, letter, value, kind, use, help, reason)        \
   {name, letter, value, FlagKind::kind, FlagUse::use, help, reason},
-#include "boo/driver/NormFlags.inc"
+#include "boo/driver/commands/NormFlags.inc"
   };
   return table;
 }

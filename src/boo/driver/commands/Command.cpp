@@ -1,8 +1,8 @@
 //===- Command.cpp - Registry and parser of commands ----------------------===//
 
-#include "boo/driver/Command.h"
-#include "boo/driver/CommandText.h"
-#include "boo/driver/Nearest.h"
+#include "boo/driver/commands/Command.h"
+#include "boo/driver/commands/CommandText.h"
+#include "boo/driver/commands/Nearest.h"
 
 using namespace boo;
 
@@ -12,7 +12,7 @@ FlagTable boo::driverFlagTable() {
                         help, reason)                                          \
   {name,   letter,           value, FlagKind::kind, FlagUse::use, help,        \
    reason, FlagScope::scope, repro},
-#include "boo/driver/DriverFlags.inc"
+#include "boo/driver/commands/DriverFlags.inc"
   };
   return table;
 }
@@ -21,7 +21,7 @@ std::span<const CommandInfo> boo::allCommands() {
   static constexpr CommandInfo commands[] = {
 #define BOO_COMMAND(spelling, family, dtype, what)                             \
   {spelling, FamilyId::family, DType::dtype, what},
-#include "boo/driver/Commands.inc"
+#include "boo/driver/commands/Commands.inc"
   };
   return commands;
 }
@@ -39,7 +39,7 @@ static Family family(FamilyId id) {
 #define BOO_FAMILY(name, spelling, table, builder, usage, what)                \
   case FamilyId::name:                                                         \
     return {table, builder, usage, what};
-#include "boo/driver/Commands.inc"
+#include "boo/driver/commands/Commands.inc"
   }
   return {};
 }

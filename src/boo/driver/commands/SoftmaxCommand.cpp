@@ -1,7 +1,6 @@
 //===- SoftmaxCommand.cpp - The Graph of a softmax command ----------------===//
 
-#include "boo/driver/Command.h"
-#include "boo/driver/RunCommand.h"
+#include "boo/driver/commands/Command.h"
 
 using namespace boo;
 
@@ -10,7 +9,7 @@ namespace {
 /// Indices into softmaxFlagTable().
 enum class SoftmaxFlag : size_t {
 #define BOO_SOFTMAX_FLAG(id, name, letter, value, kind, use, help, reason) id,
-#include "boo/driver/SoftmaxFlags.inc"
+#include "boo/driver/commands/SoftmaxFlags.inc"
 };
 
 struct SoftmaxSpec {
@@ -27,7 +26,7 @@ FlagTable boo::softmaxFlagTable() {
   static constexpr Flag table[] = {
 #define BOO_SOFTMAX_FLAG(id, name, letter, value, kind, use, help, reason)     \
   {name, letter, value, FlagKind::kind, FlagUse::use, help, reason},
-#include "boo/driver/SoftmaxFlags.inc"
+#include "boo/driver/commands/SoftmaxFlags.inc"
   };
   return table;
 }

@@ -1,7 +1,7 @@
 //===- ConvCommandTest.cpp ------------------------------------------------===//
 
-#include "boo/driver/ConvCommand.h"
-#include "boo/driver/CommandText.h"
+#include "boo/driver/commands/ConvCommand.h"
+#include "boo/driver/commands/CommandText.h"
 #include "boo/graph/Attributes.h"
 
 #include <gmock/gmock.h>

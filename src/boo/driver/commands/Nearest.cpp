@@ -1,6 +1,6 @@
 //===- Nearest.cpp --------------------------------------------------------===//
 
-#include "boo/driver/Nearest.h"
+#include "boo/driver/commands/Nearest.h"
 
 #include <algorithm>
 #include <utility>

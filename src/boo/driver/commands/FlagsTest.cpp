@@ -1,8 +1,8 @@
 //===- FlagsTest.cpp ------------------------------------------------------===//
 
-#include "boo/driver/Flags.h"
-#include "boo/driver/Command.h"
-#include "boo/driver/Nearest.h"
+#include "boo/driver/commands/Flags.h"
+#include "boo/driver/commands/Command.h"
+#include "boo/driver/commands/Nearest.h"
 #include "boo/runtime/Files.h"
 
 #include <algorithm>

@@ -1,14 +1,14 @@
 //===- Command.h - A parsed command of `boo driver` -------------*- C++ -*-===//
 #pragma once
 
-#include "boo/driver/Flags.h"
+#include "boo/driver/commands/Flags.h"
 #include "boo/graph/Graph.h"
 
 namespace boo {
 
 enum class FamilyId {
 #define BOO_FAMILY(name, spelling, table, builder, usage, what) name,
-#include "boo/driver/Commands.inc"
+#include "boo/driver/commands/Commands.inc"
 };
 
 /// Indices into driverFlagTable().
@@ -16,7 +16,7 @@ enum class DriverFlag : size_t {
 #define BOO_DRIVER_FLAG(id, name, letter, value, kind, use, scope, repro,      \
                         help, reason)                                          \
   id,
-#include "boo/driver/DriverFlags.inc"
+#include "boo/driver/commands/DriverFlags.inc"
 };
 FlagTable driverFlagTable();
 
