@@ -102,7 +102,12 @@ private:
     bool constant = op == Op::ConvGradInput && one(4);
     ValueId b = graph.addArgument(layout(other),
                                   constant ? Role::Constant : Role::Input);
-    graph.addOutput(graph.addNode(op, {a, b}, attributes, {layout(result)})[0]);
+    TensorType type = layout(result);
+    ValueId y = graph.addNode(op, {a, b}, attributes, {type})[0];
+    OutSizes = result;
+    for (int64_t i = op == Op::ConvGradInput ? of(0, 2) : 0; i > 0; --i)
+      y = addTail(graph, y, type);
+    graph.addOutput(y);
     return canonicalize(graph);
   }
 
