@@ -35,6 +35,9 @@ int64_t boo::exactMagnitude(const Graph &graph, const std::string &algorithm,
   if (algorithm.find("winograd") != npos)
     return 0;
   int64_t magnitude = 8, anchors = 0;
+  // Anchors side by side, as the gradients of one convolution; not one behind
+  // another.
+  auto isArgument = [&](ValueId id) { return graph.value(id).producer < 0; };
   for (const Node &node : graph.nodes()) {
     const TensorType &result = graph.value(node.results.front()).type;
     if (node.op == Op::Pointwise && isExact(pointwiseFn(node))) {
@@ -43,8 +46,21 @@ int64_t boo::exactMagnitude(const Graph &graph, const std::string &algorithm,
         return 0;
       continue;
     }
-    if ((!isConv(node.op) && node.op != Op::Matmul) || ++anchors > 1)
+    bool product = isConv(node.op) || node.op == Op::Matmul;
+    bool sum =
+        node.op == Op::Reduce && attribute<std::string>(node, "fn") == "sum";
+    if ((!product && !sum) ||
+        !std::all_of(node.operands.begin(), node.operands.end(), isArgument))
       return 0;
+    ++anchors;
+    if (sum) {
+      int64_t count = std::max<int64_t>(result.numElements(), 1);
+      int64_t terms = graph.value(node.operands[0]).type.numElements() / count;
+      // The terms of a product are squares of what a sum has.
+      while (magnitude > 0 && terms > (int64_t(1) << 23) / magnitude)
+        --magnitude;
+      continue;
+    }
     const TensorType &filter = graph.value(node.operands[1]).type;
     if (!isFloat(filter.dtype) || filter.numElements() == 0)
       return 0;
