@@ -2,6 +2,7 @@
 
 #include "RandomConv.h"
 #include "boo/graph/ShapeInference.h"
+#include "boo/graph/partition/Partition.h"
 
 #include <algorithm>
 #include <numeric>
@@ -105,7 +106,8 @@ private:
     TensorType type = layout(result);
     ValueId y = graph.addNode(op, {a, b}, attributes, {type})[0];
     OutSizes = result;
-    for (int64_t i = op == Op::ConvGradInput ? of(0, 2) : 0; i > 0; --i)
+    bool takes = takesTail(graph, graph.nodes().front());
+    for (int64_t i = takes ? of(0, 2) : 0; i > 0; --i)
       y = addTail(graph, y, type);
     graph.addOutput(y);
     return canonicalize(graph);
