@@ -443,6 +443,49 @@ TEST_F(ConvSweep, SpecialValuesInGradients) {
       }
 }
 
+// A reduction that fills no whole vector, pair or matrix tile ends where the
+// next row begins, and a NaN there must stay there.
+TEST_F(ConvSweep, NaNsBesideTheReduction) {
+  for (DType dtype : {DType::F32, DType::BF16, DType::F16})
+    for (int64_t k : {5, 31, 33, 37, 70}) {
+      SCOPED_TRACE("k = " + std::to_string(k));
+      Case product, conv;
+      ValueId a =
+          product.graph.addArgument(TensorType::contiguous(dtype, {3, k}));
+      // Its columns lie side by side along k as well.
+      ValueId b = product.graph.addArgument(
+          TensorType::permuted(dtype, {k, 19}, {1, 0}));
+      product.graph.addOutput(
+          product.graph.addNode(Op::Matmul, {a, b}, {{"acc", DType::F32}},
+                                {TensorType::contiguous(dtype, {3, 19})})[0]);
+      using List = std::vector<int64_t>;
+      std::vector<size_t> last{0, 2, 3, 1};
+      ValueId x = conv.graph.addArgument(
+          TensorType::permuted(dtype, {1, k, 5, 5}, last));
+      ValueId w = conv.graph.addArgument(
+          TensorType::permuted(dtype, {19, k, 2, 2}, last));
+      AttributeMap attributes{{"stride", List{1, 1}}, {"dilation", List{1, 1}},
+                              {"pad_lo", List{0, 0}}, {"pad_hi", List{0, 0}},
+                              {"groups", int64_t(1)}, {"acc", DType::F32}};
+      conv.graph.addOutput(conv.graph.addNode(
+          Op::Conv, {x, w}, attributes,
+          {TensorType::permuted(dtype, {1, 19, 4, 4}, last)})[0]);
+      for (Case *c : {&product, &conv}) {
+        c->math = "default";
+        fillOperands(*c, 7, Fill::Random, GuardedBuffer::Guard::After);
+        // The second row of A, the second pixel of the last row; the last
+        // column of B, the last filter.
+        int64_t row = c == &product ? 1 : 21;
+        int64_t filter = c == &product ? 18 * k : 18 * 4 * k;
+        for (int64_t i = 0; i != k; ++i) {
+          storeElement(c->arguments[0].data(), dtype, row * k + i, NAN);
+          storeElement(c->arguments[1].data(), dtype, filter + i, NAN);
+        }
+        checkCase(*c, false, GuardedBuffer::Guard::After);
+      }
+    }
+}
+
 // LLVM 22 stores 32 bits for a single masked lane of 16 in a short vector.
 TEST_F(ConvSweep, SingleLaneOfSixteenBits) {
   for (DType dtype : {DType::BF16, DType::F16})

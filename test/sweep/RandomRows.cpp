@@ -59,12 +59,17 @@ public:
     default: {
       static const char *const fns[] = {"sum", "mean", "max", "min"};
       bool keep = one(2);
-      std::fill(out.end() - dims, out.end(), 1);
-      if (!keep)
-        out.resize(size_t(rank - dims));
+      Attribute along = dims;
+      if (keep && one(2)) {
+        along = listed(&out);
+      } else {
+        std::fill(out.end() - dims, out.end(), 1);
+        if (!keep)
+          out.resize(size_t(rank - dims));
+      }
       y = graph.addNode(Op::Reduce, {x},
                         {{"acc", acc},
-                         {"dims", dims},
+                         {"dims", along},
                          {"fn", std::string(fns[of(0, 3)])},
                          {"keep", keep}},
                         {dense(out)})[0];
@@ -89,6 +94,18 @@ private:
   static int64_t product(const List &sizes) {
     return std::accumulate(sizes.begin(), sizes.end(), int64_t(1),
                            std::multiplies<>());
+  }
+
+  /// Some of the dimensions, at least one, which become 1.
+  List listed(List *sizes) {
+    List dims;
+    while (dims.empty())
+      for (size_t i = 0; i != sizes->size(); ++i)
+        if (one(2))
+          dims.push_back(int64_t(i));
+    for (int64_t dim : dims)
+      (*sizes)[size_t(dim)] = 1;
+    return dims;
   }
 
   List broadcast(List sizes) {

@@ -31,6 +31,12 @@ public:
     return *value;
   }
 
+  /// Whether the attribute is there and of kind T, for those of several kinds.
+  template <typename T> bool holds(const std::string &name) const {
+    auto it = Map.find(name);
+    return it != Map.end() && std::holds_alternative<T>(it->second);
+  }
+
   Status finish() const {
     for (const auto &[name, value] : Map)
       if (std::find(Known.begin(), Known.end(), name) == Known.end())

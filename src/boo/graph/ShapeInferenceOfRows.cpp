@@ -92,18 +92,52 @@ boo::inferSoftmax(AttributeReader &reader,
   return std::vector<TensorType>{rowMajor(x.dtype, x.sizes)};
 }
 
+/// A reduction over dimensions that `dims` lists: any, each of which stays with
+/// size 1.
+static StatusOr<std::vector<Dim>> takeListedDims(AttributeReader &reader,
+                                                 const TensorType &x) {
+  BOO_ASSIGN_OR_RETURN(auto dims,
+                       reader.take<std::vector<int64_t>>("dims", "a list"));
+  std::vector<Dim> sizes = x.sizes;
+  int64_t last = -1;
+  for (int64_t dim : dims) {
+    if (dim <= last || dim >= int64_t(x.rank()))
+      return invalidArgument("attribute `dims` of reduce must list dimensions "
+                             "of its operand, which has " +
+                             str(int64_t(x.rank())) + ", in ascending order");
+    BOO_RETURN_IF_ERROR(checkRows(Op::Reduce, x, size_t(dim), size_t(dim) + 1));
+    sizes[size_t(dim)] = Dim(1);
+    last = dim;
+  }
+  if (last < 0)
+    return invalidArgument("attribute `dims` of reduce is empty");
+  return sizes;
+}
+
 StatusOr<std::vector<TensorType>>
 boo::inferReduce(AttributeReader &reader,
                  const std::vector<TensorType> &operands) {
   const TensorType &x = operands[0];
-  BOO_ASSIGN_OR_RETURN(size_t dims, takeRowDims(Op::Reduce, reader, x));
+  bool listed = reader.holds<std::vector<int64_t>>("dims");
+  size_t dims = 0;
+  std::vector<Dim> sizes = x.sizes;
+  if (listed) {
+    if (!isFloat(x.dtype))
+      return unsupported("reduce of " + std::string(dtypeName(x.dtype)));
+    BOO_ASSIGN_OR_RETURN(sizes, takeListedDims(reader, x));
+    BOO_RETURN_IF_ERROR(takeAcc(reader, Op::Reduce, x.dtype));
+  } else {
+    BOO_ASSIGN_OR_RETURN(dims, takeRowDims(Op::Reduce, reader, x));
+    std::fill(sizes.end() - int64_t(dims), sizes.end(), Dim(1));
+  }
   BOO_ASSIGN_OR_RETURN(auto fn, reader.take<std::string>("fn", "a string"));
   if (fn != "sum" && fn != "mean" && fn != "max" && fn != "min")
     return invalidArgument("attribute `fn` of reduce is `" + fn +
                            "` and must be sum, mean, max or min");
   BOO_ASSIGN_OR_RETURN(bool keep, reader.take<bool>("keep", "true or false"));
-  std::vector<Dim> sizes = x.sizes;
-  std::fill(sizes.end() - int64_t(dims), sizes.end(), Dim(1));
+  if (!keep && listed)
+    return invalidArgument("reduce over listed dimensions keeps them: `keep` "
+                           "must be true");
   if (!keep)
     sizes.resize(x.rank() - dims);
   return std::vector<TensorType>{rowMajor(x.dtype, sizes)};

@@ -92,6 +92,20 @@ TEST(ShapeInference, NormSoftmaxReduce) {
   EXPECT_EQ(infer(Op::Reduce, reduce, {x}), "f32[2]{1}");
   reduce["keep"] = true;
   EXPECT_EQ(infer(Op::Reduce, reduce, {x}), "f32[2,1,1]{1,1,1}");
+  AttributeMap listed = reduce;
+  using List = std::vector<int64_t>;
+  listed["dims"] = List{0, 2};
+  EXPECT_EQ(infer(Op::Reduce, listed, {x}), "f32[1,3,1]{3,1,1}");
+  EXPECT_THAT(infer(Op::Reduce, listed, {f32({0, 3, 5})}),
+              HasSubstr("reduce's dimension 0 has size 0"));
+  for (const List &wrong : {List{2, 0}, List{1, 1}, List{3}, List{-1}})
+    EXPECT_THAT((listed["dims"] = wrong, infer(Op::Reduce, listed, {x})),
+                HasSubstr("which has 3, in ascending order"));
+  listed["dims"] = List{};
+  EXPECT_THAT(infer(Op::Reduce, listed, {x}), HasSubstr("is empty"));
+  listed["dims"] = List{0};
+  listed["keep"] = false;
+  EXPECT_THAT(infer(Op::Reduce, listed, {x}), HasSubstr("must be true"));
   reduce["fn"] = std::string("product");
   EXPECT_THAT(infer(Op::Reduce, reduce, {x}),
               HasSubstr("must be sum, mean, max or min"));

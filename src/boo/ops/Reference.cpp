@@ -17,6 +17,7 @@
 #include "boo/ops/reduce/Reference.h"
 #include "boo/ops/softmax/Reference.h"
 
+#include <cmath>
 #include <optional>
 
 using namespace boo;
@@ -120,6 +121,25 @@ StatusOr<Tensor> Evaluator::evaluateOne(const Node &node) const {
   return internalError("an op without a reference");
 }
 
+/// Rounds to a storage type, which adds to the bound. What is exact and goes to
+/// another group (an operand's cast) is rounded itself and stays exact: bounds
+/// of products of two factors that are off are loose.
+static void leaveGroup(Tensor &tensor, DType dtype, bool isOutput) {
+  for (size_t i = 0; i != tensor.values.size(); ++i) {
+    double &value = tensor.values[i], &error = tensor.errors[i];
+    double rounded = value;
+    if (!isOutput && error == 0 && std::isfinite(value)) {
+      storeElement(&rounded, dtype, 0, value);
+      rounded = loadElement(&rounded, dtype, 0);
+      if (std::isfinite(rounded)) {
+        value = rounded;
+        continue;
+      }
+    }
+    error = roundedError(value, error, dtype);
+  }
+}
+
 StatusOr<std::vector<ReferenceOutput>> Evaluator::run() {
   BOO_RETURN_IF_ERROR(findLifetimes());
   for (size_t i = 0; i != G.nodes().size(); ++i) {
@@ -131,9 +151,8 @@ StatusOr<std::vector<ReferenceOutput>> Evaluator::run() {
       Tensor &tensor = tensors[result];
       ValueId id = node.results[result];
       if (Leaves[size_t(id)])
-        for (size_t j = 0; j != tensor.values.size(); ++j)
-          tensor.errors[j] = roundedError(tensor.values[j], tensor.errors[j],
-                                          G.value(id).type.dtype);
+        leaveGroup(tensor, G.value(id).type.dtype,
+                   LastUse[size_t(id)] == G.nodes().size());
       Tensors[size_t(id)] = std::move(tensor);
     }
     for (ValueId operand : node.operands)

@@ -187,6 +187,14 @@ TEST(RowsReference, Reductions) {
   EXPECT_GT(reduce("sum", {3e38f, 3e38f, 1, -1}).second[1], 0);
 }
 
+TEST(RowsReference, ReductionOverListedDimensions) {
+  auto outputs = evaluate(
+      "boo.graph 1\n%0 = input f32[2,2,2]\n%1 = reduce(%0) {acc = f32, dims = "
+      "[0, 2], fn = \"sum\", keep = true} : f32[1,2,1]\nreturn %1",
+      {{1, 2, 4, 8, 16, 32, 64, 128}});
+  EXPECT_EQ(outputs[0].values, (std::vector<double>{51, 204}));
+}
+
 TEST(RowsReference, Work) {
   Graph graph = parse("boo.graph 1\n%0 = input f16[3,5]\n%1 = input f16[5]\n"
                       "%2, %3, %4 = norm(%0, %1) {acc = f32, dims = 1, eps = "

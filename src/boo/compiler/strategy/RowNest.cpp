@@ -81,8 +81,7 @@ RowNest boo::compiler::makeRowNest(const Graph &group) {
     RowAxis axis{x.sizes[dim].size(), {}};
     for (size_t i = 0; i != nest.operands.size(); ++i)
       axis.strides.push_back(strideAlong(nest.operands[i], dim, ranks[i]));
-    bool inside = dim >= reduced.begin && dim < reduced.end;
-    (inside ? nest.inner : nest.rows).push_back(std::move(axis));
+    (reduced.contains(dim) ? nest.inner : nest.rows).push_back(std::move(axis));
   }
   nest.rows = sortedAndMerged(std::move(nest.rows), nest.input);
   nest.inner = sortedAndMerged(std::move(nest.inner), nest.input);

@@ -2,6 +2,7 @@
 
 #include "boo/compiler/strategy/Strategy.h"
 #include "boo/graph/Attributes.h"
+#include "boo/graph/partition/Partition.h"
 
 using namespace boo;
 using namespace boo::compiler;
@@ -25,10 +26,10 @@ static Status checkAnchorGroup(const Graph &group, const std::string &what) {
   if (group.outputs().size() != 1 &&
       group.outputs().size() != group.nodes().front().results.size())
     return unsupported(what + "'s group of several outputs");
-  if ((group.nodes().front().op == Op::ConvGradInput ||
-       group.nodes().front().op == Op::ConvGradWeight) &&
-      group.nodes().size() != 1)
-    return unsupported("nodes behind a convolution's gradient in its group");
+  if (!takesTail(group, group.nodes().front()) && group.nodes().size() != 1)
+    return unsupported("nodes behind a " +
+                       std::string(opName(group.nodes().front().op)) +
+                       " in its group");
   const auto &sizes = group.value(group.nodes().front().results[0]).type.sizes;
   for (const Value &value : group.values())
     if (!value.type.isStatic())

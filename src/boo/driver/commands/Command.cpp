@@ -2,6 +2,7 @@
 
 #include "boo/driver/commands/Command.h"
 #include "boo/driver/commands/CommandText.h"
+#include "boo/driver/commands/ConvCommand.h"
 #include "boo/driver/commands/Nearest.h"
 
 using namespace boo;
@@ -154,6 +155,39 @@ std::string_view boo::torchDType(DType dtype) {
     return "bool";
   }
   return "";
+}
+
+/// The line with `value` for a flag of its command that has a letter.
+static StatusOr<CommandLine> withFlag(const CommandLine &line, size_t flag,
+                                      const std::string &value) {
+  CommandLine result = line;
+  result.op.add(flag, value);
+  FlagTable tables[] = {line.op.table(), driverFlagTable()};
+  for (std::string *text : {&result.echo, &result.command}) {
+    BOO_ASSIGN_OR_RETURN(std::vector<std::string> tokens, splitCommand(*text));
+    BOO_ASSIGN_OR_RETURN(auto found, parseFlags(tokens, tables, 1));
+    std::vector<std::string> kept{tokens.front()};
+    for (const Occurrence &each : found)
+      if (each.table != 0 || each.flag != flag)
+        kept.insert(kept.end(), tokens.begin() + int64_t(each.begin),
+                    tokens.begin() + int64_t(each.end));
+    kept.push_back(std::string("-") + line.op.table()[flag].letter);
+    kept.push_back(value);
+    *text = joinCommand(kept);
+  }
+  return result;
+}
+
+StatusOr<std::vector<CommandLine>>
+boo::separateLaunches(const CommandLine &line) {
+  std::vector<CommandLine> launches;
+  if (line.info->family == FamilyId::Conv)
+    for (const std::string &direction : convLaunches(line.op)) {
+      BOO_ASSIGN_OR_RETURN(CommandLine launch,
+                           withFlag(line, size_t(ConvFlag::Forw), direction));
+      launches.push_back(std::move(launch));
+    }
+  return launches;
 }
 
 StatusOr<CommandGraph> boo::buildCommand(const CommandLine &line) {

@@ -68,6 +68,11 @@ StatusOr<CommandLine> parseCommand(std::span<const std::string> tokens,
                                    std::span<const std::string> outside = {},
                                    bool inFile = false);
 
+/// A command may ask for several launches, one after the other (conv -F 0):
+/// each as a command of its own. None when it is one launch.
+StatusOr<std::vector<CommandLine>> separateLaunches(const CommandLine &line);
+
+/// What one launch computes.
 StatusOr<CommandGraph> buildCommand(const CommandLine &line);
 
 /// The Graph of a command line such as "conv -n 1 -c 64 …", and the func_name
@@ -84,10 +89,14 @@ std::string_view torchDType(DType dtype);
 
 /// Builders of Commands.inc.
 FlagTable convFlagTable();
+FlagTable cbaFlagTable();
+FlagTable sepconvFlagTable();
 FlagTable gemmFlagTable();
 FlagTable normFlagTable();
 FlagTable softmaxFlagTable();
 StatusOr<CommandGraph> buildConv(const CommandLine &line);
+StatusOr<CommandGraph> buildCba(const CommandLine &line);
+StatusOr<CommandGraph> buildSepconv(const CommandLine &line);
 StatusOr<CommandGraph> buildGemm(const CommandLine &line);
 StatusOr<CommandGraph> buildNorm(const CommandLine &line);
 StatusOr<CommandGraph> buildSoftmax(const CommandLine &line);
