@@ -149,6 +149,13 @@ std::string_view boo::torchDType(DType dtype) {
   return "";
 }
 
+Status boo::refusePositionals(const CommandLine &line) {
+  if (line.positionals.empty())
+    return Status::ok();
+  return invalidArgument("'" + line.positionals.front().substr(0, 60) +
+                         "' belongs to no flag");
+}
+
 StatusOr<CommandGraph> boo::buildCommand(const CommandLine &line) {
   std::vector<std::string> notes;
   BOO_RETURN_IF_ERROR(line.op.checkUse(&notes));

@@ -250,9 +250,7 @@ static void noteUnused(const FlagValues &op, size_t rank,
 StatusOr<ConvSpec> boo::convSpec(const CommandLine &line,
                                  std::vector<std::string> *notes) {
   const FlagValues &op = line.op;
-  if (!line.positionals.empty())
-    return invalidArgument("'" + line.positionals.front().substr(0, 60) +
-                           "' belongs to no flag");
+  BOO_RETURN_IF_ERROR(refusePositionals(line));
   ConvSpec spec;
   BOO_ASSIGN_OR_RETURN(spec.direction, readDirection(op));
   BOO_RETURN_IF_ERROR(checkMode(op));
