@@ -342,7 +342,7 @@ TEST_F(ConvSweep, EdgesOfDilatedDepthwiseRows) {
 TEST_F(ConvSweep, SpecialValuesInRows) {
   for (DType dtype : {DType::F32, DType::BF16, DType::F16, DType::F64})
     for (int64_t length : {7, 40, 5000})
-      for (Op op : {Op::Norm, Op::Softmax, Op::Reduce}) {
+      for (Op op : {Op::Norm, Op::Softmax, Op::Reduce, Op::ArgReduce}) {
         Case c;
         c.graph = plainRows(op, dtype, length);
         fillOperands(c, 11, Fill::Special, GuardedBuffer::Guard::After);

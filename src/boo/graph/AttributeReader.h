@@ -66,5 +66,8 @@ StatusOr<std::vector<TensorType>>
 inferSoftmax(AttributeReader &reader, const std::vector<TensorType> &operands);
 StatusOr<std::vector<TensorType>>
 inferReduce(AttributeReader &reader, const std::vector<TensorType> &operands);
+StatusOr<std::vector<TensorType>>
+inferArgReduce(AttributeReader &reader,
+               const std::vector<TensorType> &operands);
 
 } // namespace boo

@@ -369,6 +369,8 @@ inferOp(Op op, AttributeReader &reader,
     return inferSoftmax(reader, operands);
   case Op::Reduce:
     return inferReduce(reader, operands);
+  case Op::ArgReduce:
+    return inferArgReduce(reader, operands);
   case Op::Pointwise:
     return inferPointwise(reader, operands);
   case Op::Cast:

@@ -108,12 +108,35 @@ TEST(ShapeInference, NormSoftmaxReduce) {
   EXPECT_THAT(infer(Op::Reduce, listed, {x}), HasSubstr("must be true"));
   reduce["fn"] = std::string("product");
   EXPECT_THAT(infer(Op::Reduce, reduce, {x}),
-              HasSubstr("must be sum, mean, max or min"));
+              HasSubstr("must be sum, mean, prod, max, min, amax, norm1 or "
+                        "norm2"));
   reduce["acc"] = DType::F64;
   EXPECT_THAT(infer(Op::Reduce, reduce, {x}), HasSubstr("accumulates in f32"));
   EXPECT_THAT(
       infer(Op::Reduce, reduce, {TensorType::contiguous(DType::I8, {2, 3})}),
       HasSubstr("reduce of i8"));
+}
+
+TEST(ShapeInference, ArgReduce) {
+  TensorType x = f32({2, 3, 5});
+  AttributeMap attributes{{"dims", int64_t(1)},
+                          {"fn", std::string("max")},
+                          {"keep", false},
+                          {"values", false}};
+  EXPECT_EQ(infer(Op::ArgReduce, attributes, {x}), "i64[2,3]{3,1}");
+  attributes["keep"] = true;
+  attributes["values"] = true;
+  auto results = inferResults(Op::ArgReduce, attributes, {x});
+  ASSERT_TRUE(results.isOk()) << results.status().message();
+  ASSERT_EQ(results->size(), 2u);
+  EXPECT_EQ(printType((*results)[0]), "i64[2,3,1]{3,1,1}");
+  EXPECT_EQ(printType((*results)[1]), "f32[2,3,1]{3,1,1}");
+  attributes["fn"] = std::string("sum");
+  EXPECT_THAT(infer(Op::ArgReduce, attributes, {x}),
+              HasSubstr("argreduce is `sum` and must be max or min"));
+  attributes["dims"] = int64_t(4);
+  EXPECT_THAT(infer(Op::ArgReduce, attributes, {x}),
+              HasSubstr("`dims` of argreduce is 4 and must be 1 to 3"));
 }
 
 TEST(ShapeInference, MatmulErrors) {

@@ -10,6 +10,7 @@
 #include "boo/graph/Attributes.h"
 #include "boo/graph/partition/Partition.h"
 #include "boo/ops/ErrorBound.h"
+#include "boo/ops/argreduce/Reference.h"
 #include "boo/ops/conv/Reference.h"
 #include "boo/ops/matmul/Reference.h"
 #include "boo/ops/norm/Reference.h"
@@ -82,6 +83,8 @@ StatusOr<std::vector<Tensor>> Evaluator::evaluate(const Node &node) const {
       operands.push_back(view(id));
     return evaluateNorm(G, node, operands, TheWorkers);
   }
+  if (node.op == Op::ArgReduce)
+    return evaluateArgReduce(G, node, view(node.operands[0]), TheWorkers);
   BOO_ASSIGN_OR_RETURN(Tensor tensor, evaluateOne(node));
   std::vector<Tensor> results;
   results.push_back(std::move(tensor));
@@ -104,6 +107,7 @@ StatusOr<Tensor> Evaluator::evaluateOne(const Node &node) const {
   case Op::Reduce:
     return evaluateReduce(G, node, view(node.operands[0]), TheWorkers);
   case Op::Norm:
+  case Op::ArgReduce:
     break;
   case Op::Pointwise: {
     std::vector<TensorView> operands;
@@ -150,7 +154,7 @@ StatusOr<std::vector<ReferenceOutput>> Evaluator::run() {
     for (size_t result = 0; result != tensors.size(); ++result) {
       Tensor &tensor = tensors[result];
       ValueId id = node.results[result];
-      if (Leaves[size_t(id)])
+      if (Leaves[size_t(id)] && isFloat(G.value(id).type.dtype))
         leaveGroup(tensor, G.value(id).type.dtype,
                    LastUse[size_t(id)] == G.nodes().size());
       Tensors[size_t(id)] = std::move(tensor);

@@ -1,6 +1,7 @@
 //===- Work.cpp - Flops and bytes of a Graph ------------------------------===//
 
 #include "boo/ops/Reference.h"
+#include "boo/ops/argreduce/Reference.h"
 #include "boo/ops/conv/ConvProblem.h"
 #include "boo/ops/matmul/MatmulProblem.h"
 #include "boo/ops/norm/Reference.h"
@@ -36,6 +37,8 @@ Work boo::graphWork(const Graph &graph) {
       work.flops += softmaxFlops(graph, node);
     if (node.op == Op::Reduce)
       work.flops += reduceFlops(graph, node);
+    if (node.op == Op::ArgReduce)
+      work.flops += argReduceFlops(graph, node);
     if (node.op == Op::Pointwise)
       tailFlops += double(type.numElements());
     for (ValueId id : node.operands)

@@ -137,6 +137,7 @@ static Status checkForGroup(const Graph &group, const Target &target,
   case Op::Norm:
   case Op::Softmax:
   case Op::Reduce:
+  case Op::ArgReduce:
     return checkRowSchedule(group, schedule);
   default:
     return Status::ok();
@@ -187,6 +188,7 @@ StatusOr<Decision> boo::compiler::decide(const Graph &group,
   case Op::Norm:
   case Op::Softmax:
   case Op::Reduce:
+  case Op::ArgReduce:
     BOO_RETURN_IF_ERROR(checkRowGroup(group));
     decision = decideRows(group, target);
     break;

@@ -190,6 +190,13 @@ boo::separateLaunches(const CommandLine &line) {
   return launches;
 }
 
+Status boo::refusePositionals(const CommandLine &line) {
+  if (line.positionals.empty())
+    return Status::ok();
+  return invalidArgument("'" + line.positionals.front().substr(0, 60) +
+                         "' belongs to no flag");
+}
+
 StatusOr<CommandGraph> boo::buildCommand(const CommandLine &line) {
   std::vector<std::string> notes;
   BOO_RETURN_IF_ERROR(line.op.checkUse(&notes));

@@ -80,6 +80,9 @@ StatusOr<CommandGraph> buildCommand(const CommandLine &line);
 /// have no effect.
 StatusOr<Graph> graphFromCommand(const std::string &command, std::string *name);
 
+/// An error if the line has words that belong to no flag.
+Status refusePositionals(const CommandLine &line);
+
 /// Help of `boo driver`, or of one command.
 std::string driverHelp();
 std::string commandHelp(const CommandInfo &info);
@@ -94,13 +97,24 @@ FlagTable sepconvFlagTable();
 FlagTable gemmFlagTable();
 FlagTable normFlagTable();
 FlagTable softmaxFlagTable();
+FlagTable reduceFlagTable();
+FlagTable reduceExtremeFlagTable();
 StatusOr<CommandGraph> buildConv(const CommandLine &line);
 StatusOr<CommandGraph> buildCba(const CommandLine &line);
 StatusOr<CommandGraph> buildSepconv(const CommandLine &line);
 StatusOr<CommandGraph> buildGemm(const CommandLine &line);
 StatusOr<CommandGraph> buildNorm(const CommandLine &line);
 StatusOr<CommandGraph> buildSoftmax(const CommandLine &line);
+StatusOr<CommandGraph> buildReduce(const CommandLine &line);
+StatusOr<CommandGraph> buildReduceExtreme(const CommandLine &line);
 StatusOr<CommandGraph> buildGraphFile(const CommandLine &line);
 StatusOr<CommandGraph> buildAten(const CommandLine &line);
+
+/// The indices of the greatest ("max") or smallest elements along `dims`, with
+/// the elements before them if `values` are wanted.
+StatusOr<CommandGraph> extremeGraph(DType dtype,
+                                    const std::vector<int64_t> &sizes,
+                                    const std::vector<int64_t> &dims,
+                                    const std::string &fn, bool values);
 
 } // namespace boo
