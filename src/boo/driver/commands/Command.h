@@ -87,10 +87,12 @@ FlagTable convFlagTable();
 FlagTable gemmFlagTable();
 FlagTable normFlagTable();
 FlagTable softmaxFlagTable();
+FlagTable attentionFlagTable();
 StatusOr<CommandGraph> buildConv(const CommandLine &line);
 StatusOr<CommandGraph> buildGemm(const CommandLine &line);
 StatusOr<CommandGraph> buildNorm(const CommandLine &line);
 StatusOr<CommandGraph> buildSoftmax(const CommandLine &line);
+StatusOr<CommandGraph> buildAttention(const CommandLine &line);
 StatusOr<CommandGraph> buildGraphFile(const CommandLine &line);
 
 } // namespace boo

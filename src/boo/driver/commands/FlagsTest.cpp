@@ -96,7 +96,7 @@ TEST(Flags, notedAndRefused) {
 TEST(Flags, tablesAreConsistent) {
   // A command reads its family's table and the driver's at once.
   for (FlagTable family : {convFlagTable(), gemmFlagTable(), normFlagTable(),
-                           softmaxFlagTable()}) {
+                           softmaxFlagTable(), attentionFlagTable()}) {
     std::set<std::string> names;
     std::set<char> letters;
     for (FlagTable table : {family, driverFlagTable()})
@@ -140,7 +140,8 @@ TEST(Flags, docsNameEachFlag) {
   auto docs = readFile(BOO_SOURCE_DIR "/docs/driver.md");
   ASSERT_TRUE(docs.isOk()) << docs.status().toString();
   for (FlagTable table : {convFlagTable(), gemmFlagTable(), normFlagTable(),
-                          softmaxFlagTable(), driverFlagTable()})
+                          softmaxFlagTable(), attentionFlagTable(),
+                          driverFlagTable()})
     for (const Flag &flag : table) {
       std::string row = "| `--" + std::string(flag.name) + "`";
       if (flag.letter)
