@@ -61,6 +61,9 @@ std::string dimText(Dim dim);
 std::string sizesText(const std::vector<Dim> &sizes);
 
 StatusOr<std::vector<TensorType>>
+inferAttention(AttributeReader &reader,
+               const std::vector<TensorType> &operands);
+StatusOr<std::vector<TensorType>>
 inferNorm(AttributeReader &reader, const std::vector<TensorType> &operands);
 StatusOr<std::vector<TensorType>>
 inferSoftmax(AttributeReader &reader, const std::vector<TensorType> &operands);

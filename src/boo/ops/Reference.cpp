@@ -11,6 +11,7 @@
 #include "boo/graph/partition/Partition.h"
 #include "boo/ops/ErrorBound.h"
 #include "boo/ops/argreduce/Reference.h"
+#include "boo/ops/attention/Reference.h"
 #include "boo/ops/conv/Reference.h"
 #include "boo/ops/matmul/Reference.h"
 #include "boo/ops/norm/Reference.h"
@@ -77,10 +78,12 @@ TensorView Evaluator::view(ValueId id) const {
 }
 
 StatusOr<std::vector<Tensor>> Evaluator::evaluate(const Node &node) const {
-  if (node.op == Op::Norm) {
+  if (node.op == Op::Norm || node.op == Op::Attention) {
     std::vector<TensorView> operands;
     for (ValueId id : node.operands)
       operands.push_back(view(id));
+    if (node.op == Op::Attention)
+      return evaluateAttention(attentionProblem(G, node), operands, TheWorkers);
     return evaluateNorm(G, node, operands, TheWorkers);
   }
   if (node.op == Op::ArgReduce)
@@ -106,6 +109,7 @@ StatusOr<Tensor> Evaluator::evaluateOne(const Node &node) const {
     return evaluateSoftmax(G, node, view(node.operands[0]), TheWorkers);
   case Op::Reduce:
     return evaluateReduce(G, node, view(node.operands[0]), TheWorkers);
+  case Op::Attention:
   case Op::Norm:
   case Op::ArgReduce:
     break;

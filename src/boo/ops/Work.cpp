@@ -2,6 +2,7 @@
 
 #include "boo/ops/Reference.h"
 #include "boo/ops/argreduce/Reference.h"
+#include "boo/ops/attention/AttentionProblem.h"
 #include "boo/ops/conv/ConvProblem.h"
 #include "boo/ops/matmul/MatmulProblem.h"
 #include "boo/ops/norm/Reference.h"
@@ -31,6 +32,8 @@ Work boo::graphWork(const Graph &graph) {
       work.flops += convProblem(graph, node, type).flops();
     if (node.op == Op::Matmul)
       work.flops += matmulProblem(graph, node, type).flops();
+    if (node.op == Op::Attention)
+      work.flops += attentionProblem(graph, node).flops();
     if (node.op == Op::Norm)
       work.flops += normFlops(graph, node);
     if (node.op == Op::Softmax)

@@ -99,6 +99,7 @@ FlagTable normFlagTable();
 FlagTable softmaxFlagTable();
 FlagTable reduceFlagTable();
 FlagTable reduceExtremeFlagTable();
+FlagTable attentionFlagTable();
 StatusOr<CommandGraph> buildConv(const CommandLine &line);
 StatusOr<CommandGraph> buildCba(const CommandLine &line);
 StatusOr<CommandGraph> buildSepconv(const CommandLine &line);
@@ -107,6 +108,7 @@ StatusOr<CommandGraph> buildNorm(const CommandLine &line);
 StatusOr<CommandGraph> buildSoftmax(const CommandLine &line);
 StatusOr<CommandGraph> buildReduce(const CommandLine &line);
 StatusOr<CommandGraph> buildReduceExtreme(const CommandLine &line);
+StatusOr<CommandGraph> buildAttention(const CommandLine &line);
 StatusOr<CommandGraph> buildGraphFile(const CommandLine &line);
 StatusOr<CommandGraph> buildAten(const CommandLine &line);
 
