@@ -166,28 +166,37 @@ private:
 };
 } // namespace
 
-static void printSummary(const Preload &preload, const PreloadOptions &options,
-                         const Progress &progress) {
+/// "1 command", "2 commands".
+static std::string counted(size_t n, std::string what) {
+  return std::to_string(n) + " " + what + (n == 1 ? "" : "s");
+}
+
+static std::string summary(const Preload &preload, bool modulesOnly,
+                           const Progress &progress) {
   using enum PreloadOutcome;
   size_t done = preload.count(Done);
-  std::printf("%zu commands: %zu %s, %zu cached", preload.items().size(), done,
-              options.modulesOnly ? "modules written" : "compiled",
-              preload.count(Cached));
+  std::string text = counted(preload.items().size(), "command") + ": " +
+                     (modulesOnly ? counted(done, "module") + " written"
+                                  : std::to_string(done) + " compiled") +
+                     ", " + std::to_string(preload.count(Cached)) + " cached";
   if (size_t same = preload.count(Same))
-    std::printf(", %zu like others", same);
-  std::printf(", %zu failed", preload.count(Failed));
-  if (progress.worked)
-    std::printf("; %.1f s, %.1f/s", progress.seconds,
-                double(progress.worked) / std::max(progress.seconds, 1e-3));
-  std::printf("\n");
+    text += ", " + std::to_string(same) + " like others";
+  text += ", " + std::to_string(preload.count(Failed)) + " failed";
+  if (progress.worked) {
+    char rate[64];
+    std::snprintf(rate, sizeof rate, "; %.1f s, %.1f/s", progress.seconds,
+                  double(progress.worked) / std::max(progress.seconds, 1e-3));
+    text += rate;
+  }
+  text += "\n";
   if (size_t left = preload.numWaiting())
-    std::printf("interrupted, %zu left: the same line goes on from here\n",
-                left);
+    text += "interrupted, " + std::to_string(left) +
+            " left: the same line goes on from here\n";
   std::vector<ProgramFailure> failures;
   for (const PreloadItem &item : preload.items())
     if (item.outcome == Failed)
       failures.push_back(failureOf(item.planned, item.status));
-  std::fputs(failureList(failures).c_str(), stdout);
+  return text + failureList(failures);
 }
 
 static int run(const ProgramLine &program, PreloadOptions options,
@@ -227,7 +236,7 @@ static int run(const ProgramLine &program, PreloadOptions options,
   display.hide();
   if (!status.isOk())
     return programError(status.withContext("no worker could be started"));
-  printSummary(preload, options, progress);
+  std::fputs(summary(preload, options.modulesOnly, progress).c_str(), stdout);
   if (interrupted())
     return 130;
   return preload.count(PreloadOutcome::Failed) ? 1 : 0;

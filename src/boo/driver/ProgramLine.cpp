@@ -122,7 +122,7 @@ static Status plan(const FileLine &file, const ProgramLine &program,
                    const std::string &cacheDir, bool compileOnly,
                    PlannedCommand &planned, std::vector<std::string> *notes) {
   BOO_RETURN_IF_ERROR(file.status);
-  planned.text = joinCommand(file.tokens);
+  planned.text = planned.name = joinCommand(file.tokens);
   BOO_ASSIGN_OR_RETURN(planned.line, parseCommand(file.tokens, program.outside,
                                                   !program.file.empty()));
   planned.text = planned.name = planned.line.command;
