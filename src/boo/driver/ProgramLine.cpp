@@ -177,8 +177,10 @@ std::vector<std::string> boo::idleFlags(const DriverValues &driver,
 
 std::string boo::describeDriverFlags(std::span<const DriverFlag> flags) {
   std::vector<Flag> table;
-  for (DriverFlag flag : flags)
+  for (DriverFlag flag : flags) {
     table.push_back(driverFlagTable()[size_t(flag)]);
+    table.back().use = FlagUse::Honoured;
+  }
   return describeFlags(table);
 }
 

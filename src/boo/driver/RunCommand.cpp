@@ -6,7 +6,6 @@
 #include "boo/driver/Backend.h"
 #include "boo/driver/CompileFlags.h"
 #include "boo/driver/Peak.h"
-#include "boo/driver/Verify.h"
 #include "boo/driver/commands/CommandText.h"
 #include "boo/ops/Reference.h"
 #include "boo/runtime/Allocator.h"
@@ -142,15 +141,21 @@ Status CommandRun::readOptions() {
                        compileOptions(Line, Command, Session.cacheDir));
 
   VerifyOptions &check = Options.check;
+  if (Session.verify) {
+    Options.verify = true;
+    Options.time = false;
+    Options.timer.iters = 0;
+    check = *Session.verify;
+  }
   check.seed = uint64_t(flags.integer(DriverFlag::Seed));
   if (flags.given(DriverFlag::Splat))
     check.splat = flags.real(DriverFlag::Splat);
   check.structured = !flags.on(DriverFlag::SkipStructured);
   check.threads = Options.threads;
   check.math = Options.compile.math;
-  BOO_ASSIGN_OR_RETURN(
-      check.minSamples,
-      readCount(flags, DriverFlag::NumericsMinSamples, 0, INT64_MAX, 0));
+  BOO_ASSIGN_OR_RETURN(check.minSamples,
+                       readCount(flags, DriverFlag::NumericsMinSamples, 0,
+                                 INT64_MAX, check.minSamples));
   return Status::ok();
 }
 
@@ -163,8 +168,9 @@ Status CommandRun::checkOperands() const {
   int64_t bytes = Operands::bytes(G);
   if (!Options.verify)
     return checkMemory(bytes, "inputs and outputs");
-  return checkMemory(addSaturating(bytes, verifyBytes(G)),
-                     "inputs, outputs and the float64 reference of --verify");
+  return checkMemory(
+      addSaturating(bytes, verifyBytes(G, Options.check.figures)),
+      "inputs, outputs and the float64 reference of --verify");
 }
 
 Status CommandRun::load() {
@@ -264,6 +270,8 @@ Status CommandRun::verify() {
   Result.maxRelErr = verdict.figures.maxRelErr;
   Result.bound = verdict.figures.maxBound;
   Result.checks = std::move(verdict.report);
+  Result.failedCheck = verdict.failedCheck;
+  Result.checksCutShort = verdict.cutShort;
   if (!verdict.ok)
     return Status(StatusCode::KernelError, verdict.failure);
   return Status::ok();
