@@ -121,6 +121,8 @@ Status boo::compiler::compileGroup(const boo_compile_request &request) {
     if (request.mlir_path[0])
       BOO_RETURN_IF_ERROR(writeText(request.mlir_path, text));
   }
+  if (!request.output_path[0])
+    return Status::ok();
   BOO_RETURN_IF_ERROR(
       lower(*kernel.module, loweringOptions(target, decision.schedule), dump));
 

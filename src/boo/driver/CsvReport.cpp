@@ -91,8 +91,7 @@ Status CsvReport::add(const std::vector<RunResult> &results) {
   return writeLine(cells);
 }
 
-/// RFC 4180: a cell with a separator, a quote or a line break is quoted.
-Status CsvReport::writeLine(const std::vector<std::string> &cells) {
+std::string boo::csvLine(const std::vector<std::string> &cells) {
   std::string line;
   for (size_t i = 0; i != cells.size(); ++i) {
     line += i ? "," : "";
@@ -105,7 +104,11 @@ Status CsvReport::writeLine(const std::vector<std::string> &cells) {
       line += c == '"' ? "\"\"" : std::string(1, c);
     line += '"';
   }
-  line += '\n';
+  return line + "\n";
+}
+
+Status CsvReport::writeLine(const std::vector<std::string> &cells) {
+  std::string line = csvLine(cells);
   if (std::fwrite(line.data(), 1, line.size(), File) != line.size() ||
       std::fflush(File) != 0)
     return systemError("--csv: write", Path);

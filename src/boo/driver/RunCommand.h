@@ -2,6 +2,7 @@
 #pragma once
 
 #include "boo/driver/Timer.h"
+#include "boo/driver/Verify.h"
 #include "boo/driver/commands/Command.h"
 
 #include <cmath>
@@ -15,6 +16,9 @@ struct SessionOptions {
   bool timeAlways = false; ///< as --json does
   bool measurePeak = false;
   std::string cacheDir;
+  /// Verifies whatever the flags say, with these; seed, splat, threads, math
+  /// and structured stay the flags'.
+  const VerifyOptions *verify = nullptr;
 };
 
 /// Everything a report may tell. Absent figures are NaN, absent texts "".
@@ -35,6 +39,8 @@ struct RunResult {
   std::optional<bool> verified; ///< none = not asked
   double maxAbsErr = NAN, maxRelErr = NAN, bound = NAN;
   std::vector<std::string> checks; ///< a line for each check of --verify
+  std::string failedCheck;         ///< the name of that which failed
+  bool checksCutShort = false;     ///< see Verdict::cutShort
   /// Sizes in memory order and dtype of each output.
   std::vector<std::pair<std::vector<int64_t>, DType>> outputs;
   Status status;         ///< why it failed

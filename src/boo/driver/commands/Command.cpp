@@ -53,6 +53,15 @@ static std::span<const FamilyId> allFamilies() {
   return families;
 }
 
+std::vector<FlagTable> boo::allFlagTables() {
+  std::vector<FlagTable> tables = {
+#define BOO_FAMILY(name, spelling, table, builder, usage, what) table,
+#include "boo/driver/commands/Commands.inc"
+  };
+  tables.push_back(driverFlagTable());
+  return tables;
+}
+
 static StatusOr<const CommandInfo *> findCommand(const std::string &word) {
   std::vector<std::string_view> names;
   for (const CommandInfo &info : allCommands()) {

@@ -19,6 +19,9 @@ enum class DriverFlag : size_t {
 #include "boo/driver/commands/DriverFlags.inc"
 };
 FlagTable driverFlagTable();
+/// The families' tables, and last the driver's: for flags that stand beside a
+/// file of commands, of which only matters whether a value follows.
+std::vector<FlagTable> allFlagTables();
 
 /// Values of the driver's flags.
 class DriverValues : public FlagValues {
