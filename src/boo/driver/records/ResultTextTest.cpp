@@ -40,6 +40,8 @@ static RunResult full() {
   r.maxRelErr = 6;
   r.bound = 7;
   r.checks = {"random: ok"};
+  r.failedCheck = "block";
+  r.checksCutShort = true;
   r.outputs = {{{2, 0, 5}, DType::BF16}, {{}, DType::I1}};
   r.status = Status(StatusCode::KernelError, "é");
   r.rejected = r.cutShort = true;
