@@ -40,6 +40,8 @@ private:
   /// a span.
   void exchange(int64_t unit, int64_t span, int64_t step) {
     int64_t count = span / unit;
+    if (count == 1)
+      return;
     SmallVector<int64_t> even = everySecond(unit, span, 0);
     SmallVector<int64_t> odd = everySecond(unit, span, 1);
     for (int64_t round = 1; round < count; round *= 2) {

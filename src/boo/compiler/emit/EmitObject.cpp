@@ -7,6 +7,7 @@
 
 #include "boo/abi/KernelAbi.h"
 #include "boo/compiler/emit/Emit.h"
+#include "boo/compiler/emit/ReduceLoops.h"
 
 #include "mlir/Target/LLVMIR/Export.h"
 
@@ -94,13 +95,17 @@ void optimize(llvm::Module &module, llvm::TargetMachine &machine) {
   builder.registerFunctionAnalyses(functions);
   builder.registerLoopAnalyses(loops);
   builder.crossRegisterProxies(loops, functions, cgscc, modules);
-  llvm::ModulePassManager passes;
-  // loop-mssa: licm moves loads only when it has MemorySSA.
+  llvm::FunctionPassManager passes;
+  // loop-mssa: licm moves loads only when it has MemorySSA. What is equal is so
+  // along the dominator tree: gvn finds no more there than early-cse, slowly.
   llvm::cantFail(builder.parsePassPipeline(
-      passes, "function(sroa,early-cse,instcombine<no-verify-fixpoint>,"
-              "simplifycfg,loop-mssa(licm),gvn,dse,"
-              "instcombine<no-verify-fixpoint>)"));
-  passes.run(module, modules);
+      passes, "sroa,early-cse,instcombine<no-verify-fixpoint>,"
+              "simplifycfg,loop-mssa(licm),early-cse<memssa>,"
+              "instcombine<no-verify-fixpoint>"));
+  addReduceLoops(passes);
+  llvm::ModulePassManager all;
+  all.addPass(llvm::createModuleToFunctionPassAdaptor(std::move(passes)));
+  all.run(module, modules);
 }
 
 std::string print(const llvm::Module &module) {
@@ -128,7 +133,9 @@ StatusOr<std::string> boo::compiler::emitObject(mlir::ModuleOp module,
                                                 const Manifest &manifest,
                                                 const Target &target,
                                                 const StageDump &dump) {
+  LoopsReducedBefore gate;
   llvm::LLVMContext context;
+  context.setOptPassGate(gate);
   std::unique_ptr<llvm::Module> ir =
       mlir::translateModuleToLLVMIR(module, context, "boo");
   if (!ir)
