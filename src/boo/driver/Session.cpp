@@ -177,7 +177,7 @@ bool Session::runLine(const CommandLine &line, const std::string &where) {
   for (const CommandLine &launch : *launches)
     if (!runLaunch(launch, where))
       return false;
-  return !launches->empty() || runLaunch(line, where);
+  return true;
 }
 
 bool Session::runLaunch(const CommandLine &line, const std::string &where) {
