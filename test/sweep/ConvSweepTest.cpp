@@ -313,6 +313,31 @@ TEST_F(ConvSweep, RandomRows) {
   sweep([&](uint64_t seed) { checkEverywhere(randomRows(seed), seed); });
 }
 
+// Where taps lie apart, an edge pixel's first one is not next to the border.
+TEST_F(ConvSweep, EdgesOfDilatedDepthwiseRows) {
+  constexpr int64_t width = 13, channels = 9;
+  for (int64_t dilation : {2, 3, 4})
+    for (int64_t stride : {1, 2})
+      for (auto [low, high] : {std::pair(0, 1), std::pair(1, 2)}) {
+        Graph graph;
+        ValueId x = graph.addArgument(
+            TensorType::permuted(DType::F32, {1, channels, width}, {0, 2, 1}));
+        ValueId w = graph.addArgument(
+            TensorType::contiguous(DType::F32, {channels, 1, 3}));
+        using List = std::vector<int64_t>;
+        AttributeMap attributes{
+            {"stride", List{stride}}, {"dilation", List{dilation}},
+            {"pad_lo", List{low}},    {"pad_hi", List{high}},
+            {"groups", channels},     {"acc", DType::F32}};
+        int64_t out = (width + low + high - 2 * dilation - 1) / stride + 1;
+        graph.addOutput(
+            graph.addNode(Op::Conv, {x, w}, attributes,
+                          {TensorType::permuted(DType::F32, {1, channels, out},
+                                                {0, 2, 1})})[0]);
+        checkEverywhere(canonicalize(graph), 3);
+      }
+}
+
 // Statistics of rows with an infinity or a NaN, and what lies between them.
 TEST_F(ConvSweep, SpecialValuesInRows) {
   for (DType dtype : {DType::F32, DType::BF16, DType::F16, DType::F64})

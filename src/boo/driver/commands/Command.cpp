@@ -45,17 +45,24 @@ static Family family(FamilyId id) {
   return {};
 }
 
+static std::span<const FamilyId> allFamilies() {
+  static constexpr FamilyId families[] = {
+#define BOO_FAMILY(name, spelling, table, builder, usage, what) FamilyId::name,
+#include "boo/driver/commands/Commands.inc"
+  };
+  return families;
+}
+
 static StatusOr<const CommandInfo *> findCommand(const std::string &word) {
   std::vector<std::string_view> names;
-  std::string list;
   for (const CommandInfo &info : allCommands()) {
     if (info.spelling == word)
       return &info;
     names.push_back(info.spelling);
-    list += (list.empty() ? "" : ", ") + std::string(info.spelling);
   }
   return invalidArgument("unknown command '" + word.substr(0, 60) + "'" +
-                         didYouMean(word, names) + " (there are " + list + ")");
+                         didYouMean(word, names) +
+                         " (boo driver --help lists them)");
 }
 
 /// The index of the command's name in `tokens`.
@@ -211,11 +218,15 @@ std::string boo::driverHelp() {
       "Usage: boo driver [FLAGS] COMMAND [FLAGS]\n"
       "       boo driver [FLAGS] --commands-file FILE\n\n"
       "Commands (boo driver COMMAND --help lists a command's own flags):\n";
-  for (const CommandInfo &info : allCommands()) {
-    std::string head = "  " + std::string(info.spelling) + " " +
-                       std::string(family(info.family).usage);
-    head.resize(std::max<size_t>(head.size() + 1, 22), ' ');
-    text += head + std::string(info.what) + "\n";
+  for (FamilyId id : allFamilies()) {
+    std::string names;
+    for (const CommandInfo &info : allCommands())
+      if (info.family == id)
+        names += (names.empty() ? "" : " ") + std::string(info.spelling);
+    Family about = family(id);
+    names += " " + std::string(about.usage);
+    std::string_view what = about.what.substr(0, about.what.find('\n'));
+    text += "  " + wrapText(names, 2, 2) + "      " + wrapText(what, 6, 6);
   }
   text +=
       "\nExamples:\n"
@@ -236,9 +247,11 @@ std::string boo::driverHelp() {
 
 std::string boo::commandHelp(const CommandInfo &info) {
   Family about = family(info.family);
-  std::string text = "Usage: boo driver " + std::string(info.spelling) + " " +
-                     std::string(about.usage) + "\n\n" +
-                     std::string(about.what) + "\n";
+  std::string text =
+      "Usage: boo driver " + std::string(info.spelling) + " " +
+      std::string(about.usage) + "\n\n" + std::string(about.what) + "\n\n" +
+      wrapText(std::string(info.spelling) + ": " + std::string(info.what) + ".",
+               0, 0);
   if (!about.table.empty())
     text += "\nFlags:\n" + describeFlags(about.table);
   return text + "\nThe driver's own flags (-t, --iter, --verify, --json, …): "

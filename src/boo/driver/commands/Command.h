@@ -101,5 +101,6 @@ StatusOr<CommandGraph> buildGemm(const CommandLine &line);
 StatusOr<CommandGraph> buildNorm(const CommandLine &line);
 StatusOr<CommandGraph> buildSoftmax(const CommandLine &line);
 StatusOr<CommandGraph> buildGraphFile(const CommandLine &line);
+StatusOr<CommandGraph> buildAten(const CommandLine &line);
 
 } // namespace boo

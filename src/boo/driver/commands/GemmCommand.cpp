@@ -66,21 +66,20 @@ static std::string realText(double value) {
   return text;
 }
 
-/// alpha is applied as alpha / beta before C is added: both must fit f32, with
-/// room for the products.
-static Status checkFactors(const GemmSpec &spec) {
+bool boo::gemmFactorFits(double factor) {
   constexpr double least = 1e-20, most = 1e20;
-  auto fits = [](double factor) {
-    return factor == 0 ||
-           (std::fabs(factor) >= least && std::fabs(factor) <= most);
-  };
-  if (!fits(spec.alpha))
+  return factor == 0 ||
+         (std::fabs(factor) >= least && std::fabs(factor) <= most);
+}
+
+static Status checkFactors(const GemmSpec &spec) {
+  if (!gemmFactorFits(spec.alpha))
     return invalidArgument("--alpha (-A) " + realText(spec.alpha) +
                            ": must be 0 or between 1e-20 and 1e20");
-  if (!fits(spec.beta))
+  if (!gemmFactorFits(spec.beta))
     return invalidArgument("--beta (-B) " + realText(spec.beta) +
                            ": must be 0 or between 1e-20 and 1e20");
-  if (spec.beta != 0 && !fits(spec.alpha / spec.beta))
+  if (spec.beta != 0 && !gemmFactorFits(spec.alpha / spec.beta))
     return invalidArgument("--alpha (-A) " + realText(spec.alpha) +
                            " beside --beta (-B) " + realText(spec.beta) +
                            ": their quotient must be between 1e-20 and 1e20");
@@ -190,24 +189,20 @@ private:
 
 } // namespace
 
-/// alpha * product + beta * C, as functions that follow the product.
-static ValueId addFactors(Graph &graph, ValueId last, const GemmSpec &spec) {
-  TensorType type = graph.value(last).type;
-  auto scale = [&](double factor) {
-    if (factor != 1)
-      last =
-          graph.addPointwise(PointwiseFn::Scale, {last}, type, {factor, 0.0});
+ValueId boo::addGemmFactors(Graph &graph, ValueId product, double alpha,
+                            double beta, ValueId c) {
+  TensorType type = graph.value(product).type;
+  auto scale = [&](ValueId value, double factor) {
+    return factor == 1 ? value
+                       : graph.addPointwise(PointwiseFn::Scale, {value}, type,
+                                            {factor, 0.0});
   };
-  if (spec.beta == 0) {
-    scale(spec.alpha);
-    return last;
-  }
+  if (beta == 0)
+    return scale(product, alpha);
   // (alpha / beta * product + C) * beta: C stays an operand of the tail.
-  ValueId c = graph.addArgument(type);
-  scale(spec.alpha / spec.beta);
+  ValueId last = scale(product, alpha / beta);
   last = graph.addPointwise(PointwiseFn::Add, {last, c}, type);
-  scale(spec.beta);
-  return last;
+  return scale(last, beta);
 }
 
 StatusOr<CommandGraph> boo::buildGemm(const CommandLine &line) {
@@ -244,8 +239,9 @@ StatusOr<CommandGraph> boo::buildGemm(const CommandLine &line) {
     break;
   }
   }
-  last = addFactors(graph, last, spec);
   TensorType type = graph.value(last).type;
+  ValueId c = spec.beta == 0 ? kNoValue : graph.addArgument(type);
+  last = addGemmFactors(graph, last, spec.alpha, spec.beta, c);
   if (spec.bias)
     last = graph.addPointwise(
         PointwiseFn::Add, {last, graph.addArgument(types.column(), weights)},
