@@ -7,6 +7,8 @@
 #include "boo/driver/CacheCommand.h"
 #include "boo/driver/DevicesCommand.h"
 #include "boo/driver/DriverCommand.h"
+#include "boo/driver/NumericsCommand.h"
+#include "boo/driver/PreloadCommand.h"
 #include "boo/driver/VersionCommand.h"
 #include "boo/driver/commands/Nearest.h"
 
@@ -31,6 +33,8 @@ struct Subcommand {
 static constexpr Subcommand Subcommands[] = {
     {"driver", driverCommand,
      "compile, run, time and verify one operation, or a file of them"},
+    {"preload", preloadCommand, "compile a list of operations into the cache"},
+    {"numerics", numericsCommand, "errors of a list of operations, judged"},
     {"cache", cacheCommand,
      "list, check, trim, copy or clear the kernel cache"},
     {"devices", devicesCommand,

@@ -14,6 +14,7 @@
 
 #include "GuardedBuffer.h"
 #include "GuardedLaunch.h"
+#include "RandomAttention.h"
 #include "RandomConv.h"
 #include "RandomMatmul.h"
 #include "RandomRows.h"
@@ -100,7 +101,8 @@ void fillOperands(Case &c, uint64_t seed, Fill fill,
 /// Sums of small integers are exact as long as no tail function rounds.
 bool isExact(const Graph &graph) {
   for (const Node &node : graph.nodes()) {
-    if (node.op == Op::Norm || node.op == Op::Softmax || node.op == Op::Reduce)
+    if (node.op == Op::Norm || node.op == Op::Softmax ||
+        node.op == Op::Reduce || node.op == Op::Attention)
       return false;
     if (node.op == Op::Pointwise) {
       const std::string &fn = std::get<std::string>(node.attributes.at("fn"));
@@ -160,7 +162,7 @@ protected:
 
   /// Calls with one seed after the other, for this test's share of the time.
   void sweep(const std::function<void(uint64_t)> &check) {
-    constexpr double sweeps = 4;
+    constexpr double sweeps = 5;
     auto start = std::chrono::steady_clock::now();
     double budget = seconds("BOO_SOAK_SECONDS", 90) / sweeps;
     bool single =
@@ -338,11 +340,32 @@ TEST_F(ConvSweep, EdgesOfDilatedDepthwiseRows) {
       }
 }
 
+TEST_F(ConvSweep, RandomAttentions) {
+  sweep([&](uint64_t seed) { checkEverywhere(randomAttention(seed), seed); });
+}
+
+// NaNs reach all that sees them and nothing else; denormals are kept.
+TEST_F(ConvSweep, SpecialValuesInAttentions) {
+  for (DType dtype : {DType::F32, DType::BF16, DType::F16, DType::F64})
+    for (bool causal : {false, true})
+      for (uint64_t seed : {11, 12, 13}) {
+        Case c;
+        c.graph = plainAttention(dtype, causal);
+        fillOperands(c, seed, Fill::Special, GuardedBuffer::Guard::After);
+        // Some rows see few keys, or none.
+        const TensorType &mask = c.graph.value(c.graph.arguments()[3]).type;
+        for (int64_t i = 0; i != mask.numElements(); ++i)
+          if (i / 50 % 3 == 0 || i % 7 < 3)
+            storeElement(c.arguments[3].data(), dtype, i, -INFINITY);
+        checkCase(c, false, GuardedBuffer::Guard::After);
+      }
+}
+
 // Statistics of rows with an infinity or a NaN, and what lies between them.
 TEST_F(ConvSweep, SpecialValuesInRows) {
   for (DType dtype : {DType::F32, DType::BF16, DType::F16, DType::F64})
     for (int64_t length : {7, 40, 5000})
-      for (Op op : {Op::Norm, Op::Softmax, Op::Reduce}) {
+      for (Op op : {Op::Norm, Op::Softmax, Op::Reduce, Op::ArgReduce}) {
         Case c;
         c.graph = plainRows(op, dtype, length);
         fillOperands(c, 11, Fill::Special, GuardedBuffer::Guard::After);

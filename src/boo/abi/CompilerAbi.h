@@ -29,7 +29,8 @@ typedef struct boo_compile_request {
   const char *builds;       /* build ids, repeated in the manifest */
   int constants_packed;     /* 1: constants go through the prepare plan */
   const char *dump_dir;     /* IR after each stage goes here; "" for none */
-  const char *output_path;  /* the artifact is written here, mode 0600 */
+  const char *output_path;  /* the artifact is written here, mode 0600; "" when
+                               only the module is wanted: no pass runs */
   const char *mlir_path;    /* the emitted module goes here; "" for none */
 } boo_compile_request;
 

@@ -39,6 +39,8 @@ StatusOr<KernelModule> boo::compiler::emitKernel(MLIRContext &context,
     return emitPointwise(context, group, schedule);
   case Algorithm::Rows:
     return emitRows(context, group, schedule);
+  case Algorithm::Attention:
+    return emitAttention(context, group, schedule);
   case Algorithm::Module:
     return emitModule(context, group);
   }
@@ -119,6 +121,8 @@ Status boo::compiler::compileGroup(const boo_compile_request &request) {
     if (request.mlir_path[0])
       BOO_RETURN_IF_ERROR(writeText(request.mlir_path, text));
   }
+  if (!request.output_path[0])
+    return Status::ok();
   BOO_RETURN_IF_ERROR(
       lower(*kernel.module, loweringOptions(target, decision.schedule), dump));
 

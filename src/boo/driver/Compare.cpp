@@ -26,6 +26,76 @@ void Comparison::merge(const Comparison &other) {
   sumSquaredErr += other.sumSquaredErr;
 }
 
+void ErrorHistogram::add(double error) {
+  if (error == 0) {
+    ++Zeros;
+    return;
+  }
+  int exponent = std::isfinite(error)
+                     ? std::clamp(std::ilogb(error), Lowest, Highest)
+                     : Highest;
+  First = std::min(First, exponent);
+  Last = std::max(Last, exponent);
+  ++Counts[size_t(exponent - Lowest)];
+}
+
+int64_t ErrorHistogram::at(int exponent) const {
+  if (exponent < Lowest || exponent > Highest)
+    return 0;
+  return Counts[size_t(exponent - Lowest)];
+}
+
+void Differences::add(double got, double want, double rtol, double atol) {
+  ++count;
+  if (std::isnan(got) || std::isnan(want)) {
+    bool mismatch = std::isnan(got) != std::isnan(want);
+    nanMismatches += mismatch;
+    notClose += mismatch;
+    return;
+  }
+  double difference = got == want ? 0 : got - want; // infinities too
+  histogram.add(difference);
+  maxAbs = std::max(maxAbs, std::fabs(difference));
+  if (want != 0 && std::isfinite(want))
+    maxRel = std::max(maxRel, std::fabs(difference) / std::fabs(want));
+  // Not so for an infinity or a NaN.
+  bool close = std::fabs(difference) <= atol + rtol * std::fabs(want);
+  notClose += !close || (std::isinf(want) && difference != 0);
+  if (std::isfinite(difference)) {
+    sum += difference;
+    sumSquared += difference * difference;
+  }
+}
+
+double Differences::mean() const { return count ? sum / double(count) : 0; }
+
+double Differences::stddev() const {
+  if (!count)
+    return 0;
+  double variance = sumSquared / double(count) - mean() * mean();
+  return std::sqrt(std::max(variance, 0.0));
+}
+
+double boo::closeRtol(DType dtype) {
+  return std::max(1e-4, isFloat(dtype) ? dtypeEpsilon(dtype) : 0);
+}
+
+void ErrorFigures::add(const TensorType &type, const void *got,
+                       const std::vector<double> &direct,
+                       const ReferenceOutput &expected) {
+  double rtol = closeRtol(type.dtype);
+  std::vector<int64_t> positions = elementPositions(type);
+  for (size_t i = 0; i != expected.values.size(); ++i) {
+    if (std::isinf(expected.bounds[i]))
+      continue;
+    double have = loadElement(got, type.dtype, positions[i]);
+    double want = expected.values[i];
+    kernelDirect.add(have, direct[i], rtol, CloseAtol);
+    kernelReference.add(have, want, rtol, CloseAtol);
+    directReference.add(direct[i], want, rtol, CloseAtol);
+  }
+}
+
 static double rounded(DType dtype, double value) {
   alignas(8) char bytes[8];
   storeElement(bytes, dtype, 0, value);

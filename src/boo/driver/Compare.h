@@ -4,6 +4,8 @@
 #include "boo/graph/Graph.h"
 #include "boo/ops/Reference.h"
 
+#include <array>
+
 namespace boo {
 
 /// What to hold a result to.
@@ -29,6 +31,56 @@ struct Comparison {
   /// Takes in what another comparison found; its failure comes second.
   void merge(const Comparison &other);
 };
+
+/// How often errors of which size came: one count for each power of two.
+class ErrorHistogram {
+public:
+  void add(double error);
+  /// Of errors that are exactly 0.
+  int64_t zeros() const { return Zeros; }
+  /// Of errors in [2^exponent, 2^(exponent+1)), either sign.
+  int64_t at(int exponent) const;
+  /// Exponents of the smallest and the largest error; none: first > last.
+  int first() const { return First; }
+  int last() const { return Last; }
+
+private:
+  static constexpr int Lowest = -200, Highest = 55;
+  int64_t Zeros = 0;
+  int First = Highest + 1, Last = Lowest - 1;
+  std::array<int64_t, Highest - Lowest + 1> Counts{};
+};
+
+/// Differences of many numbers from those they are held against.
+struct Differences {
+  int64_t count = 0;
+  int64_t nanMismatches = 0; ///< one is a NaN, the other is none
+  int64_t notClose = 0;      ///< |got - want| > atol + rtol * |want|
+  double maxAbs = 0, maxRel = 0;
+  double sum = 0, sumSquared = 0; ///< of finite signed differences
+  ErrorHistogram histogram;
+
+  void add(double got, double want, double rtol, double atol);
+  double mean() const;
+  double stddev() const;
+};
+
+/// What a kernel's errors look like beside those that no algorithm avoids.
+struct ErrorFigures {
+  Differences kernelDirect;    ///< kernel against evaluateDirect()
+  Differences kernelReference; ///< kernel against the float64 reference
+  Differences directReference; ///< evaluateDirect() against the reference
+
+  /// Takes in one output; elements without a bound tell nothing.
+  void add(const TensorType &type, const void *got,
+           const std::vector<double> &direct, const ReferenceOutput &expected);
+};
+
+/// Tolerances of numpy's and torch's allclose that results of a type are held
+/// to: 1e-4 and 1e-5 as iree-turbine does, but of narrow types at least what
+/// lies between two neighbours.
+double closeRtol(DType dtype);
+constexpr double CloseAtol = 1e-5;
 
 /// NaN agrees with NaN, an infinity with itself, a value with whatever rounds
 /// to it, and an infinite bound with anything.

@@ -1,6 +1,7 @@
 //===- CsvReport.cpp - Results for spreadsheets ---------------------------===//
 
 #include "boo/driver/Report.h"
+#include "boo/driver/records/Csv.h"
 #include "boo/runtime/Files.h"
 
 #include <cinttypes>
@@ -91,21 +92,8 @@ Status CsvReport::add(const std::vector<RunResult> &results) {
   return writeLine(cells);
 }
 
-/// RFC 4180: a cell with a separator, a quote or a line break is quoted.
 Status CsvReport::writeLine(const std::vector<std::string> &cells) {
-  std::string line;
-  for (size_t i = 0; i != cells.size(); ++i) {
-    line += i ? "," : "";
-    if (cells[i].find_first_of(",\"\r\n") == std::string::npos) {
-      line += cells[i];
-      continue;
-    }
-    line += '"';
-    for (char c : cells[i])
-      line += c == '"' ? "\"\"" : std::string(1, c);
-    line += '"';
-  }
-  line += '\n';
+  std::string line = csvLine(cells);
   if (std::fwrite(line.data(), 1, line.size(), File) != line.size() ||
       std::fflush(File) != 0)
     return systemError("--csv: write", Path);

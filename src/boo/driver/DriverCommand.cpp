@@ -30,12 +30,6 @@ splitTabs(std::span<const std::string> arguments) {
   return tokens;
 }
 
-/// All flags there are: those of the driver come last. What a letter means to
-/// which command is no matter here, only whether a value follows.
-static std::vector<FlagTable> allTables() {
-  return {convFlagTable(), gemmFlagTable(), driverFlagTable()};
-}
-
 /// Prints the help that was asked for.
 static int printHelp(std::span<const std::string> tokens) {
   for (const std::string &token : tokens)
@@ -51,7 +45,7 @@ static int printHelp(std::span<const std::string> tokens) {
 /// --commands-file: the other tokens go behind each line of the file.
 static int runCommandsFile(const std::vector<std::string> &tokens,
                            const std::vector<Occurrence> &found) {
-  size_t driverTable = allTables().size() - 1;
+  size_t driverTable = allFlagTables().size() - 1;
   DriverValues flags;
   std::vector<std::string> outside;
   for (const Occurrence &each : found) {
@@ -85,7 +79,7 @@ int boo::driverCommand(std::span<const std::string> arguments) {
   std::vector<std::string> tokens = splitTabs(arguments);
   // Errors of this first look are told by parseCommand, which knows the
   // command.
-  std::vector<FlagTable> tables = allTables();
+  std::vector<FlagTable> tables = allFlagTables();
   auto found = parseFlags(tokens, tables);
   bool help = tokens.empty(), file = false;
   if (found.isOk())

@@ -1,16 +1,16 @@
 //===- RunCommand.cpp - One command on one backend ------------------------===//
 
 #include "boo/driver/RunCommand.h"
-#include "boo/base/Env.h"
 #include "boo/base/Interrupt.h"
 #include "boo/base/Log.h"
 #include "boo/driver/Backend.h"
+#include "boo/driver/CompileFlags.h"
 #include "boo/driver/Peak.h"
+#include "boo/driver/Timer.h"
 #include "boo/driver/Verify.h"
 #include "boo/driver/commands/CommandText.h"
 #include "boo/ops/Reference.h"
 #include "boo/runtime/Allocator.h"
-#include "boo/runtime/cpu/CpuInfo.h"
 #include "boo/runtime/cpu/Threads.h"
 
 #include <algorithm>
@@ -139,38 +139,25 @@ Status CommandRun::readOptions() {
       flags.on(DriverFlag::Verify) || flags.on(DriverFlag::VerifyNumerics);
   Options.coldCache = flags.on(DriverFlag::ColdCache);
 
-  CompileOptions &compile = Options.compile;
-  auto target = targetFor(flags.text(DriverFlag::TargetName).substr(0, 60));
-  if (!target.isOk())
-    return target.status().withContext("--target");
-  compile.target = *target;
-  compile.math = env().math;
-  if (flags.given(DriverFlag::Math)) {
-    compile.math = flags.text(DriverFlag::Math);
-    BOO_RETURN_IF_ERROR(checkMath("--math", compile.math));
-  }
-  compile.name = Command.name;
-  for (ValueId id : G.arguments())
-    compile.constantsPacked |= G.value(id).role == Role::Constant;
-  // A folder named on the command line is meant to be used.
-  compile.useCache = (env().cacheOn || !Session.cacheDir.empty()) &&
-                     !flags.on(DriverFlag::NoCache);
-  compile.recompile = flags.on(DriverFlag::Recompile);
-  compile.cacheDir = Session.cacheDir;
-  compile.dumpDir = flags.given(DriverFlag::DumpDir)
-                        ? flags.text(DriverFlag::DumpDir)
-                        : env().dumpDir;
+  BOO_ASSIGN_OR_RETURN(Options.compile,
+                       compileOptions(Line, Command, Session.cacheDir));
 
   VerifyOptions &check = Options.check;
+  if (Session.verify) {
+    Options.verify = true;
+    Options.time = false;
+    Options.timer.iters = 0;
+    check = *Session.verify;
+  }
   check.seed = uint64_t(flags.integer(DriverFlag::Seed));
   if (flags.given(DriverFlag::Splat))
     check.splat = flags.real(DriverFlag::Splat);
   check.structured = !flags.on(DriverFlag::SkipStructured);
   check.threads = Options.threads;
-  check.math = compile.math;
-  BOO_ASSIGN_OR_RETURN(
-      check.minSamples,
-      readCount(flags, DriverFlag::NumericsMinSamples, 0, INT64_MAX, 0));
+  check.math = Options.compile.math;
+  BOO_ASSIGN_OR_RETURN(check.minSamples,
+                       readCount(flags, DriverFlag::NumericsMinSamples, 0,
+                                 INT64_MAX, check.minSamples));
   return Status::ok();
 }
 
@@ -183,8 +170,9 @@ Status CommandRun::checkOperands() const {
   int64_t bytes = Operands::bytes(G);
   if (!Options.verify)
     return checkMemory(bytes, "inputs and outputs");
-  return checkMemory(addSaturating(bytes, verifyBytes(G)),
-                     "inputs, outputs and the float64 reference of --verify");
+  return checkMemory(
+      addSaturating(bytes, verifyBytes(G, Options.check.figures)),
+      "inputs, outputs and the float64 reference of --verify");
 }
 
 Status CommandRun::load() {
@@ -284,6 +272,8 @@ Status CommandRun::verify() {
   Result.maxRelErr = verdict.figures.maxRelErr;
   Result.bound = verdict.figures.maxBound;
   Result.checks = std::move(verdict.report);
+  Result.failedCheck = verdict.failedCheck;
+  Result.checksCutShort = verdict.cutShort;
   if (!verdict.ok)
     return Status(StatusCode::KernelError, verdict.failure);
   return Status::ok();

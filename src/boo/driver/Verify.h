@@ -15,9 +15,11 @@
 //===----------------------------------------------------------------------===//
 #pragma once
 
+#include "boo/base/Interrupt.h"
 #include "boo/driver/Backend.h"
 #include "boo/driver/Compare.h"
 #include "boo/driver/Operands.h"
+#include "boo/driver/ReferenceCache.h"
 
 #include <optional>
 
@@ -30,12 +32,20 @@ struct VerifyOptions {
   int64_t minSamples = 0;      ///< go on with further seeds up to this count
   int threads = 1;
   std::string math;
+  /// Gets the errors of the random check, if there; costs a further reference.
+  ErrorFigures *figures = nullptr;
+  /// Keeps reference results for the next command that needs the same.
+  ReferenceCache *references = nullptr;
+  /// Asked for during references: whether to stop.
+  bool (*giveUp)() = interrupted;
 };
 
 struct Verdict {
   bool ok = true;
-  Comparison figures;              ///< of the random check
-  std::string failure;             ///< the first, in one sentence
+  Comparison figures;      ///< of the random check
+  std::string failure;     ///< the first, in one sentence
+  std::string failedCheck; ///< its name
+  bool cutShort = false;   ///< told to give up behind the first random check
   std::vector<std::string> report; ///< a line a check
 };
 
@@ -45,8 +55,9 @@ StatusOr<Verdict> verifyRunner(const Graph &graph, Runner &runner,
                                Operands &operands,
                                const VerifyOptions &options);
 
-/// Bytes that the checks take beside the operands.
-int64_t verifyBytes(const Graph &graph);
+/// Bytes that the checks take beside the operands; with `figures` those of
+/// VerifyOptions::figures too.
+int64_t verifyBytes(const Graph &graph, bool figures = false);
 
 /// The magnitude of whole numbers for which every sum of `graph` is exact in
 /// its accumulation type, or 0 when the integers check cannot be used.

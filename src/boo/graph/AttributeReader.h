@@ -61,10 +61,16 @@ std::string dimText(Dim dim);
 std::string sizesText(const std::vector<Dim> &sizes);
 
 StatusOr<std::vector<TensorType>>
+inferAttention(AttributeReader &reader,
+               const std::vector<TensorType> &operands);
+StatusOr<std::vector<TensorType>>
 inferNorm(AttributeReader &reader, const std::vector<TensorType> &operands);
 StatusOr<std::vector<TensorType>>
 inferSoftmax(AttributeReader &reader, const std::vector<TensorType> &operands);
 StatusOr<std::vector<TensorType>>
 inferReduce(AttributeReader &reader, const std::vector<TensorType> &operands);
+StatusOr<std::vector<TensorType>>
+inferArgReduce(AttributeReader &reader,
+               const std::vector<TensorType> &operands);
 
 } // namespace boo

@@ -10,6 +10,8 @@
 #include "boo/graph/Attributes.h"
 #include "boo/graph/partition/Partition.h"
 #include "boo/ops/ErrorBound.h"
+#include "boo/ops/argreduce/Reference.h"
+#include "boo/ops/attention/Reference.h"
 #include "boo/ops/conv/Reference.h"
 #include "boo/ops/matmul/Reference.h"
 #include "boo/ops/norm/Reference.h"
@@ -37,7 +39,11 @@ public:
 
   StatusOr<std::vector<ReferenceOutput>> run();
 
+  /// Computes as evaluateDirect says; the bounds are of no use then.
+  bool InOwnTypes = false;
+
 private:
+  void settle(ValueId id, Tensor &tensor) const;
   Status findLifetimes();
   TensorView view(ValueId id) const;
   /// A Tensor for each result.
@@ -76,12 +82,16 @@ TensorView Evaluator::view(ValueId id) const {
 }
 
 StatusOr<std::vector<Tensor>> Evaluator::evaluate(const Node &node) const {
-  if (node.op == Op::Norm) {
+  if (node.op == Op::Norm || node.op == Op::Attention) {
     std::vector<TensorView> operands;
     for (ValueId id : node.operands)
       operands.push_back(view(id));
+    if (node.op == Op::Attention)
+      return evaluateAttention(attentionProblem(G, node), operands, TheWorkers);
     return evaluateNorm(G, node, operands, TheWorkers);
   }
+  if (node.op == Op::ArgReduce)
+    return evaluateArgReduce(G, node, view(node.operands[0]), TheWorkers);
   BOO_ASSIGN_OR_RETURN(Tensor tensor, evaluateOne(node));
   std::vector<Tensor> results;
   results.push_back(std::move(tensor));
@@ -94,16 +104,24 @@ StatusOr<Tensor> Evaluator::evaluateOne(const Node &node) const {
   case Op::Conv:
   case Op::ConvGradInput:
   case Op::ConvGradWeight:
+    if (InOwnTypes)
+      return directConv(convProblem(G, node, type), view(node.operands[0]),
+                        view(node.operands[1]), TheWorkers);
     return evaluateConv(convProblem(G, node, type), view(node.operands[0]),
                         view(node.operands[1]), Algorithm, TheWorkers);
   case Op::Matmul:
+    if (InOwnTypes)
+      return directMatmul(matmulProblem(G, node, type), view(node.operands[0]),
+                          view(node.operands[1]), TheWorkers);
     return evaluateMatmul(matmulProblem(G, node, type), view(node.operands[0]),
                           view(node.operands[1]), Algorithm, TheWorkers);
   case Op::Softmax:
     return evaluateSoftmax(G, node, view(node.operands[0]), TheWorkers);
   case Op::Reduce:
     return evaluateReduce(G, node, view(node.operands[0]), TheWorkers);
+  case Op::Attention:
   case Op::Norm:
+  case Op::ArgReduce:
     break;
   case Op::Pointwise: {
     std::vector<TensorView> operands;
@@ -140,6 +158,32 @@ static void leaveGroup(Tensor &tensor, DType dtype, bool isOutput) {
   }
 }
 
+static void roundTo(DType dtype, std::vector<double> &values) {
+  alignas(8) char bytes[8];
+  for (double &value : values) {
+    storeElement(bytes, dtype, 0, value);
+    value = loadElement(bytes, dtype, 0);
+  }
+}
+
+/// Sees to the rounding of a node's result.
+void Evaluator::settle(ValueId id, Tensor &tensor) const {
+  DType dtype = G.value(id).type.dtype;
+  bool stored = Leaves[size_t(id)];
+  if (!InOwnTypes) {
+    if (stored && isFloat(dtype))
+      leaveGroup(tensor, dtype, LastUse[size_t(id)] == G.nodes().size());
+    return;
+  }
+  if (isFloat(dtype)) {
+    roundTo(computeType(dtype), tensor.values);
+    if (stored)
+      roundTo(dtype, tensor.values);
+  }
+  // The next node takes it as it is: a Tensor without errors is exact.
+  std::vector<double>().swap(tensor.errors);
+}
+
 StatusOr<std::vector<ReferenceOutput>> Evaluator::run() {
   BOO_RETURN_IF_ERROR(findLifetimes());
   for (size_t i = 0; i != G.nodes().size(); ++i) {
@@ -150,9 +194,7 @@ StatusOr<std::vector<ReferenceOutput>> Evaluator::run() {
     for (size_t result = 0; result != tensors.size(); ++result) {
       Tensor &tensor = tensors[result];
       ValueId id = node.results[result];
-      if (Leaves[size_t(id)])
-        leaveGroup(tensor, G.value(id).type.dtype,
-                   LastUse[size_t(id)] == G.nodes().size());
+      settle(id, tensor);
       Tensors[size_t(id)] = std::move(tensor);
     }
     for (ValueId operand : node.operands)
@@ -171,10 +213,8 @@ Status boo::cancelledReference() {
   return internalError("the reference was told to give up");
 }
 
-StatusOr<std::vector<ReferenceOutput>>
-boo::evaluateReference(const Graph &graph,
-                       std::span<const void *const> arguments,
-                       std::string_view algorithm, Workers workers) {
+static Status checkEvaluable(const Graph &graph,
+                             std::span<const void *const> arguments) {
   BOO_RETURN_IF_ERROR(graph.verify());
   for (const Value &value : graph.values())
     if (!value.type.isStatic())
@@ -183,7 +223,29 @@ boo::evaluateReference(const Graph &graph,
     return invalidArgument(
         "the Graph has " + std::to_string(graph.arguments().size()) +
         " arguments and " + std::to_string(arguments.size()) + " were given");
+  return Status::ok();
+}
+
+StatusOr<std::vector<ReferenceOutput>>
+boo::evaluateReference(const Graph &graph,
+                       std::span<const void *const> arguments,
+                       std::string_view algorithm, Workers workers) {
+  BOO_RETURN_IF_ERROR(checkEvaluable(graph, arguments));
   // Canonical form drops dead nodes; arguments and outputs keep their order.
   Graph canonical = canonicalize(graph);
   return Evaluator(canonical, arguments, algorithm, workers).run();
+}
+
+StatusOr<std::vector<std::vector<double>>>
+boo::evaluateDirect(const Graph &graph, std::span<const void *const> arguments,
+                    Workers workers) {
+  BOO_RETURN_IF_ERROR(checkEvaluable(graph, arguments));
+  Graph canonical = canonicalize(graph);
+  Evaluator evaluator(canonical, arguments, "direct", workers);
+  evaluator.InOwnTypes = true;
+  BOO_ASSIGN_OR_RETURN(auto outputs, evaluator.run());
+  std::vector<std::vector<double>> values;
+  for (ReferenceOutput &output : outputs)
+    values.push_back(std::move(output.values));
+  return values;
 }

@@ -50,6 +50,15 @@ evaluateReference(const Graph &graph, std::span<const void *const> arguments,
                   std::string_view algorithm, Workers workers);
 Status cancelledReference();
 
+/// The Graph as a plain program in its own dtypes computes it: contractions add
+/// up one product after the other in their accumulation type, every node's
+/// result is rounded to the type it is computed in, and what is stored to its
+/// dtype. Not a judge but a yardstick: of the errors that no algorithm avoids.
+/// Values of each output in row-major logical order.
+StatusOr<std::vector<std::vector<double>>>
+evaluateDirect(const Graph &graph, std::span<const void *const> arguments,
+               Workers workers);
+
 /// Reads or writes element `index` (in elements) of a buffer as a double;
 /// writing rounds to nearest even.
 double loadElement(const void *buffer, DType dtype, int64_t index);

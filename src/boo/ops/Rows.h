@@ -20,7 +20,7 @@ private:
   std::vector<bool> Inside; ///< of each dimension
 };
 
-/// Of a Norm, Softmax or Reduce node of a verified Graph.
+/// Of a Norm, Softmax, Reduce or ArgReduce node of a verified Graph.
 ReducedDims reducedDims(const Graph &graph, const Node &node);
 
 /// Elements of rows that are longer than this may be summed in chunks whose

@@ -95,21 +95,22 @@ static Status openOwnTier(const std::string &dir) {
   return checkTrusted(dir);
 }
 
-std::optional<CachedArtifact> Cache::find(const std::string &key,
-                                          const std::string &name) const {
+std::string
+Cache::search(const std::string &key, const std::string &name,
+              const std::function<bool(const std::string &)> &accept) const {
   std::string safe = safeName(name), file = "/" + key + ".so";
   for (size_t tier = 0; tier <= Tiers.size(); ++tier) {
     const std::string &dir = tier == 0 ? Dir : Tiers[tier - 1];
     if (!canReadTier(dir, tier == 0))
       continue;
     std::string path = dir + "/" + safe + file;
-    auto found = tryEntry(path, key);
+    bool found = accept(path);
     if (!found) {
       // Another front end may have given it another name.
       for (const std::string &other : listDirectory(dir)) {
         path = dir + "/" + other + file;
         if (other != safe && ::access(path.c_str(), F_OK) == 0)
-          found = tryEntry(path, key);
+          found = accept(path);
         if (found)
           break;
       }
@@ -117,10 +118,26 @@ std::optional<CachedArtifact> Cache::find(const std::string &key,
     if (found) {
       if (tier == 0)
         noteUse(path);
-      return found;
+      return path;
     }
   }
-  return std::nullopt;
+  return "";
+}
+
+std::optional<CachedArtifact> Cache::find(const std::string &key,
+                                          const std::string &name) const {
+  std::optional<CachedArtifact> found;
+  search(key, name, [&](const std::string &path) {
+    found = tryEntry(path, key);
+    return found.has_value();
+  });
+  return found;
+}
+
+bool Cache::contains(const std::string &key, const std::string &name) const {
+  return !search(key, name, [&](const std::string &path) {
+            return readArtifact(path, key).isOk();
+          }).empty();
 }
 
 namespace {
@@ -185,29 +202,55 @@ StatusOr<std::string> boo::makeEntryFolder(const std::string &dir,
   return folder;
 }
 
+/// Renames a module in the entry's folder to its final name, and links to it.
+static Status renameModule(const std::string &folder, const std::string &name,
+                           const std::string &key, const std::string &mlir) {
+  std::string entry = folder + "/" + key + ".mlir";
+  if (::rename(mlir.c_str(), entry.c_str()) != 0)
+    return systemError("rename to", entry);
+  // A link is replaced by a rename too: readers never find it missing.
+  std::string link = folder + "/" + temporaryName();
+  std::string newest = folder + "/" + safeName(name) + ".mlir";
+  if (::symlink((key + ".mlir").c_str(), link.c_str()) == 0 &&
+      ::rename(link.c_str(), newest.c_str()) == 0)
+    return Status::ok();
+  Status status = systemError("link", newest);
+  ::unlink(link.c_str());
+  return status;
+}
+
 Status boo::publishFiles(const std::string &dir, const std::string &name,
                          const std::string &key, const std::string &artifact,
                          const std::string &mlir) {
   BOO_ASSIGN_OR_RETURN(std::string folder, makeEntryFolder(dir, name));
-  std::string entry = folder + "/" + key;
-  if (!mlir.empty() && ::access(mlir.c_str(), F_OK) == 0) {
-    if (::rename(mlir.c_str(), (entry + ".mlir").c_str()) != 0)
-      return systemError("rename to", entry + ".mlir");
-    // A link is replaced by a rename too: readers never find it missing.
-    std::string link = folder + "/" + temporaryName();
-    std::string newest = folder + "/" + safeName(name) + ".mlir";
-    if (::symlink((key + ".mlir").c_str(), link.c_str()) != 0 ||
-        ::rename(link.c_str(), newest.c_str()) != 0) {
-      Status status = systemError("link", newest);
-      ::unlink(link.c_str());
-      return status;
-    }
-  }
+  if (!mlir.empty() && ::access(mlir.c_str(), F_OK) == 0)
+    BOO_RETURN_IF_ERROR(renameModule(folder, name, key, mlir));
   // The contents were synced by sealing. The folder is not: should a crash
   // forget the name, the entry is compiled again.
-  if (::rename(artifact.c_str(), (entry + ".so").c_str()) != 0)
-    return systemError("rename to", entry + ".so");
+  std::string entry = folder + "/" + key + ".so";
+  if (::rename(artifact.c_str(), entry.c_str()) != 0)
+    return systemError("rename to", entry);
   return Status::ok();
+}
+
+bool boo::hasModule(const std::string &dir, const std::string &name,
+                    const std::string &key) {
+  std::string path = dir + "/" + safeName(name) + "/" + key + ".mlir";
+  return ::access(path.c_str(), R_OK) == 0;
+}
+
+Status boo::publishModule(const std::string &dir, const std::string &name,
+                          const std::string &key, std::string_view text) {
+  BOO_RETURN_IF_ERROR(openOwnTier(dir));
+  BOO_ASSIGN_OR_RETURN(std::string folder, makeEntryFolder(dir, name));
+  removeAbandoned(folder);
+  std::string mlir = folder + "/" + temporaryName() + ".mlir";
+  Status status = writeFile(mlir, text);
+  if (status.isOk())
+    status = renameModule(folder, name, key, mlir);
+  if (!status.isOk())
+    ::unlink(mlir.c_str());
+  return status;
 }
 
 namespace {

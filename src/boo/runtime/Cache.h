@@ -36,6 +36,9 @@ public:
   /// The entry, loaded, or nothing.
   std::optional<CachedArtifact> find(const std::string &key,
                                      const std::string &name) const;
+  /// Whether find() would find it: the file passes every check, and nothing of
+  /// it is run.
+  bool contains(const std::string &key, const std::string &name) const;
 
   /// find, or `compile` and publish. With `recompile` no entry is looked for.
   /// Fails only if the compiler does, or no folder at all can be written to.
@@ -45,6 +48,10 @@ public:
                                   bool recompile = false) const;
 
 private:
+  /// The path of the entry of which `accept` says that it will do.
+  std::string
+  search(const std::string &key, const std::string &name,
+         const std::function<bool(const std::string &)> &accept) const;
   StatusOr<CachedArtifact> publish(const std::string &key,
                                    const std::string &name,
                                    const CompileFn &compile) const;
@@ -63,6 +70,13 @@ StatusOr<CachedArtifact> compileUncached(const std::string &key,
 Status publishFiles(const std::string &dir, const std::string &name,
                     const std::string &key, const std::string &artifact,
                     const std::string &mlir);
+
+/// Whether <dir>/<name>/<key>.mlir is there, and writes it, with <name>.mlir a
+/// link to it.
+bool hasModule(const std::string &dir, const std::string &name,
+               const std::string &key);
+Status publishModule(const std::string &dir, const std::string &name,
+                     const std::string &key, std::string_view text);
 
 /// Makes <dir>/<name>, private to this user, and returns its path.
 StatusOr<std::string> makeEntryFolder(const std::string &dir,

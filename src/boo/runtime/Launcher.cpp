@@ -12,6 +12,7 @@
 #include "boo/runtime/cpu/CpuInfo.h"
 
 #include <atomic>
+#include <cstdlib>
 #include <map>
 #include <mutex>
 #include <pthread.h>
@@ -80,9 +81,17 @@ public:
                        Options.constantsPacked, tuning, compilerBuilds()});
   }
 
+  /// A job for each distinct key; `jobOfGroup` gets each group's.
+  std::vector<Job> jobsOf(const Plan &plan, const TuningTable &tuned,
+                          std::vector<size_t> *jobOfGroup) const;
   /// True when the job is done without compiling.
   bool findLoaded(Job &job) const;
+  bool isCached(const Job &job) const {
+    return Store.contains(job.key, job.name);
+  }
   void compile(Job &job) const;
+  /// The module alone.
+  StatusOr<std::string> emit(const Job &job) const;
 
 private:
   Status callCompiler(const Job &job, const std::string &output,
@@ -93,6 +102,30 @@ private:
   Cache Store;
 };
 } // namespace
+
+std::vector<Job> Loader::jobsOf(const Plan &plan, const TuningTable &tuned,
+                                std::vector<size_t> *jobOfGroup) const {
+  bool named = plan.groups.size() == 1 && !Options.name.empty();
+  std::vector<Job> jobs;
+  std::map<std::string, size_t> jobOfKey;
+  for (const Group &group : plan.groups) {
+    std::string text = printGraph(group.graph);
+    std::string tuning = Options.tuningEntry;
+    if (tuning.empty())
+      tuning = tuned.find(text, Options.target.isa, Options.math);
+    std::string key = keyOf(text, tuning);
+    auto [entry, isNew] = jobOfKey.emplace(key, jobs.size());
+    if (isNew)
+      jobs.push_back({key,
+                      named ? safeName(Options.name) : deriveName(group.graph),
+                      std::move(text),
+                      std::move(tuning),
+                      {},
+                      {}});
+    jobOfGroup->push_back(entry->second);
+  }
+  return jobs;
+}
 
 bool Loader::findLoaded(Job &job) const {
   if (!Options.useCache || Options.recompile)
@@ -129,6 +162,20 @@ Status Loader::callCompiler(const Job &job, const std::string &output,
   request.output_path = output.c_str();
   request.mlir_path = mlir.c_str();
   return compileArtifact(request);
+}
+
+StatusOr<std::string> Loader::emit(const Job &job) const {
+  // A folder of its own: in one that strangers can write to, a name may be
+  // theirs.
+  std::string folder = env().tmpDir + "/" + temporaryName() + "-XXXXXX";
+  if (!::mkdtemp(folder.data()))
+    return systemError("create a folder in", env().tmpDir);
+  std::string path = folder + "/module.mlir";
+  Status status = callCompiler(job, /*output=*/"", path);
+  StatusOr<std::string> text =
+      status.isOk() ? readFile(path) : StatusOr<std::string>(status);
+  removeFlatDirectory(folder);
+  return text;
 }
 
 void Loader::compile(Job &job) const {
@@ -179,31 +226,13 @@ StatusOr<std::unique_ptr<Executable>> boo::load(const Graph &graph,
   BOO_RETURN_IF_ERROR(checkMath("math", options.math));
   BOO_RETURN_IF_ERROR(canRun(options.target));
   BOO_ASSIGN_OR_RETURN(Plan plan, makePlan(graph));
-  bool named = plan.groups.size() == 1 && !options.name.empty();
   if (!env().dumpGraphs.empty())
     dumpGraph(graph, options.name.empty() ? deriveName(plan.graph)
                                           : safeName(options.name));
 
   Loader loader(options);
-  std::vector<Job> jobs;
-  std::map<std::string, size_t> jobOfKey;
   std::vector<size_t> jobOfGroup;
-  for (const Group &group : plan.groups) {
-    std::string text = printGraph(group.graph);
-    std::string tuning = options.tuningEntry;
-    if (tuning.empty())
-      tuning = tuned->find(text, options.target.isa, options.math);
-    std::string key = loader.keyOf(text, tuning);
-    auto [entry, isNew] = jobOfKey.emplace(key, jobs.size());
-    if (isNew)
-      jobs.push_back({key,
-                      named ? safeName(options.name) : deriveName(group.graph),
-                      std::move(text),
-                      std::move(tuning),
-                      {},
-                      {}});
-    jobOfGroup.push_back(entry->second);
-  }
+  std::vector<Job> jobs = loader.jobsOf(plan, *tuned, &jobOfGroup);
   std::vector<Job *> missing;
   for (Job &job : jobs)
     if (!loader.findLoaded(job))
@@ -218,4 +247,44 @@ StatusOr<std::unique_ptr<Executable>> boo::load(const Graph &graph,
   }
   return std::unique_ptr<Executable>(std::make_unique<PlanExecutable>(
       graph, std::move(plan), std::move(artifacts)));
+}
+
+/// The jobs of a Graph that is not to be run here.
+static StatusOr<std::vector<Job>> findJobs(const Graph &graph,
+                                           const CompileOptions &options) {
+  BOO_RETURN_IF_ERROR(envStatus());
+  const StatusOr<TuningTable> &tuned = environmentTuning();
+  BOO_RETURN_IF_ERROR(tuned.status());
+  BOO_RETURN_IF_ERROR(checkMath("math", options.math));
+  BOO_ASSIGN_OR_RETURN(Plan plan, makePlan(graph));
+  std::vector<size_t> jobOfGroup;
+  return Loader(options).jobsOf(plan, *tuned, &jobOfGroup);
+}
+
+StatusOr<std::vector<NeededKernel>>
+boo::neededKernels(const Graph &graph, const CompileOptions &options) {
+  BOO_ASSIGN_OR_RETURN(std::vector<Job> jobs, findJobs(graph, options));
+  std::vector<NeededKernel> kernels;
+  for (Job &job : jobs)
+    kernels.push_back({job.key, job.name, std::move(job.graph)});
+  return kernels;
+}
+
+bool boo::isCached(const NeededKernel &kernel, const CompileOptions &options) {
+  return Loader(options).isCached({kernel.key, kernel.name, {}, {}, {}, {}});
+}
+
+StatusOr<std::vector<EmittedModule>>
+boo::emitModules(const Graph &graph, const CompileOptions &options) {
+  BOO_ASSIGN_OR_RETURN(std::vector<Job> jobs, findJobs(graph, options));
+  Loader loader(options);
+  std::vector<EmittedModule> modules;
+  for (Job &job : jobs) {
+    auto text = loader.emit(job);
+    if (!text.isOk())
+      return text.status().withContext(job.name);
+    modules.push_back(
+        {{job.key, job.name, std::move(job.graph)}, std::move(*text)});
+  }
+  return modules;
 }

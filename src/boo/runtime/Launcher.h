@@ -13,6 +13,7 @@
 
 #include <memory>
 #include <span>
+#include <vector>
 
 namespace boo {
 
@@ -71,5 +72,26 @@ StatusOr<CompileOptions> defaultCompileOptions();
 /// Loads every group's artifact from the cache, compiling what is missing.
 StatusOr<std::unique_ptr<Executable>> load(const Graph &graph,
                                            const CompileOptions &options);
+
+/// One of the kernels that a Graph needs.
+struct NeededKernel {
+  std::string key, name;
+  std::string graph; ///< canonical text of the group
+};
+/// What load() would look for, each once. Nothing is loaded or compiled.
+StatusOr<std::vector<NeededKernel>>
+neededKernels(const Graph &graph, const CompileOptions &options);
+
+/// Whether load() would find this kernel in the cache.
+bool isCached(const NeededKernel &kernel, const CompileOptions &options);
+
+/// A kernel's module as its emitter writes it, before any pass: emitted by the
+/// compiler plugin, for any target.
+struct EmittedModule {
+  NeededKernel kernel;
+  std::string mlir;
+};
+StatusOr<std::vector<EmittedModule>> emitModules(const Graph &graph,
+                                                 const CompileOptions &options);
 
 } // namespace boo

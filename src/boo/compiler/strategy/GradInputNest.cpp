@@ -71,18 +71,36 @@ static Phases phase(const ConvProblem &p, size_t d, int64_t r) {
   return result;
 }
 
+/// The phases as families, each of those that follow each other alike.
+static std::vector<Phases> joined(const std::vector<Phases> &phases) {
+  std::vector<Phases> families;
+  for (const Phases &next : phases)
+    if (families.empty() || !families.back().extend(next))
+      families.push_back(next);
+  return families;
+}
+
 /// The phases of a dimension in families; `join` lets a family have several.
 static std::vector<Phases> allPhases(const ConvProblem &p, size_t d, bool join,
                                      bool *gaps) {
-  std::vector<Phases> families;
+  std::vector<Phases> phases;
   for (int64_t r = 0; r != std::min(p.stride[d], p.in[d]); ++r) {
     Phases next = phase(p, d, r);
     if (next.taps == 0)
       *gaps = true;
-    else if (!join || families.empty() || !families.back().extend(next))
-      families.push_back(next);
+    else
+      phases.push_back(next);
   }
-  return families;
+  if (!join)
+    return phases;
+  std::vector<Phases> families = joined(phases);
+  // With a dilation neighbouring pixels meet taps far apart, neighbouring taps
+  // pixels a dilation apart.
+  std::sort(phases.begin(), phases.end(), [](const Phases &a, const Phases &b) {
+    return a.lastTap - a.taps * a.tapStride < b.lastTap - b.taps * b.tapStride;
+  });
+  std::vector<Phases> byTap = joined(phases);
+  return byTap.size() < families.size() ? byTap : families;
 }
 
 /// What all phases share: input and output with their channels trade places.

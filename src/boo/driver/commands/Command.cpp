@@ -53,6 +53,15 @@ static std::span<const FamilyId> allFamilies() {
   return families;
 }
 
+std::vector<FlagTable> boo::allFlagTables() {
+  std::vector<FlagTable> tables = {
+#define BOO_FAMILY(name, spelling, table, builder, usage, what) table,
+#include "boo/driver/commands/Commands.inc"
+  };
+  tables.push_back(driverFlagTable());
+  return tables;
+}
+
 static StatusOr<const CommandInfo *> findCommand(const std::string &word) {
   std::vector<std::string_view> names;
   for (const CommandInfo &info : allCommands()) {
@@ -190,6 +199,13 @@ boo::separateLaunches(const CommandLine &line) {
   if (launches.empty())
     launches.push_back(line);
   return launches;
+}
+
+Status boo::refusePositionals(const CommandLine &line) {
+  if (line.positionals.empty())
+    return Status::ok();
+  return invalidArgument("'" + line.positionals.front().substr(0, 60) +
+                         "' belongs to no flag");
 }
 
 StatusOr<CommandGraph> boo::buildCommand(const CommandLine &line) {

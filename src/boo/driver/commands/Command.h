@@ -19,6 +19,9 @@ enum class DriverFlag : size_t {
 #include "boo/driver/commands/DriverFlags.inc"
 };
 FlagTable driverFlagTable();
+/// The families' tables, and last the driver's: for flags that stand beside a
+/// file of commands, of which only matters whether a value follows.
+std::vector<FlagTable> allFlagTables();
 
 /// Values of the driver's flags.
 class DriverValues : public FlagValues {
@@ -80,6 +83,9 @@ StatusOr<CommandGraph> buildCommand(const CommandLine &line);
 /// have no effect.
 StatusOr<Graph> graphFromCommand(const std::string &command, std::string *name);
 
+/// An error if the line has words that belong to no flag.
+Status refusePositionals(const CommandLine &line);
+
 /// Help of `boo driver`, or of one command.
 std::string driverHelp();
 std::string commandHelp(const CommandInfo &info);
@@ -94,13 +100,26 @@ FlagTable sepconvFlagTable();
 FlagTable gemmFlagTable();
 FlagTable normFlagTable();
 FlagTable softmaxFlagTable();
+FlagTable reduceFlagTable();
+FlagTable reduceExtremeFlagTable();
+FlagTable attentionFlagTable();
 StatusOr<CommandGraph> buildConv(const CommandLine &line);
 StatusOr<CommandGraph> buildCba(const CommandLine &line);
 StatusOr<CommandGraph> buildSepconv(const CommandLine &line);
 StatusOr<CommandGraph> buildGemm(const CommandLine &line);
 StatusOr<CommandGraph> buildNorm(const CommandLine &line);
 StatusOr<CommandGraph> buildSoftmax(const CommandLine &line);
+StatusOr<CommandGraph> buildReduce(const CommandLine &line);
+StatusOr<CommandGraph> buildReduceExtreme(const CommandLine &line);
+StatusOr<CommandGraph> buildAttention(const CommandLine &line);
 StatusOr<CommandGraph> buildGraphFile(const CommandLine &line);
 StatusOr<CommandGraph> buildAten(const CommandLine &line);
+
+/// The indices of the greatest ("max") or smallest elements along `dims`, with
+/// the elements before them if `values` are wanted.
+StatusOr<CommandGraph> extremeGraph(DType dtype,
+                                    const std::vector<int64_t> &sizes,
+                                    const std::vector<int64_t> &dims,
+                                    const std::string &fn, bool values);
 
 } // namespace boo

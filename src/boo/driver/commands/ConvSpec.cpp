@@ -276,9 +276,7 @@ static Status readDimension(const FlagValues &op, const std::string &padMode,
 Status boo::readConvShape(const CommandLine &line, ConvSpec *spec,
                           std::vector<std::string> *notes) {
   const FlagValues &op = line.op;
-  if (!line.positionals.empty())
-    return invalidArgument("'" + line.positionals.front().substr(0, 60) +
-                           "' belongs to no flag");
+  BOO_RETURN_IF_ERROR(refusePositionals(line));
   spec->dtype = line.info->dtype;
   spec->weightsConstant = line.driver.on(DriverFlag::WeiConst);
   BOO_ASSIGN_OR_RETURN(spec->rank, readRank(op));

@@ -105,6 +105,9 @@ static StatusOr<Occurrence> findLong(std::string_view name,
       match.flag = f;
       if (candidate == wanted)
         return match;
+      // What several families have is one flag here.
+      if (count && candidate == dashed(tables[found.table][found.flag].name))
+        continue;
       if (count++ == 0)
         found = match;
       matches +=

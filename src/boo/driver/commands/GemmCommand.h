@@ -34,13 +34,4 @@ StatusOr<GemmSpec> gemmSpec(const CommandLine &line);
 /// tail.
 std::string gemmFuncName(const GemmSpec &spec);
 
-/// Factors are applied as alpha / beta before C is added: alpha, beta and their
-/// quotient must fit f32, with room for the products.
-bool gemmFactorFits(double factor);
-
-/// alpha * product + beta * c as functions that follow the product; without a
-/// `beta` c is not read.
-ValueId addGemmFactors(Graph &graph, ValueId product, double alpha, double beta,
-                       ValueId c);
-
 } // namespace boo

@@ -105,6 +105,30 @@ TEST(Partition, NormsTakeATailUnlessTheyHaveStatistics) {
   }
 }
 
+TEST(Partition, AttentionIsAGroupOfItsOwn) {
+  Graph graph;
+  TensorType type = TensorType::contiguous(DType::F32, {2, 4, 8});
+  TensorType square = TensorType::contiguous(DType::F32, {8, 8});
+  ValueId x = graph.addArgument(type);
+  auto product = [&](ValueId a) {
+    return graph.addNode(Op::Matmul, {a, graph.addArgument(square)},
+                         {{"acc", DType::F32}}, {type})[0];
+  };
+  std::vector<ValueId> qkv{product(x), product(x), product(x)};
+  ValueId y = graph.addNode(Op::Attention, qkv,
+                            {{"acc", DType::F32},
+                             {"causal", false},
+                             {"heads", int64_t(2)},
+                             {"logsumexp", false},
+                             {"scale", 0.5}},
+                            {type})[0];
+  y = graph.addPointwise(PointwiseFn::Relu, {y}, type);
+  graph.addOutput(product(y));
+  EXPECT_THAT(shapeOf(groupsOf(graph)),
+              ElementsAre("matmul", "matmul", "matmul", "attention",
+                          "pointwise", "matmul"));
+}
+
 TEST(Partition, TailFollowsItsAnchorAndEqualLayersAreEqual) {
   Builder b;
   b.graph.addOutput(b.relu(b.conv(b.relu(b.conv(b.x)))));

@@ -298,6 +298,19 @@ void convolveMagnitudes(const ConvProblem &p, const Walk &walk, double factor,
   });
 }
 
+/// The sums, in T, as doubles.
+template <typename T>
+void convolveValues(const Walk &walk, Workers workers, Tensor &result) {
+  auto value = [](const TensorView &view, int64_t index) {
+    return T(view.value(index));
+  };
+  Dense<T> dense = makeDense<T>(walk, workers, value);
+  result.values.resize(
+      size_t(walk.p.batch * walk.p.outChannels * volume(walk.p.out)));
+  convolve<T>(walk, dense, workers,
+              [&](size_t index, T sum) { result.values[index] = double(sum); });
+}
+
 bool isPadded(const ConvProblem &p) {
   auto positive = [](int64_t pad) { return pad > 0; };
   return std::any_of(p.padLo.begin(), p.padLo.end(), positive) ||
@@ -329,19 +342,10 @@ StatusOr<Tensor> boo::evaluateConv(const ConvProblem &problem,
   BOO_ASSIGN_OR_RETURN(double factor, convErrorFactor(algorithm, problem));
   Walk walk = makeWalk(problem, first, second);
   Tensor result;
-  size_t count = size_t(walk.p.batch * walk.p.outChannels * volume(walk.p.out));
-  result.values.resize(count);
-  {
-    auto value = [](const TensorView &view, int64_t index) {
-      return view.value(index);
-    };
-    Dense<double> dense = makeDense<double>(walk, workers, value);
-    convolve<double>(walk, dense, workers, [&](size_t index, double sum) {
-      result.values[index] = sum;
-    });
-  }
+  convolveValues<double>(walk, workers, result);
   if (workers.giveUp())
     return cancelledReference();
+  size_t count = result.values.size();
   result.errors.resize(count);
   // Floats hold magnitudes of narrow types only, and sums of a million terms.
   if (problem.dtype != DType::F64 && problem.reduction() < (1 << 20))
@@ -363,5 +367,19 @@ StatusOr<Tensor> boo::evaluateConv(const ConvProblem &problem,
     else
       result.errors[i] =
           settledError(result.values[i], result.errors[i], problem.accType);
+  return result;
+}
+
+StatusOr<Tensor> boo::directConv(const ConvProblem &problem,
+                                 const TensorView &first,
+                                 const TensorView &second, Workers workers) {
+  Walk walk = makeWalk(problem, first, second);
+  Tensor result;
+  if (problem.accType == DType::F64)
+    convolveValues<double>(walk, workers, result);
+  else
+    convolveValues<float>(walk, workers, result);
+  if (workers.giveUp())
+    return cancelledReference();
   return result;
 }

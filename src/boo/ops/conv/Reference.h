@@ -17,4 +17,9 @@ StatusOr<Tensor> evaluateConv(const ConvProblem &problem,
                               const TensorView &first, const TensorView &second,
                               std::string_view algorithm, Workers workers);
 
+/// The same without errors, summed in the accumulation type, product after
+/// product.
+StatusOr<Tensor> directConv(const ConvProblem &problem, const TensorView &first,
+                            const TensorView &second, Workers workers);
+
 } // namespace boo

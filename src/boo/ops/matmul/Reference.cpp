@@ -155,19 +155,24 @@ public:
             const TensorView &b, Workers workers)
       : P(problem), A(a), B(b), AMap(a, problem.batch), BMap(b, problem.batch),
         TheWorkers(workers) {
-    size_t count = size_t(P.batchCount() * P.m * P.n);
-    Result.values.resize(count);
-    Result.errors.resize(count);
+    Result.values.resize(size_t(P.batchCount() * P.m * P.n));
+  }
+
+  /// The sums, in T.
+  template <typename T> Tensor sums() {
+    auto value = [](const TensorView &view, int64_t index) {
+      return T(view.value(index));
+    };
+    multiply<T>(P, makeDense<T>(P, A, AMap, B, BMap, TheWorkers, value), AMap,
+                BMap, TheWorkers, [&](size_t index, T sum) {
+                  Result.values[index] = double(sum);
+                });
+    return std::move(Result);
   }
 
   Tensor run(double factor) {
-    auto value = [](const TensorView &view, int64_t index) {
-      return view.value(index);
-    };
-    multiply<double>(
-        P, makeDense<double>(P, A, AMap, B, BMap, TheWorkers, value), AMap,
-        BMap, TheWorkers,
-        [&](size_t index, double sum) { Result.values[index] = sum; });
+    Result = sums<double>();
+    Result.errors.resize(Result.values.size());
     // Floats hold magnitudes of narrow types only, and sums of a million terms.
     if (P.dtype != DType::F64 && P.k < (1 << 20))
       bound<float>(factor);
@@ -224,6 +229,17 @@ StatusOr<Tensor> boo::evaluateMatmul(const MatmulProblem &problem,
                                      Workers workers) {
   BOO_ASSIGN_OR_RETURN(double factor, matmulErrorFactor(algorithm, problem));
   Tensor result = Evaluator(problem, a, b, workers).run(factor);
+  if (workers.giveUp())
+    return cancelledReference();
+  return result;
+}
+
+StatusOr<Tensor> boo::directMatmul(const MatmulProblem &problem,
+                                   const TensorView &a, const TensorView &b,
+                                   Workers workers) {
+  Evaluator evaluator(problem, a, b, workers);
+  Tensor result = problem.accType == DType::F64 ? evaluator.sums<double>()
+                                                : evaluator.sums<float>();
   if (workers.giveUp())
     return cancelledReference();
   return result;

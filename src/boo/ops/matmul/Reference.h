@@ -15,4 +15,9 @@ StatusOr<Tensor> evaluateMatmul(const MatmulProblem &problem,
                                 const TensorView &a, const TensorView &b,
                                 std::string_view algorithm, Workers workers);
 
+/// The same without errors, summed in the accumulation type, product after
+/// product.
+StatusOr<Tensor> directMatmul(const MatmulProblem &problem, const TensorView &a,
+                              const TensorView &b, Workers workers);
+
 } // namespace boo

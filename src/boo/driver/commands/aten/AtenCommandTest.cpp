@@ -68,7 +68,7 @@ TEST(AtenCommand, addmmScales) {
   EXPECT_THAT(text, HasSubstr("pointwise(%4, %0) {fn = \"add\"}"));
   EXPECT_THAT(text, HasSubstr("fn = \"scale\", mul = 2.0}"));
   EXPECT_THAT(errorOf(line + R"("['', '', '', '1e-30', '3']")"),
-              HasSubstr("argument 3 (beta) must be 0 or between"));
+              HasSubstr("argument 3 (beta) and alpha must be 0 or between"));
 }
 
 TEST(AtenCommand, linearReadsItsWeightTransposed) {

@@ -1,6 +1,6 @@
 //===- AtenProducts.cpp - Matrix products of torch's ----------------------===//
 
-#include "boo/driver/commands/GemmCommand.h"
+#include "boo/driver/commands/Factors.h"
 #include "boo/driver/commands/aten/AtenOps.h"
 
 using namespace boo;
@@ -46,16 +46,16 @@ Status boo::buildAtenAddmm(AtenGraph &build) {
   BOO_ASSIGN_OR_RETURN(TensorType right, matrix(call, 2, rankOf(call)));
   BOO_ASSIGN_OR_RETURN(double beta, call.real(3, 1.0));
   BOO_ASSIGN_OR_RETURN(double alpha, call.real(4, 1.0));
-  for (auto [i, factor] : {std::pair(3, beta), std::pair(4, alpha)})
-    if (!gemmFactorFits(factor) || (beta != 0 && !gemmFactorFits(alpha / beta)))
-      return call.error(size_t(i), "must be 0 or between 1e-20 and 1e20, and "
-                                   "so must alpha / beta");
+  Factors factors{alpha, beta};
+  if (!factorsFit(factors))
+    return call.error(3, "and alpha must be 0 or between 1e-20 and 1e20, and "
+                         "so must alpha / beta");
   Graph &graph = build.graph();
   ValueId c = graph.addArgument(added, call.weightRole());
   ValueId a = graph.addArgument(left);
   ValueId b = graph.addArgument(right, call.weightRole());
   BOO_ASSIGN_OR_RETURN(ValueId product, addProduct(build, a, b));
-  graph.addOutput(addGemmFactors(graph, product, alpha, beta, c));
+  graph.addOutput(addFactors(graph, product, factors, c));
   return Status::ok();
 }
 
