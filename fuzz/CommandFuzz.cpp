@@ -46,7 +46,6 @@ static void tryCommand(const std::vector<std::string> &tokens, bool inFile) {
   require(launches.isOk(), "a command's launches cannot be told apart");
   for (const CommandLine &launch : *launches)
     tryLaunch(launch);
-  tryLaunch(*line);
 }
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {

@@ -185,6 +185,10 @@ TEST_F(DriverCommand, directionsOneAfterTheOther) {
   EXPECT_EQ(o.status, 2);
   EXPECT_EQ(linesOf(o.out).size(), 2u) << o.out;
   EXPECT_THAT(o.err, HasSubstr("--residual: only the forward direction"));
+  // What is wrong with all of them is said once.
+  o = run("conv -F 0 -H 0");
+  EXPECT_EQ(o.status, 2);
+  EXPECT_EQ(linesOf(o.err).size(), 1u) << o.err;
 }
 
 TEST_F(DriverCommand, jsonReportsErrors) {

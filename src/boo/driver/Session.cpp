@@ -174,10 +174,19 @@ bool Session::runLine(const CommandLine &line, const std::string &where) {
     rejectLine(line.command, launches.status(), where);
     return true;
   }
-  for (const CommandLine &launch : *launches)
+  std::string said;
+  for (const CommandLine &launch : *launches) {
+    // What is wrong with several directions is said once.
+    if (launches->size() > 1)
+      if (Status status = buildCommand(launch).status(); !status.isOk()) {
+        if (status.toString() == said)
+          continue;
+        said = status.toString();
+      }
     if (!runLaunch(launch, where))
       return false;
-  return !launches->empty() || runLaunch(line, where);
+  }
+  return true;
 }
 
 bool Session::runLaunch(const CommandLine &line, const std::string &where) {

@@ -196,6 +196,8 @@ boo::separateLaunches(const CommandLine &line) {
                            withFlag(line, size_t(ConvFlag::Forw), direction));
       launches.push_back(std::move(launch));
     }
+  if (launches.empty())
+    launches.push_back(line);
   return launches;
 }
 

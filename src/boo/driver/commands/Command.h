@@ -71,8 +71,8 @@ StatusOr<CommandLine> parseCommand(std::span<const std::string> tokens,
                                    std::span<const std::string> outside = {},
                                    bool inFile = false);
 
-/// A command may ask for several launches, one after the other (conv -F 0):
-/// each as a command of its own. None when it is one launch.
+/// The launches that a command asks for, one after the other, each as a command
+/// of its own: the directions of conv -F 0, but of most commands the line.
 StatusOr<std::vector<CommandLine>> separateLaunches(const CommandLine &line);
 
 /// What one launch computes.
