@@ -44,6 +44,17 @@ static Family family(FamilyId id) {
   return {};
 }
 
+std::vector<FlagTable> boo::familyFlagTables() {
+  return {
+#define BOO_FAMILY(name, spelling, table, builder, usage, what) table,
+#include "boo/driver/commands/Commands.inc"
+  };
+}
+
+FlagTable boo::commandFlagTable(const CommandInfo &info) {
+  return family(info.family).table;
+}
+
 static StatusOr<const CommandInfo *> findCommand(const std::string &word) {
   std::vector<std::string_view> names;
   std::string list;
@@ -188,7 +199,9 @@ std::string boo::driverHelp() {
       "  boo driver convbfp16 -n 16 -c 384 -H 24 -W 48 -k 384 -y 1 -x 1 "
       "--verify \\\n"
       "      --in_layout NHWC --fil_layout NHWC --out_layout NHWC\n"
-      "  boo driver --commands-file convs.txt --csv results.csv -t 1\n\n"
+      "  boo driver --commands-file convs.txt --csv results.csv -t 1\n"
+      "  boo driver --commands-file convs.txt --verify --timeout 60 --state "
+      "convs.state\n\n"
       "Flags of the driver, before or after the command:\n" +
       describeFlags(driverFlagTable()) +
       "\nA flag may be written --in_h 32, --in_h=32, --in-h 32, -H 32, -H32 "

@@ -41,6 +41,7 @@ static void visitFields(Result &r, Visitor &&visit) {
   visit("checks", r.checks);
   visit("outputs", r.outputs);
   visit("status", r.status);
+  visit("stopped", r.stopped);
   visit("rejected", r.rejected);
   visit("cut_short", r.cutShort);
 }
