@@ -67,7 +67,7 @@ protected:
   std::string commands(const std::string &batches) {
     std::string text;
     for (char batch : batches)
-      text += line(batch) + "\n";
+      text += line(batch) + (batch == '3' ? " --timeout 0.5\n" : "\n");
     return "--commands-file " + file("list.txt", text);
   }
   static std::string line(char batch) {
@@ -82,7 +82,7 @@ protected:
 } // namespace
 
 TEST_F(FileRun, deathsCostTheirLinesAlone) {
-  Outcome o = run(commands("12x341") + " --backend fragile --timeout 0.5");
+  Outcome o = run(commands("12x341") + " --backend fragile");
   EXPECT_EQ(o.status, 1);
   EXPECT_THAT(o.err, HasSubstr("6 of 6 commands ran, 4 failed"));
   EXPECT_THAT(
@@ -92,8 +92,9 @@ TEST_F(FileRun, deathsCostTheirLinesAlone) {
                                "\n  killed by SIGSEGV (bad memory access)\n"
                                "  repeat with: boo driver " +
                                line('2') +
-                               " --seed 0 --timeout 0.5 "
-                               "--backend fragile\n"));
+                               " --seed 0 --backend fragile\n"));
+  EXPECT_THAT(o.err, HasSubstr("boo driver " + line('3') +
+                               " --seed 0 --timeout 0.5 --backend fragile\n"));
   EXPECT_THAT(o.err, HasSubstr("line 3: " + line('x')));
   EXPECT_THAT(o.err, HasSubstr("ran longer than --timeout 0.5"));
   EXPECT_THAT(o.err, HasSubstr("line 5 [fragile]: " + line('4') +
@@ -156,7 +157,7 @@ TEST_F(FileRun, flagsBesideTheFileAreThoseOfAnyFamily) {
 
 TEST_F(FileRun, stateIsTakenOver) {
   std::string state = Folder + "/state";
-  std::string flags = " --backend fragile --timeout 0.5 --state " + state;
+  std::string flags = " --backend fragile --state " + state;
   Outcome first = run(commands("1231") + flags);
   EXPECT_EQ(first.status, 1);
   EXPECT_EQ(runs(), 4u);
