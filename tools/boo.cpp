@@ -5,6 +5,8 @@
 //===----------------------------------------------------------------------===//
 
 #include "boo/driver/CacheCommand.h"
+#include "boo/driver/CompareCommand.h"
+#include "boo/driver/CompletionCommand.h"
 #include "boo/driver/DevicesCommand.h"
 #include "boo/driver/DriverCommand.h"
 #include "boo/driver/NumericsCommand.h"
@@ -21,6 +23,7 @@
 using namespace boo;
 
 static int helpCommand(std::span<const std::string> arguments);
+static int completion(std::span<const std::string> arguments);
 
 namespace {
 struct Subcommand {
@@ -37,6 +40,9 @@ static constexpr Subcommand Subcommands[] = {
     {"numerics", numericsCommand, "errors of a list of operations, judged"},
     {"cache", cacheCommand,
      "list, check, trim, copy or clear the kernel cache"},
+    {"compare", compareCommand,
+     "compare the times of two tables; fail when some are worse"},
+    {"completion", completion, "print a script for bash or zsh"},
     {"devices", devicesCommand,
      "what this machine offers: CPU features, threads, cache, compiler"},
     {"doctor", devicesCommand, nullptr},
@@ -49,6 +55,13 @@ static const Subcommand *findSubcommand(std::string_view name) {
     if (each.name == name)
       return &each;
   return nullptr;
+}
+
+static int completion(std::span<const std::string> arguments) {
+  std::vector<std::string> names;
+  for (const Subcommand &each : Subcommands)
+    names.emplace_back(each.name);
+  return completionCommand(arguments, names);
 }
 
 static int unknown(const std::string &name) {
@@ -77,7 +90,7 @@ static int helpCommand(std::span<const std::string> arguments) {
              stdout);
   for (const Subcommand &each : Subcommands)
     if (each.what)
-      std::printf("  %-10s%s\n", std::string(each.name).c_str(), each.what);
+      std::printf("  %-12s%s\n", std::string(each.name).c_str(), each.what);
   std::fputs("\nExample:\n"
              "  boo driver conv -n 1 -c 64 -H 56 -W 56 -k 64 -y 3 -x 3 -p 1 "
              "-q 1 -t 1 --verify\n\n"

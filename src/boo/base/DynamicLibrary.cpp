@@ -39,11 +39,11 @@ void *DynamicLibrary::find(const char *name) const {
   return Handle ? ::dlsym(Handle, name) : nullptr;
 }
 
-std::string boo::ownDirectory() {
+std::string boo::ownFile() {
   // For code in the main program dladdr gives argv[0], which may be relative
   // to a folder long left; /proc/self/exe is right there.
   Dl_info own, program;
-  bool known = ::dladdr(reinterpret_cast<void *>(&ownDirectory), &own) != 0;
+  bool known = ::dladdr(reinterpret_cast<void *>(&ownFile), &own) != 0;
   bool inProgram =
       !known || !own.dli_fname ||
       (::dladdr(reinterpret_cast<void *>(::getauxval(AT_PHDR)), &program) &&
@@ -57,6 +57,11 @@ std::string boo::ownDirectory() {
   } else {
     path = ::realpath(own.dli_fname, buffer) ? buffer : own.dli_fname;
   }
+  return path;
+}
+
+std::string boo::ownDirectory() {
+  std::string path = ownFile();
   size_t slash = path.rfind('/');
   return slash == std::string::npos ? "" : path.substr(0, slash);
 }

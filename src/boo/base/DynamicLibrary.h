@@ -27,8 +27,10 @@ private:
   void *Handle = nullptr;
 };
 
-/// Folder of the file that holds this code: of libboo.so, or of the program
-/// that BOO is linked into. "" when the system does not tell.
+/// The file that holds this code: libboo.so, or the program that BOO is linked
+/// into. "" when the system does not tell.
+std::string ownFile();
+/// Its folder.
 std::string ownDirectory();
 
 } // namespace boo

@@ -118,23 +118,31 @@ private:
 
 } // namespace
 
+static StatusOr<std::unique_ptr<Runner>>
+makeBoo(const Graph &graph, const CompileOptions &options) {
+  BOO_ASSIGN_OR_RETURN(auto executable, load(graph, options));
+  return std::unique_ptr<Runner>(
+      std::make_unique<BooRunner>(std::move(executable)));
+}
+
+static StatusOr<std::unique_ptr<Runner>> makeReference(const Graph &graph,
+                                                       const CompileOptions &) {
+  return std::unique_ptr<Runner>(std::make_unique<ReferenceRunner>(graph));
+}
+
 static std::map<std::string, BackendFactory> &backends() {
   static std::map<std::string, BackendFactory> all = {
-      {"boo",
-       [](const Graph &graph,
-          const CompileOptions &options) -> StatusOr<std::unique_ptr<Runner>> {
-         BOO_ASSIGN_OR_RETURN(auto executable, load(graph, options));
-         return std::unique_ptr<Runner>(
-             std::make_unique<BooRunner>(std::move(executable)));
-       }},
-      {"reference",
-       [](const Graph &graph,
-          const CompileOptions &) -> StatusOr<std::unique_ptr<Runner>> {
-         return std::unique_ptr<Runner>(
-             std::make_unique<ReferenceRunner>(graph));
-       }},
+#define BOO_BACKEND(name, factory) {name, factory},
+#include "boo/driver/Backends.inc"
   };
   return all;
+}
+
+std::vector<std::string> boo::backendNames() {
+  std::vector<std::string> names;
+  for (const auto &[name, factory] : backends())
+    names.push_back(name);
+  return names;
 }
 
 void boo::registerBackend(std::string name, BackendFactory factory) {
@@ -144,22 +152,29 @@ void boo::registerBackend(std::string name, BackendFactory factory) {
 Status boo::checkBackend(const std::string &name) {
   if (backends().count(name))
     return Status::ok();
-  for (std::string_view known :
-       {"torch", "inductor", "iree_boo", "iree_boo_inductor",
-        "iree_boo_experimental", "iree_boo_legacy"})
+  static constexpr std::string_view python[] = {
+#define BOO_PYTHON_BACKEND(name) name,
+#include "boo/driver/Backends.inc"
+  };
+  for (std::string_view known : python)
     if (name == known)
       return unsupported("--backend " + name +
                          " needs PyTorch: install the Python package "
                          "(pip install .) and use its boo command");
-  std::vector<std::string_view> names;
-  std::string list;
-  for (const auto &[backend, factory] : backends()) {
-    names.push_back(backend);
-    list += (list.empty() ? "" : ", ") + backend;
-  }
+  std::vector<std::string> present = backendNames();
+  std::vector<std::string_view> names(present.begin(), present.end());
+  std::string list, more;
+  for (const std::string &each : present)
+    list += (list.empty() ? "" : ", ") + each;
+  for (std::string_view each : python)
+    if (!backends().count(std::string(each))) {
+      names.push_back(each);
+      more += (more.empty() ? "; the Python package adds " : ", ") +
+              std::string(each);
+    }
   return invalidArgument("--backend: there is no backend '" +
                          name.substr(0, 60) + "'" + didYouMean(name, names) +
-                         " (there are " + list + ")");
+                         " (there are " + list + more + ")");
 }
 
 StatusOr<std::unique_ptr<Runner>>

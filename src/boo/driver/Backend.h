@@ -35,9 +35,11 @@ public:
 using BackendFactory = std::function<StatusOr<std::unique_ptr<Runner>>(
     const Graph &, const CompileOptions &)>;
 
-/// "boo" and "reference" are there from the start; the Python package adds
-/// those that need torch. Not thread-safe; call it before any command runs.
+/// Adds to those of Backends.inc. Not thread-safe; call it before any command
+/// runs.
 void registerBackend(std::string name, BackendFactory factory);
+/// All there are now.
+std::vector<std::string> backendNames();
 Status checkBackend(const std::string &name);
 StatusOr<std::unique_ptr<Runner>> makeRunner(const std::string &backend,
                                              const Graph &graph,

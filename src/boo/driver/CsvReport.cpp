@@ -60,10 +60,7 @@ static const Column Columns[] = {
     {"max_abs_err", [](const RunResult &r) { return cell(r.maxAbsErr); }},
     {"max_rel_err", [](const RunResult &r) { return cell(r.maxRelErr); }},
     {"bound", [](const RunResult &r) { return cell(r.bound); }},
-    {"error",
-     [](const RunResult &r) {
-       return r.status.isOk() ? std::string() : r.status.toString();
-     }},
+    {"error", [](const RunResult &r) { return r.error(); }},
 };
 
 CsvReport::~CsvReport() {

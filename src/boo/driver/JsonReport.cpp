@@ -54,7 +54,7 @@ std::string boo::jsonReport(const RunResult &r) {
   json["max_abs_err"] = number(r.maxAbsErr);
   json["max_rel_err"] = number(r.maxRelErr);
   json["bound"] = number(r.bound);
-  json["error"] = r.status.isOk() ? Json(nullptr) : Json(r.status.toString());
+  json["error"] = text(r.error());
   // Bytes that are no UTF-8 (a command line may hold any) must not throw.
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }

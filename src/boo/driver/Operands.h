@@ -26,6 +26,8 @@ public:
   /// Makes every output NaN, so that an element left out is noticed.
   void poisonOutputs();
   void evict() const;
+  /// Where argument `index` may be written.
+  void *argument(size_t index) const { return Arguments[index].data(); }
   /// An error naming the operand beside which something was written.
   Status checkIntact() const;
 

@@ -1,6 +1,7 @@
 //===- Report.cpp - Results for people ------------------------------------===//
 
 #include "boo/driver/Report.h"
+#include "boo/driver/commands/Command.h"
 
 using namespace boo;
 
@@ -67,13 +68,4 @@ std::string boo::humanReport(const RunResult &result, bool more) {
   if (result.verified == false)
     text += ">>> NOT verified: " + result.status.message() + "\n";
   return text;
-}
-
-RunResult boo::failedResult(std::string command, std::string backend,
-                            Status status) {
-  RunResult result;
-  result.command = std::move(command);
-  result.backend = std::move(backend);
-  result.status = std::move(status);
-  return result;
 }

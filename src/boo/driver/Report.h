@@ -1,7 +1,7 @@
 //===- Report.h - Results for people and for programs -----------*- C++ -*-===//
 #pragma once
 
-#include "boo/driver/RunCommand.h"
+#include "boo/driver/records/RunResult.h"
 
 #include <cstdio>
 
@@ -20,9 +20,6 @@ std::string tensorText(const std::vector<int64_t> &sizes, DType dtype);
 /// One JSON object without a newline; absent, NaN and infinite figures are
 /// null.
 std::string jsonReport(const RunResult &result);
-
-/// An error of a command that never came to run, as a report of its own.
-RunResult failedResult(std::string command, std::string backend, Status status);
 
 /// A table of results, one line a command, with columns for each backend. Each
 /// line is flushed, so that the file is sound after Ctrl-C.

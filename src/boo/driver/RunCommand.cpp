@@ -6,6 +6,7 @@
 #include "boo/driver/Backend.h"
 #include "boo/driver/CompileFlags.h"
 #include "boo/driver/Peak.h"
+#include "boo/driver/TensorFiles.h"
 #include "boo/driver/Timer.h"
 #include "boo/driver/Verify.h"
 #include "boo/driver/commands/CommandText.h"
@@ -90,7 +91,8 @@ private:
   Status launch();
   Status time();
   Status verify();
-  FillSpec fillSpec() const;
+  Status fillInputs();
+  Status save(bool inputs) const;
 
   const CommandLine &Line;
   const CommandGraph &Command;
@@ -121,9 +123,11 @@ static StatusOr<int64_t> readCount(const DriverValues &flags, DriverFlag flag,
 
 Status CommandRun::readOptions() {
   const DriverValues &flags = Line.driver;
-  BOO_ASSIGN_OR_RETURN(
-      int64_t threads,
-      readCount(flags, DriverFlag::Threads, 1, maxThreads(), defaultThreads()));
+  int share = defaultThreads();
+  if (!env().ompNumThreads)
+    share = std::max(1, share / Session.jobs);
+  BOO_ASSIGN_OR_RETURN(int64_t threads, readCount(flags, DriverFlag::Threads, 1,
+                                                  maxThreads(), share));
   if (threads > maxThreads())
     return invalidArgument("OMP_NUM_THREADS " + std::to_string(threads) +
                            ": at most " + std::to_string(maxThreads()) +
@@ -134,6 +138,10 @@ Status CommandRun::readOptions() {
   BOO_ASSIGN_OR_RETURN(
       Options.timer.warmup,
       readCount(flags, DriverFlag::Warmup, 0, 100'000'000, -1));
+  if (flags.given(DriverFlag::Timeout) &&
+      !(flags.real(DriverFlag::Timeout) > 0))
+    return invalidArgument("--timeout " + flags.text(DriverFlag::Timeout) +
+                           ": must be more than 0 seconds");
   Options.time = Session.timeAlways || flags.on(DriverFlag::Time);
   Options.verify =
       flags.on(DriverFlag::Verify) || flags.on(DriverFlag::VerifyNumerics);
@@ -152,6 +160,12 @@ Status CommandRun::readOptions() {
   check.seed = uint64_t(flags.integer(DriverFlag::Seed));
   if (flags.given(DriverFlag::Splat))
     check.splat = flags.real(DriverFlag::Splat);
+  if (flags.given(DriverFlag::Load))
+    check.load = [files = TensorFiles(flags.text(DriverFlag::Load), G,
+                                      Command.name)](const Operands &operands) {
+      Status status = files.loadInputs(operands);
+      return status.isOk() ? status : status.withContext("--load");
+    };
   check.structured = !flags.on(DriverFlag::SkipStructured);
   check.threads = Options.threads;
   check.math = Options.compile.math;
@@ -192,23 +206,37 @@ Status CommandRun::load() {
                      "inputs, outputs and workspace");
 }
 
-FillSpec CommandRun::fillSpec() const {
+Status CommandRun::fillInputs() {
+  if (Options.check.load)
+    return Options.check.load(Ops);
   FillSpec spec;
   spec.seed = Options.check.seed;
   if (Options.check.splat) {
     spec.kind = FillKind::Splat;
     spec.splat = *Options.check.splat;
   }
-  return spec;
+  Ops.fill(G, spec, spec.kind);
+  return Status::ok();
+}
+
+/// --save: the inputs, or what has become of them.
+Status CommandRun::save(bool inputs) const {
+  if (!Line.driver.given(DriverFlag::Save))
+    return Status::ok();
+  TensorFiles files(Line.driver.text(DriverFlag::Save), G, Command.name);
+  Status status = inputs ? files.saveInputs(Ops.in)
+                         : files.saveOutputs(Ops.out, Result.backend);
+  return status.isOk() ? status : status.withContext("--save");
 }
 
 /// The first call, and the further ones of --iter without -t.
 Status CommandRun::launch() {
-  FillSpec spec = fillSpec();
-  Ops.fill(G, spec, spec.kind);
+  BOO_RETURN_IF_ERROR(fillInputs());
+  BOO_RETURN_IF_ERROR(save(/*inputs=*/true));
   BOO_RETURN_IF_ERROR(TheRunner->prepare(Ops.in, Options.threads));
   auto run = [&] { return TheRunner->run(Ops.in, Ops.out, Options.threads); };
   BOO_ASSIGN_OR_RETURN(Result.firstCallMs, timeOnce(run));
+  BOO_RETURN_IF_ERROR(save(/*inputs=*/false));
   if (!Options.time)
     for (int64_t i = 1; i < Options.timer.iters && !interrupted(); ++i) {
       if (Options.coldCache)

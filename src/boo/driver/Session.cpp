@@ -9,8 +9,11 @@
 #include "boo/base/Interrupt.h"
 #include "boo/base/Log.h"
 #include "boo/driver/Backend.h"
+#include "boo/driver/FileRun.h"
+#include "boo/runtime/cpu/Threads.h"
 
 #include <algorithm>
+#include <chrono>
 #include <unistd.h>
 
 using namespace boo;
@@ -29,6 +32,12 @@ Status Session::open(const DriverValues &flags) {
   Quiet = flags.on(DriverFlag::NoVerbose) || (csv && !More);
   Options.measurePeak = Options.json || csv || More;
   Progress = ::isatty(STDERR_FILENO) == 1;
+  int64_t jobs = flags.integer(DriverFlag::Jobs);
+  if (jobs < 1 || jobs > maxThreads())
+    return invalidArgument("--jobs " + std::to_string(jobs) +
+                           ": must lie between 1 and " +
+                           std::to_string(maxThreads()));
+  Options.jobs = int(jobs);
 
   for (const std::string &name : flags.all(size_t(DriverFlag::Backend)))
     if (std::find(Backends.begin(), Backends.end(), name) == Backends.end())
@@ -41,11 +50,33 @@ Status Session::open(const DriverValues &flags) {
   BOO_RETURN_IF_ERROR(flags.checkUse(&notes));
   for (const std::string &message : notes)
     note(message);
+  noteIdle(flags);
   if (!envStatus().isOk())
     note(envStatus().message());
-  if (csv)
-    return Csv.open(flags.text(DriverFlag::Csv), Backends);
   return Status::ok();
+}
+
+Status Session::openTable(const DriverValues &flags) {
+  return flags.given(DriverFlag::Csv)
+             ? Csv.open(flags.text(DriverFlag::Csv), Backends)
+             : Status::ok();
+}
+
+/// Flags of commands files without one, and times that are not to be trusted.
+void Session::noteIdle(const DriverValues &flags) {
+  bool file = flags.given(DriverFlag::CommandsFile);
+  auto spelling = [](DriverFlag flag) {
+    return flagSpelling(driverFlagTable()[size_t(flag)]);
+  };
+  for (DriverFlag flag : {DriverFlag::Jobs, DriverFlag::State})
+    if (flags.given(flag) && !file)
+      note(spelling(flag) + " is ignored without --commands-file");
+  if (flags.on(DriverFlag::Restart) && !flags.given(DriverFlag::State))
+    note(spelling(DriverFlag::Restart) + " is ignored without --state");
+  if (file && Options.jobs > 1 &&
+      (Options.timeAlways || flags.on(DriverFlag::Time)))
+    note("with --jobs " + std::to_string(Options.jobs) +
+         " commands disturb each other's times: take those of --jobs 1");
 }
 
 void Session::note(const std::string &message) {
@@ -74,12 +105,12 @@ void Session::hideProgress() {
 void Session::fail(const std::string &where, const RunResult &result) {
   hideProgress();
   std::string name = where;
-  if (result.backend != "boo")
+  if (result.backend != "boo" && !result.rejected)
     name += (name.empty() ? "[" : " [") + result.backend + "]";
   std::string message = "boo: error: ";
   if (!name.empty())
     message += name + ": ";
-  message += result.status.toString() + "\n";
+  message += result.error() + "\n";
   // What is wrong in the request itself needs no repetition.
   StatusCode code = result.status.code();
   if (code == StatusCode::KernelError || code == StatusCode::CompileError ||
@@ -89,18 +120,11 @@ void Session::fail(const std::string &where, const RunResult &result) {
   if (First.isOk())
     First = result.status;
   // Compilers write several lines; here they are one paragraph.
-  std::string why = result.status.toString();
+  std::string why = result.error();
   std::replace(why.begin(), why.end(), '\n', ' ');
-  Failures.push_back(
+  Totals.failures.push_back(
       {(name.empty() ? "" : name + ": ") + result.command, why,
        result.repro.empty() ? "boo driver " + result.command : result.repro});
-}
-
-void Session::writeCsv(const std::vector<RunResult> &results) {
-  if (!Csv.isOpen())
-    return;
-  if (Status status = Csv.add(results); !status.isOk())
-    fail("", failedResult("(the table of results)", "", status));
 }
 
 /// A median that the next call will not repeat is worth a word.
@@ -119,11 +143,8 @@ static std::string spreadWarning(const RunResult &result) {
   return text;
 }
 
-void Session::report(const CommandLine &line, const RunResult &result) {
-  hideProgress();
-  if (Options.json)
-    print(stdout, jsonReport(result) + "\n");
-  else if (!Quiet)
+void Session::printResult(const CommandLine &line, const RunResult &result) {
+  if (!Quiet && !Options.json)
     print(stdout, humanReport(result, More));
   std::string more;
   if (line.driver.on(DriverFlag::NumericsVerbose))
@@ -136,146 +157,98 @@ void Session::report(const CommandLine &line, const RunResult &result) {
     print(stderr, "boo: warning: " + warning + "\n");
 }
 
-void Session::rejectLine(const std::string &text, const Status &status,
-                         const std::string &where) {
-  std::vector<RunResult> results;
-  for (const std::string &backend : Backends)
-    results.push_back(failedResult(text, backend, status));
-  if (Options.json)
-    for (const RunResult &result : results)
-      print(stdout, jsonReport(result) + "\n");
-  // The same for every backend.
-  fail(where, failedResult(text, "boo", status));
-  writeCsv(results);
-}
-
-/// Flags that say how to do what was not asked for.
-static void noteIdle(const DriverValues &flags, bool times,
-                     std::vector<std::string> *notes) {
-  bool verifies =
-      flags.on(DriverFlag::Verify) || flags.on(DriverFlag::VerifyNumerics);
-  auto note = [&](DriverFlag flag, const char *needs) {
-    const Flag &about = driverFlagTable()[size_t(flag)];
-    if (flags.given(flag) && flags.text(flag) != about.defaultValue)
-      notes->push_back(flagSpelling(about) + " is ignored without " + needs);
-  };
-  if (!times)
-    note(DriverFlag::Warmup, "-t 1");
-  if (!verifies)
-    for (DriverFlag flag :
-         {DriverFlag::SkipStructured, DriverFlag::NumericsVerbose,
-          DriverFlag::NumericsMinSamples})
-      note(flag, "--verify");
-}
-
-bool Session::runLine(const CommandLine &line, const std::string &where) {
-  auto launches = separateLaunches(line);
-  if (!launches.isOk()) {
-    rejectLine(line.command, launches.status(), where);
-    return true;
-  }
-  std::string said;
-  for (const CommandLine &launch : *launches) {
-    // What is wrong with several directions is said once.
-    if (launches->size() > 1)
-      if (Status status = buildCommand(launch).status(); !status.isOk()) {
-        if (status.toString() == said)
-          continue;
-        said = status.toString();
-      }
-    if (!runLaunch(launch, where))
-      return false;
-  }
-  return true;
-}
-
-bool Session::runLaunch(const CommandLine &line, const std::string &where) {
-  std::vector<std::string> notes;
-  auto command = buildCommand(line);
-  Status status = command.status();
-  if (status.isOk())
-    status = line.driver.checkUse(&notes);
-  if (!status.isOk()) {
-    rejectLine(line.command, status, where);
-    return true;
-  }
-  noteIdle(line.driver, Options.timeAlways || line.driver.on(DriverFlag::Time),
-           &notes);
-  notes.insert(notes.end(), command->notes.begin(), command->notes.end());
+void Session::begin(const CommandLine &line, const std::string &backend,
+                    const std::vector<std::string> &notes) {
   for (const std::string &message : notes)
     note(message);
-
   hideProgress();
-  if (!Quiet && !Options.json)
+  if (Quiet || Options.json)
+    return;
+  if (backend == Backends.front())
     print(stdout, line.echo + "\n");
-  std::vector<RunResult> results;
-  for (const std::string &backend : Backends) {
-    if (Backends.size() > 1 && !Quiet && !Options.json)
-      print(stdout, ">>> backend " + backend + "\n");
-    RunResult result = runCommand(line, *command, backend, Options);
-    if (result.cutShort && result.status.isOk())
-      return false;
-    report(line, result);
-    if (result.failed())
-      fail(where, result);
-    results.push_back(std::move(result));
-    if (interrupted() && results.size() != Backends.size())
-      return false;
-  }
-  writeCsv(results);
-  return true;
+  if (Backends.size() > 1)
+    print(stdout, ">>> backend " + backend + "\n");
+}
+
+void Session::report(const CommandLine *line, const RunResult &result,
+                     const std::string &where) {
+  hideProgress();
+  if (Options.json)
+    print(stdout, jsonReport(result) + "\n");
+  if (!result.rejected && line)
+    printResult(*line, result);
+  // What is wrong for every backend is told once.
+  if (result.failed() &&
+      (!result.rejected || result.backend == Backends.front()))
+    fail(where, result);
+}
+
+void Session::finish(const std::vector<RunResult> &results, bool fromState) {
+  Totals.add(results, fromState);
+  if (!Csv.isOpen())
+    return;
+  if (Status status = Csv.add(results); !status.isOk())
+    fail("", failedResult("(the table of results)", "boo", status));
 }
 
 int Session::exitStatus(bool single) const {
   if (interrupted())
     return 130;
-  if (Failures.empty())
+  if (Totals.failures.empty())
     return 0;
   // Alone, a request that is wrong in itself is a usage error.
   return single && First.code() == StatusCode::InvalidArgument ? 2 : 1;
 }
 
-int Session::runSingle(const CommandLine &line) {
-  runLine(line, "");
+int Session::runSingle(const std::vector<ParsedLine> &launches) {
+  for (const ParsedLine &launch : launches) {
+    if (interrupted())
+      break;
+    if (!launch.line) {
+      fail("", failedResult(launch.text, "boo", launch.status));
+    } else if (!launch.line->driver.given(DriverFlag::Timeout)) {
+      runHere(*launch.line);
+    } else {
+      StateFile none;
+      if (Status status = runLines(*this, {launch}, none); !status.isOk())
+        fail("", failedResult(launch.text, "boo", status));
+    }
+  }
   return exitStatus(true);
 }
 
-int Session::runFile(const std::vector<FileLine> &lines,
-                     std::span<const std::string> outside) {
-  size_t done = 0;
-  for (size_t i = 0; i != lines.size() && !interrupted(); ++i, ++done) {
-    const FileLine &each = lines[i];
-    std::string where = "line " + std::to_string(each.number);
-    if (!each.status.isOk()) {
-      rejectLine(each.text, each.status, where);
-      continue;
-    }
-    auto line = parseCommand(each.tokens, outside, true);
-    if (!line.isOk()) {
-      rejectLine(joinCommand(each.tokens), line.status(), where);
-      continue;
-    }
-    showProgress(i, lines.size(), line->echo);
-    if (!runLine(*line, where))
+/// Runs a command on each backend in this process.
+void Session::runHere(const CommandLine &line) {
+  std::vector<RunResult> results;
+  for (const std::string &backend : Backends) {
+    LineListener listener;
+    listener.onBegin = [&](const std::vector<std::string> &notes) {
+      begin(line, backend, notes);
+    };
+    listener.onResult = [&](RunResult result) {
+      if (result.cutShort && result.status.isOk())
+        return;
+      report(&line, result, "");
+      results.push_back(std::move(result));
+    };
+    runLine(line, backend, Options, listener);
+    if (interrupted())
       break;
   }
-  hideProgress();
-  printSummary(done, lines.size());
-  return exitStatus(false);
+  if (results.size() == Backends.size())
+    finish(results, false);
 }
 
-void Session::printSummary(size_t done, size_t count) const {
-  std::string text = std::to_string(done) + " of " + std::to_string(count) +
-                     " commands ran, " + std::to_string(Failures.size()) +
-                     " failed" + (interrupted() ? " (interrupted)\n" : "\n");
-  if (!Failures.empty()) {
-    text += std::string(80, '-') + "\n";
-    for (const Failure &failure : Failures) {
-      text += wrapText(failure.what, 2, 0) + "  " + wrapText(failure.why, 2, 2);
-      // One line, however long: it is there to be copied.
-      text += "  repeat with: " + failure.repro + "\n";
-      text += std::string(80, '-') + "\n";
-    }
-  }
-  print(stderr, text);
+int Session::runFile(const std::vector<ParsedLine> &lines, StateFile &state) {
+  auto begin = std::chrono::steady_clock::now();
+  if (Status status = runLines(*this, lines, state); !status.isOk())
+    fail("", failedResult("(the run of the file)", "boo", status));
+  hideProgress();
+  Totals.lines = lines.size();
+  Totals.interrupted = interrupted();
+  Totals.seconds =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - begin)
+          .count();
+  print(stderr, Totals.text());
+  return exitStatus(false);
 }

@@ -227,7 +227,13 @@ private:
   }
 
   Status fill(FillSpec spec, FillKind rest) {
-    Ops.fill(TheGraph, spec, rest);
+    // `rest` tells the random check, and that of threads, from the others.
+    bool first = spec.seed == Options.seed && spec.kind == rest &&
+                 rest != FillKind::Integers;
+    if (first && Options.load)
+      BOO_RETURN_IF_ERROR(Options.load(Ops));
+    else
+      Ops.fill(TheGraph, spec, rest);
     // Constants are among what was filled.
     return TheRunner.prepare(Ops.in, Options.threads);
   }

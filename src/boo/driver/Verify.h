@@ -28,8 +28,10 @@ namespace boo {
 struct VerifyOptions {
   uint64_t seed = 0;
   std::optional<double> splat; ///< fill of the first check
-  bool structured = true;      ///< run integers and block as well
-  int64_t minSamples = 0;      ///< go on with further seeds up to this count
+  /// Fills the arguments of the first check instead, if there is one.
+  std::function<Status(const Operands &)> load;
+  bool structured = true; ///< run integers and block as well
+  int64_t minSamples = 0; ///< go on with further seeds up to this count
   int threads = 1;
   std::string math;
   /// Gets the errors of the random check, if there; costs a further reference.

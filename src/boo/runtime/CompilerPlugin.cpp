@@ -51,6 +51,11 @@ static std::string buildIdOf(const std::string &path, ElfInfo *elf) {
          std::to_string(info.st_mtim.tv_nsec);
 }
 
+std::string boo::buildOf(const std::string &path) {
+  ElfInfo elf;
+  return buildIdOf(path, &elf);
+}
+
 /// Where the dynamic linker finds `name` for an object in `folder`.
 static std::string resolveNeeded(const std::string &name,
                                  const std::string &runPath,

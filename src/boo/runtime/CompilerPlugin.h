@@ -19,6 +19,10 @@ const std::string &compilerBuilds();
 /// The same for a plugin at `path`.
 std::string compilerBuildsOf(const std::string &path);
 
+/// Build id of the program or library at `path`, or a stand-in from size and
+/// time of a file without one.
+std::string buildOf(const std::string &path);
+
 /// Compiles through the plugin, opening it first if need be. It stays open.
 Status compileArtifact(const boo_compile_request &request);
 

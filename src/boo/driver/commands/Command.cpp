@@ -53,11 +53,19 @@ static std::span<const FamilyId> allFamilies() {
   return families;
 }
 
-std::vector<FlagTable> boo::allFlagTables() {
-  std::vector<FlagTable> tables = {
+std::vector<FlagTable> boo::familyFlagTables() {
+  return {
 #define BOO_FAMILY(name, spelling, table, builder, usage, what) table,
 #include "boo/driver/commands/Commands.inc"
   };
+}
+
+FlagTable boo::commandFlagTable(const CommandInfo &info) {
+  return family(info.family).table;
+}
+
+std::vector<FlagTable> boo::allFlagTables() {
+  std::vector<FlagTable> tables = familyFlagTables();
   tables.push_back(driverFlagTable());
   return tables;
 }
@@ -251,7 +259,9 @@ std::string boo::driverHelp() {
       "  boo driver convbfp16 -n 16 -c 384 -H 24 -W 48 -k 384 -y 1 -x 1 "
       "--verify \\\n"
       "      --in_layout NHWC --fil_layout NHWC --out_layout NHWC\n"
-      "  boo driver --commands-file convs.txt --csv results.csv -t 1\n\n"
+      "  boo driver --commands-file convs.txt --csv results.csv -t 1\n"
+      "  boo driver --commands-file convs.txt --verify --timeout 60 --state "
+      "convs.state\n\n"
       "Flags of the driver, before or after the command:\n" +
       describeFlags(driverFlagTable()) +
       "\nA flag may be written --in_h 32, --in_h=32, --in-h 32, -H 32, -H32 "

@@ -42,6 +42,11 @@ struct CommandInfo {
 };
 std::span<const CommandInfo> allCommands();
 
+/// The flags of each family, in no order.
+std::vector<FlagTable> familyFlagTables();
+/// A command's own flags.
+FlagTable commandFlagTable(const CommandInfo &info);
+
 struct CommandLine {
   const CommandInfo *info = nullptr;
   FlagValues op; ///< of the family's table

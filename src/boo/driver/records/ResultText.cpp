@@ -43,6 +43,7 @@ static void visitFields(Result &r, Visitor &&visit) {
   visit("checks_cut_short", r.checksCutShort);
   visit("outputs", r.outputs);
   visit("status", r.status);
+  visit("stopped", r.stopped);
   visit("rejected", r.rejected);
   visit("cut_short", r.cutShort);
 }

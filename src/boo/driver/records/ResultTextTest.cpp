@@ -44,7 +44,7 @@ static RunResult full() {
   r.checksCutShort = true;
   r.outputs = {{{2, 0, 5}, DType::BF16}, {{}, DType::I1}};
   r.status = Status(StatusCode::KernelError, "é");
-  r.rejected = r.cutShort = true;
+  r.stopped = r.rejected = r.cutShort = true;
   return r;
 }
 

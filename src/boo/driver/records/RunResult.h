@@ -43,11 +43,16 @@ struct RunResult {
   /// Sizes in memory order and dtype of each output.
   std::vector<std::pair<std::vector<int64_t>, DType>> outputs;
   Status status;         ///< why it failed
+  bool stopped = false;  ///< its process died, or had had its time
   bool rejected = false; ///< the command itself is wrong, on any backend
   bool cutShort = false; ///< Ctrl-C came before all that was asked
 
   bool ran() const { return std::isfinite(firstCallMs); }
   bool failed() const { return !status.isOk() || verified == false; }
+  /// Why it failed, "" if it did not.
+  std::string error() const {
+    return status.isOk() ? "" : stopped ? status.message() : status.toString();
+  }
 };
 
 } // namespace boo
