@@ -71,6 +71,43 @@ static Status readLines(std::string_view program, ProgramLine &line) {
   return invalidArgument(std::string(program) + ": " + envStatus().message());
 }
 
+/// Whether `token` is "--name" or "--name=value" of a flag of `own` that no
+/// operation and not the driver has.
+static bool isOwnLong(std::string_view token, FlagTable own) {
+  if (!token.starts_with("--"))
+    return false;
+  std::string_view name = token.substr(2, token.find('=') - 2);
+  auto has = [name](FlagTable table) {
+    return std::any_of(table.begin(), table.end(),
+                       [name](const Flag &flag) { return flag.name == name; });
+  };
+  std::vector<FlagTable> others = allFlagTables();
+  return has(own) && std::none_of(others.begin(), others.end(), has);
+}
+
+/// Takes the program's own flags out of a command: long ones, as letters behind
+/// a command's name are the operation's.
+static Status takeOwn(std::vector<std::string> &tokens, ProgramLine &line) {
+  FlagTable own[] = {line.own.table()};
+  for (size_t i = 1; i < tokens.size();) {
+    if (!isOwnLong(tokens[i], own[0])) {
+      ++i;
+      continue;
+    }
+    // What follows may be its value, or no business of its.
+    std::span<const std::string> all = tokens;
+    auto found = parseFlags(all.first(std::min(i + 2, all.size())), own, i);
+    if (!found.isOk() || found->size() != 1)
+      found = parseFlags(all.first(i + 1), own, i);
+    BOO_RETURN_IF_ERROR(found.status());
+    const Occurrence &flag = found->front();
+    line.own.add(flag.flag, flag.value);
+    tokens.erase(tokens.begin() + ptrdiff_t(i),
+                 tokens.begin() + ptrdiff_t(flag.end));
+  }
+  return Status::ok();
+}
+
 StatusOr<ProgramLine> boo::parseProgram(std::string_view program,
                                         std::span<const std::string> tokens,
                                         FlagTable own) {
@@ -89,6 +126,7 @@ StatusOr<ProgramLine> boo::parseProgram(std::string_view program,
   if (hasWord && isCommand(tokens[word])) {
     FileLine only;
     only.tokens.assign(tokens.begin() + ptrdiff_t(word), tokens.end());
+    BOO_RETURN_IF_ERROR(takeOwn(only.tokens, line));
     only.text = joinCommand(only.tokens);
     for (const std::string &token : only.tokens)
       line.help |= token == "--help";
