@@ -199,8 +199,6 @@ Status Generator::generate(const PlannedCommand &planned) {
   auto all = pieces(planned);
   setRunning("");
   BOO_RETURN_IF_ERROR(all.status());
-  if (!Folder.empty())
-    BOO_RETURN_IF_ERROR(makeDirectories(Folder));
   for (const Piece &piece : *all)
     BOO_RETURN_IF_ERROR(write(piece));
   return Status::ok();
@@ -215,6 +213,9 @@ static int run(const ProgramLine &program, std::vector<std::string> notes) {
     commands.push_back(
         planCommand(line, program, "", /*compileOnly=*/true, &notes));
   printNotes(std::move(notes));
+  if (!folder.empty())
+    if (Status status = makeDirectories(folder); !status.isOk())
+      return programError(status.withContext("--output-dir (-o)"));
 
   SignalScope signals;
   std::vector<ProgramFailure> failures;

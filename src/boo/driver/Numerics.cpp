@@ -12,7 +12,7 @@ using namespace boo;
 
 /// Direct sums are those of the yardstick in another order, often in shorter
 /// parts. Winograd's transforms add errors of their own: 2 to 3 times for tiles
-/// of 4x4. The yardstick's norms, softmaxes and functions are computed exactly
+/// of 4x4. The yardstick's softmaxes and functions are computed exactly
 /// and rounded once, so that kernels in f32 spread more than it; and the
 /// elements of a row share the errors of its sums, so that their mean is no
 /// sign of a bias. The same is allowed to what is not in this list.
@@ -41,14 +41,15 @@ SpreadRule boo::spreadRule(std::string_view algorithm) {
 }
 
 /// Whether statistics tell anything: not of f64, as the reference is no better
-/// than the kernel; not of rows so long that the errors of their f32 sums show,
-/// which the yardstick does not make.
+/// than the kernel; not of norms, which amplify the error of their f32 mean,
+/// and of rows so long that the errors of their f32 sums show: the yardstick
+/// makes neither.
 static bool isStatistical(const Graph &graph) {
   for (const Node &node : graph.nodes()) {
     const TensorType &type = graph.value(node.results.front()).type;
-    if (type.dtype == DType::F64)
+    if (type.dtype == DType::F64 || node.op == Op::Norm)
       return false;
-    if (node.op != Op::Norm && node.op != Op::Softmax && node.op != Op::Reduce)
+    if (node.op != Op::Softmax && node.op != Op::Reduce)
       continue;
     const TensorType &operand = graph.value(node.operands.front()).type;
     int64_t length = 1;

@@ -71,8 +71,8 @@ std::string boo::numericsHelp() {
          "all checks\n"
          "  " +
          wrapText("factor:" + factors(), 10, 2) +
-         "Norms and softmaxes of long rows, and float64, are judged by the "
-         "checks alone.\n\n"
+         "Norms, softmaxes of long rows, and float64 are judged by the checks "
+         "alone.\n\n"
          "Example:\n"
          "  boo numerics convs.txt -o numerics.csv --math fast\n\n"
          "Flags:\n" +

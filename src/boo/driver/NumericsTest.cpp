@@ -173,7 +173,7 @@ TEST(Numerics, wrongCalls) {
       {{"conv", "-n", "x"}, "--batchsize (-n) takes an integer"},
       {{"-o", "table.txt", "conv"}, "must end in .json or .csv"},
       {{"--reference-budget", "0", "conv"}, "more than 0 seconds"},
-      {{"none.txt"}, "No such file"},
+      {{"none.txt"}, "neither a file nor a command"},
   };
   for (const auto &each : cases) {
     ::testing::internal::CaptureStderr();

@@ -3,6 +3,7 @@
 #include "boo/driver/ProgramLine.h"
 #include "boo/base/Env.h"
 #include "boo/driver/RunCommand.h"
+#include "boo/driver/commands/Nearest.h"
 
 #include <algorithm>
 #include <cstdio>
@@ -61,6 +62,14 @@ private:
 
 static Status readLines(std::string_view program, ProgramLine &line) {
   auto lines = readCommandsFile(line.file);
+  if (lines.status().code() == StatusCode::NotFound) {
+    std::vector<std::string_view> names;
+    for (const CommandInfo &info : allCommands())
+      names.push_back(info.spelling);
+    return invalidArgument("'" + line.file.substr(0, 60) +
+                           "' is neither a file nor a command" +
+                           didYouMean(line.file, names));
+  }
   if (!lines.isOk())
     return invalidArgument(lines.status().message());
   if (lines->empty())
@@ -72,7 +81,7 @@ static Status readLines(std::string_view program, ProgramLine &line) {
 }
 
 /// Whether `token` is "--name" or "--name=value" of a flag of `own` that no
-/// operation and not the driver has.
+/// operation has.
 static bool isOwnLong(std::string_view token, FlagTable own) {
   if (!token.starts_with("--"))
     return false;
@@ -82,6 +91,7 @@ static bool isOwnLong(std::string_view token, FlagTable own) {
                        [name](const Flag &flag) { return flag.name == name; });
   };
   std::vector<FlagTable> others = allFlagTables();
+  others.pop_back(); // the driver's
   return has(own) && std::none_of(others.begin(), others.end(), has);
 }
 

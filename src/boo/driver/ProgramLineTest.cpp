@@ -79,12 +79,13 @@ TEST(Programs, aCommandKeepsItsOwnLetters) {
 
 TEST(Programs, longFlagsMayStandBehindACommand) {
   auto line = parse({"conv", "--max-processes=3", "-n", "1", "--device", "",
-                     "--import-multiprocessing", "-c", "4"});
+                     "--import-multiprocessing", "-c", "4", "--cache-dir=x"});
   ASSERT_TRUE(line.isOk()) << line.status().message();
   EXPECT_THAT(line->lines[0].tokens, ElementsAre("conv", "-n", "1", "-c", "4"));
   EXPECT_EQ(line->own.text(1), "3");
   EXPECT_EQ(line->own.text(0), "");
   EXPECT_TRUE(line->own.on(3));
+  EXPECT_EQ(line->own.text(2), "x");
   EXPECT_FALSE(parse({"conv", "--max-processes"}).isOk());
 }
 
