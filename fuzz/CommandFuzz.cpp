@@ -22,13 +22,8 @@ static void require(bool holds, const char *what) {
   std::abort();
 }
 
-static void tryCommand(const std::vector<std::string> &tokens, bool inFile) {
-  auto again = splitCommand(joinCommand(tokens));
-  require(again.isOk() && *again == tokens, "tokens do not come back");
-  auto line = parseCommand(tokens, {}, inFile);
-  if (!line.isOk() || line->info->family == FamilyId::Graph)
-    return;
-  auto command = buildCommand(*line);
+static void tryLaunch(const CommandLine &line) {
+  auto command = buildCommand(line);
   if (!command.isOk())
     return;
   require(command->graph.verify().isOk(), "a command's Graph does not verify");
@@ -39,6 +34,19 @@ static void tryCommand(const std::vector<std::string> &tokens, bool inFile) {
     require((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
                 (c >= '0' && c <= '9') || std::strchr("_.+-", c),
             "a name has an unsafe byte");
+}
+
+static void tryCommand(const std::vector<std::string> &tokens, bool inFile) {
+  auto again = splitCommand(joinCommand(tokens));
+  require(again.isOk() && *again == tokens, "tokens do not come back");
+  auto line = parseCommand(tokens, {}, inFile);
+  if (!line.isOk() || line->info->family == FamilyId::Graph)
+    return;
+  auto launches = separateLaunches(*line);
+  require(launches.isOk(), "a command's launches cannot be told apart");
+  for (const CommandLine &launch : *launches)
+    tryLaunch(launch);
+  tryLaunch(*line);
 }
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {

@@ -18,7 +18,8 @@ BELOW = {
     "ops": {"base", "abi", "graph"},
     "runtime": {"base", "abi", "graph", "ops"},
     "driver/commands": {"base", "abi", "graph", "ops", "runtime"},
-    "driver": {"base", "abi", "graph", "ops", "runtime", "driver/commands"},
+    "driver/records": {"base", "abi", "graph"},
+    "driver": {"base", "abi", "graph", "ops", "runtime", "driver/commands", "driver/records"},
     "compiler": {"base", "abi", "graph", "ops"},
 }
 MLIR = re.compile(r"(mlir|llvm|lld|clang)(-c)?/")

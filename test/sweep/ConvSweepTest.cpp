@@ -14,6 +14,7 @@
 
 #include "GuardedBuffer.h"
 #include "GuardedLaunch.h"
+#include "RandomAttention.h"
 #include "RandomConv.h"
 #include "RandomMatmul.h"
 #include "RandomRows.h"
@@ -100,7 +101,8 @@ void fillOperands(Case &c, uint64_t seed, Fill fill,
 /// Sums of small integers are exact as long as no tail function rounds.
 bool isExact(const Graph &graph) {
   for (const Node &node : graph.nodes()) {
-    if (node.op == Op::Norm || node.op == Op::Softmax || node.op == Op::Reduce)
+    if (node.op == Op::Norm || node.op == Op::Softmax ||
+        node.op == Op::Reduce || node.op == Op::Attention)
       return false;
     if (node.op == Op::Pointwise) {
       const std::string &fn = std::get<std::string>(node.attributes.at("fn"));
@@ -160,7 +162,7 @@ protected:
 
   /// Calls with one seed after the other, for this test's share of the time.
   void sweep(const std::function<void(uint64_t)> &check) {
-    constexpr double sweeps = 4;
+    constexpr double sweeps = 5;
     auto start = std::chrono::steady_clock::now();
     double budget = seconds("BOO_SOAK_SECONDS", 90) / sweeps;
     bool single =
@@ -313,11 +315,57 @@ TEST_F(ConvSweep, RandomRows) {
   sweep([&](uint64_t seed) { checkEverywhere(randomRows(seed), seed); });
 }
 
+// Where taps lie apart, an edge pixel's first one is not next to the border.
+TEST_F(ConvSweep, EdgesOfDilatedDepthwiseRows) {
+  constexpr int64_t width = 13, channels = 9;
+  for (int64_t dilation : {2, 3, 4})
+    for (int64_t stride : {1, 2})
+      for (auto [low, high] : {std::pair(0, 1), std::pair(1, 2)}) {
+        Graph graph;
+        ValueId x = graph.addArgument(
+            TensorType::permuted(DType::F32, {1, channels, width}, {0, 2, 1}));
+        ValueId w = graph.addArgument(
+            TensorType::contiguous(DType::F32, {channels, 1, 3}));
+        using List = std::vector<int64_t>;
+        AttributeMap attributes{
+            {"stride", List{stride}}, {"dilation", List{dilation}},
+            {"pad_lo", List{low}},    {"pad_hi", List{high}},
+            {"groups", channels},     {"acc", DType::F32}};
+        int64_t out = (width + low + high - 2 * dilation - 1) / stride + 1;
+        graph.addOutput(
+            graph.addNode(Op::Conv, {x, w}, attributes,
+                          {TensorType::permuted(DType::F32, {1, channels, out},
+                                                {0, 2, 1})})[0]);
+        checkEverywhere(canonicalize(graph), 3);
+      }
+}
+
+TEST_F(ConvSweep, RandomAttentions) {
+  sweep([&](uint64_t seed) { checkEverywhere(randomAttention(seed), seed); });
+}
+
+// NaNs reach all that sees them and nothing else; denormals are kept.
+TEST_F(ConvSweep, SpecialValuesInAttentions) {
+  for (DType dtype : {DType::F32, DType::BF16, DType::F16, DType::F64})
+    for (bool causal : {false, true})
+      for (uint64_t seed : {11, 12, 13}) {
+        Case c;
+        c.graph = plainAttention(dtype, causal);
+        fillOperands(c, seed, Fill::Special, GuardedBuffer::Guard::After);
+        // Some rows see few keys, or none.
+        const TensorType &mask = c.graph.value(c.graph.arguments()[3]).type;
+        for (int64_t i = 0; i != mask.numElements(); ++i)
+          if (i / 50 % 3 == 0 || i % 7 < 3)
+            storeElement(c.arguments[3].data(), dtype, i, -INFINITY);
+        checkCase(c, false, GuardedBuffer::Guard::After);
+      }
+}
+
 // Statistics of rows with an infinity or a NaN, and what lies between them.
 TEST_F(ConvSweep, SpecialValuesInRows) {
   for (DType dtype : {DType::F32, DType::BF16, DType::F16, DType::F64})
     for (int64_t length : {7, 40, 5000})
-      for (Op op : {Op::Norm, Op::Softmax, Op::Reduce}) {
+      for (Op op : {Op::Norm, Op::Softmax, Op::Reduce, Op::ArgReduce}) {
         Case c;
         c.graph = plainRows(op, dtype, length);
         fillOperands(c, 11, Fill::Special, GuardedBuffer::Guard::After);
@@ -416,6 +464,49 @@ TEST_F(ConvSweep, SpecialValuesInGradients) {
           storeElement(c.arguments[ones].data(), dtype, i, 1.0);
         checkCase(c, true, GuardedBuffer::Guard::After);
       }
+}
+
+// A reduction that fills no whole vector, pair or matrix tile ends where the
+// next row begins, and a NaN there must stay there.
+TEST_F(ConvSweep, NaNsBesideTheReduction) {
+  for (DType dtype : {DType::F32, DType::BF16, DType::F16})
+    for (int64_t k : {5, 31, 33, 37, 70}) {
+      SCOPED_TRACE("k = " + std::to_string(k));
+      Case product, conv;
+      ValueId a =
+          product.graph.addArgument(TensorType::contiguous(dtype, {3, k}));
+      // Its columns lie side by side along k as well.
+      ValueId b = product.graph.addArgument(
+          TensorType::permuted(dtype, {k, 19}, {1, 0}));
+      product.graph.addOutput(
+          product.graph.addNode(Op::Matmul, {a, b}, {{"acc", DType::F32}},
+                                {TensorType::contiguous(dtype, {3, 19})})[0]);
+      using List = std::vector<int64_t>;
+      std::vector<size_t> last{0, 2, 3, 1};
+      ValueId x = conv.graph.addArgument(
+          TensorType::permuted(dtype, {1, k, 5, 5}, last));
+      ValueId w = conv.graph.addArgument(
+          TensorType::permuted(dtype, {19, k, 2, 2}, last));
+      AttributeMap attributes{{"stride", List{1, 1}}, {"dilation", List{1, 1}},
+                              {"pad_lo", List{0, 0}}, {"pad_hi", List{0, 0}},
+                              {"groups", int64_t(1)}, {"acc", DType::F32}};
+      conv.graph.addOutput(conv.graph.addNode(
+          Op::Conv, {x, w}, attributes,
+          {TensorType::permuted(dtype, {1, 19, 4, 4}, last)})[0]);
+      for (Case *c : {&product, &conv}) {
+        c->math = "default";
+        fillOperands(*c, 7, Fill::Random, GuardedBuffer::Guard::After);
+        // The second row of A, the second pixel of the last row; the last
+        // column of B, the last filter.
+        int64_t row = c == &product ? 1 : 21;
+        int64_t filter = c == &product ? 18 * k : 18 * 4 * k;
+        for (int64_t i = 0; i != k; ++i) {
+          storeElement(c->arguments[0].data(), dtype, row * k + i, NAN);
+          storeElement(c->arguments[1].data(), dtype, filter + i, NAN);
+        }
+        checkCase(*c, false, GuardedBuffer::Guard::After);
+      }
+    }
 }
 
 // LLVM 22 stores 32 bits for a single masked lane of 16 in a short vector.

@@ -2,6 +2,7 @@
 
 #include "RandomConv.h"
 #include "boo/graph/ShapeInference.h"
+#include "boo/graph/partition/Partition.h"
 
 #include <algorithm>
 #include <numeric>
@@ -102,7 +103,13 @@ private:
     bool constant = op == Op::ConvGradInput && one(4);
     ValueId b = graph.addArgument(layout(other),
                                   constant ? Role::Constant : Role::Input);
-    graph.addOutput(graph.addNode(op, {a, b}, attributes, {layout(result)})[0]);
+    TensorType type = layout(result);
+    ValueId y = graph.addNode(op, {a, b}, attributes, {type})[0];
+    OutSizes = result;
+    bool takes = takesTail(graph, graph.nodes().front());
+    for (int64_t i = takes ? of(0, 2) : 0; i > 0; --i)
+      y = addTail(graph, y, type);
+    graph.addOutput(y);
     return canonicalize(graph);
   }
 

@@ -8,8 +8,9 @@
 namespace boo::testing {
 
 /// A verified group: a convolution of any rank, layout, grouping and dtype with
-/// up to three pointwise nodes after it, or one of its gradients. Small: at
-/// most some 10^7 products. The same seed gives the same group on any machine.
+/// up to three pointwise nodes after it, or one of its gradients, that of an
+/// input with up to two where it takes them. Small: at most some 10^7 products.
+/// The same seed gives the same group on any machine.
 Graph randomConv(uint64_t seed);
 
 /// A verified group that Winograd serves: 3x3 with stride 1, odd sizes, groups,

@@ -36,7 +36,7 @@ public:
     int64_t rank = int64_t(sizes.size()), dims = of(1, rank);
     List out = sizes;
     ValueId y = kNoValue;
-    switch (of(0, 2)) {
+    switch (of(0, 3)) {
     case 0: {
       std::vector<ValueId> operands{x};
       List row(sizes.end() - dims, sizes.end());
@@ -56,16 +56,33 @@ public:
           {{"acc", acc}, {"axis", of(0, rank - 1)}, {"log", one(3)}},
           {dense(out)})[0];
       break;
-    default: {
-      static const char *const fns[] = {"sum", "mean", "max", "min"};
+    case 2: {
       bool keep = one(2);
-      std::fill(out.end() - dims, out.end(), 1);
-      if (!keep)
-        out.resize(size_t(rank - dims));
+      reduce(out, dims, keep);
+      TensorType indices = dense(out);
+      indices.dtype = DType::I64;
+      graph.addOutput(
+          graph.addNode(Op::ArgReduce, {x},
+                        {{"dims", dims},
+                         {"fn", std::string(one(2) ? "max" : "min")},
+                         {"keep", keep},
+                         {"values", false}},
+                        {indices})[0]);
+      return canonicalize(graph);
+    }
+    default: {
+      static const char *const fns[] = {"sum",  "mean",  "max",  "min",
+                                        "amax", "norm1", "prod", "norm2"};
+      bool keep = one(2);
+      Attribute along = dims;
+      if (keep && one(2))
+        along = listed(&out);
+      else
+        reduce(out, dims, keep);
       y = graph.addNode(Op::Reduce, {x},
                         {{"acc", acc},
-                         {"dims", dims},
-                         {"fn", std::string(fns[of(0, 3)])},
+                         {"dims", along},
+                         {"fn", std::string(fns[of(0, 7)])},
                          {"keep", keep}},
                         {dense(out)})[0];
     }
@@ -89,6 +106,24 @@ private:
   static int64_t product(const List &sizes) {
     return std::accumulate(sizes.begin(), sizes.end(), int64_t(1),
                            std::multiplies<>());
+  }
+
+  /// Some of the dimensions, at least one, which become 1.
+  List listed(List *sizes) {
+    List dims;
+    while (dims.empty())
+      for (size_t i = 0; i != sizes->size(); ++i)
+        if (one(2))
+          dims.push_back(int64_t(i));
+    for (int64_t dim : dims)
+      (*sizes)[size_t(dim)] = 1;
+    return dims;
+  }
+
+  static void reduce(List &sizes, int64_t dims, bool keep) {
+    std::fill(sizes.end() - dims, sizes.end(), 1);
+    if (!keep)
+      sizes.resize(sizes.size() - size_t(dims));
   }
 
   List broadcast(List sizes) {
@@ -148,9 +183,17 @@ Graph boo::testing::plainRows(Op op, DType dtype, int64_t length) {
     attributes["stats"] = false;
   }
   if (op == Op::Reduce) {
-    attributes["fn"] = std::string(length == 7 ? "sum" : "max");
+    attributes["fn"] = std::string(length == 7    ? "sum"
+                                   : length == 40 ? "norm2"
+                                                  : "max");
     attributes["keep"] = false;
     result = TensorType::contiguous(dtype, {37});
+  }
+  if (op == Op::ArgReduce) {
+    attributes.erase("acc");
+    attributes["fn"] = std::string(length == 7 ? "min" : "max");
+    attributes["keep"] = attributes["values"] = false;
+    result = TensorType::contiguous(DType::I64, {37});
   }
   Graph graph;
   ValueId x = graph.addArgument(type);

@@ -61,6 +61,21 @@ SignalScope::~SignalScope() {
 
 bool boo::interrupted() { return Interrupted != 0; }
 
+void boo::setInterrupted() { Interrupted = 1; }
+
+void boo::leaveCrashesToParent() {
+  Interrupted = 0;
+  struct sigaction action{}, old;
+  for (int signal : {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT})
+    if (::sigaction(signal, nullptr, &old) == 0 && old.sa_handler == onCrash) {
+      action.sa_handler = SIG_DFL;
+      ::sigaction(signal, &action, nullptr);
+    }
+  action.sa_handler = onInterrupt;
+  if (::sigaction(SIGINT, nullptr, &old) == 0 && old.sa_handler != SIG_IGN)
+    ::sigaction(SIGINT, &action, nullptr);
+}
+
 void boo::setRunning(const std::string &repro) {
   size_t n = std::min(repro.size(), sizeof Running - 1);
   std::memcpy(Running, repro.data(), n);

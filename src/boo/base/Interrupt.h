@@ -27,6 +27,13 @@ private:
 /// True after a Ctrl-C in the latest SignalScope.
 bool interrupted();
 
+/// As if Ctrl-C had come.
+void setInterrupted();
+
+/// In a child of fork(): a crash ends it at once, for the parent tells of it,
+/// and Ctrl-C only sets the flag, however often it comes.
+void leaveCrashesToParent();
+
 /// What a crash is blamed on: the line that repeats it. Up to 4000 bytes.
 void setRunning(const std::string &repro);
 

@@ -5,7 +5,7 @@
 
 namespace boo {
 
-/// a / b, rounded up, for a >= 0 and b > 0.
-constexpr int64_t ceilDiv(int64_t a, int64_t b) { return a / b + (a % b != 0); }
+/// a / b, rounded up (towards positive infinity), for b > 0.
+constexpr int64_t ceilDiv(int64_t a, int64_t b) { return a / b + (a % b > 0); }
 
 } // namespace boo

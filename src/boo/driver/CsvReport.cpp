@@ -1,6 +1,7 @@
 //===- CsvReport.cpp - Results for spreadsheets ---------------------------===//
 
 #include "boo/driver/Report.h"
+#include "boo/driver/records/Csv.h"
 #include "boo/runtime/Files.h"
 
 #include <cinttypes>
@@ -89,22 +90,6 @@ Status CsvReport::add(const std::vector<RunResult> &results) {
     for (const Column &column : Columns)
       cells.push_back(column.value(result));
   return writeLine(cells);
-}
-
-std::string boo::csvLine(const std::vector<std::string> &cells) {
-  std::string line;
-  for (size_t i = 0; i != cells.size(); ++i) {
-    line += i ? "," : "";
-    if (cells[i].find_first_of(",\"\r\n") == std::string::npos) {
-      line += cells[i];
-      continue;
-    }
-    line += '"';
-    for (char c : cells[i])
-      line += c == '"' ? "\"\"" : std::string(1, c);
-    line += '"';
-  }
-  return line + "\n";
 }
 
 Status CsvReport::writeLine(const std::vector<std::string> &cells) {

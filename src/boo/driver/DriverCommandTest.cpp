@@ -167,11 +167,31 @@ TEST_F(DriverCommand, jsonFields) {
             nullptr);
 }
 
+TEST_F(DriverCommand, directionsOneAfterTheOther) {
+  Outcome o = run("--json --iter 2 " + Small + " -F 0 --verify");
+  EXPECT_EQ(o.status, 0) << o.err;
+  std::vector<std::string> lines = linesOf(o.out);
+  ASSERT_EQ(lines.size(), 3u) << o.out;
+  const char *directions[] = {"forward", "input_backward", "weight_backward"};
+  for (size_t i = 0; i != 3; ++i) {
+    auto json = nlohmann::json::parse(lines[i]);
+    EXPECT_EQ(json["command"], Small + " -F " + std::to_string(1 << i));
+    EXPECT_EQ(json["direction"], directions[i]);
+    EXPECT_EQ(json["verified"], true);
+    EXPECT_EQ(json["iters"], 2);
+  }
+  // What one direction does not have costs that one alone.
+  o = run(Small + " -F 3 --residual");
+  EXPECT_EQ(o.status, 2);
+  EXPECT_EQ(linesOf(o.out).size(), 2u) << o.out;
+  EXPECT_THAT(o.err, HasSubstr("--residual: only the forward direction"));
+}
+
 TEST_F(DriverCommand, jsonReportsErrors) {
-  Outcome o = run("--json conv -F 3");
+  Outcome o = run("--json conv -U fp8");
   EXPECT_EQ(o.status, 1);
   auto json = nlohmann::json::parse(o.out);
-  EXPECT_THAT(std::string(json["error"]), HasSubstr("several directions"));
+  EXPECT_THAT(std::string(json["error"]), HasSubstr("there is no such type"));
   EXPECT_EQ(json["median_us"], nullptr);
   EXPECT_EQ(json["threads"], nullptr);
   EXPECT_EQ(json["iters"], nullptr);
@@ -189,8 +209,7 @@ TEST_F(DriverCommand, exitStatus) {
   EXPECT_EQ(run("cnv").status, 2);
   EXPECT_EQ(run("conv --bogus").status, 2);
   EXPECT_EQ(run("conv -H 0").status, 2);
-  EXPECT_EQ(run("conv -F 3").status, 1);
-  EXPECT_EQ(run("conv -m trans").status, 1);
+  EXPECT_EQ(run("conv -U fp8").status, 1);
   EXPECT_EQ(run(Small + " --iter 0").status, 2);
   EXPECT_EQ(run(Small + " --math sloppy").status, 2);
   EXPECT_EQ(run(Small + " --target mmx").status, 2);

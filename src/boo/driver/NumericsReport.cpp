@@ -1,7 +1,7 @@
 //===- NumericsReport.cpp - What `boo numerics` found ---------------------===//
 
 #include "boo/driver/Numerics.h"
-#include "boo/driver/Report.h"
+#include "boo/driver/records/Csv.h"
 
 #include <algorithm>
 #include <nlohmann/json.hpp>

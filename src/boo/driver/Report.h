@@ -24,10 +24,6 @@ std::string jsonReport(const RunResult &result);
 /// An error of a command that never came to run, as a report of its own.
 RunResult failedResult(std::string command, std::string backend, Status status);
 
-/// A line of a table as RFC 4180 has it: a cell with a separator, a quote or a
-/// line break is quoted.
-std::string csvLine(const std::vector<std::string> &cells);
-
 /// A table of results, one line a command, with columns for each backend. Each
 /// line is flushed, so that the file is sound after Ctrl-C.
 class CsvReport {

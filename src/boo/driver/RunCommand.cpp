@@ -6,6 +6,8 @@
 #include "boo/driver/Backend.h"
 #include "boo/driver/CompileFlags.h"
 #include "boo/driver/Peak.h"
+#include "boo/driver/Timer.h"
+#include "boo/driver/Verify.h"
 #include "boo/driver/commands/CommandText.h"
 #include "boo/ops/Reference.h"
 #include "boo/runtime/Allocator.h"

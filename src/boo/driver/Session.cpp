@@ -169,6 +169,18 @@ static void noteIdle(const DriverValues &flags, bool times,
 }
 
 bool Session::runLine(const CommandLine &line, const std::string &where) {
+  auto launches = separateLaunches(line);
+  if (!launches.isOk()) {
+    rejectLine(line.command, launches.status(), where);
+    return true;
+  }
+  for (const CommandLine &launch : *launches)
+    if (!runLaunch(launch, where))
+      return false;
+  return !launches->empty() || runLaunch(line, where);
+}
+
+bool Session::runLaunch(const CommandLine &line, const std::string &where) {
   std::vector<std::string> notes;
   auto command = buildCommand(line);
   Status status = command.status();

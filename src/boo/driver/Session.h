@@ -27,6 +27,7 @@ private:
 
   /// False when Ctrl-C cut it short.
   bool runLine(const CommandLine &line, const std::string &where);
+  bool runLaunch(const CommandLine &line, const std::string &where);
   /// A command that never came to run.
   void rejectLine(const std::string &text, const Status &status,
                   const std::string &where);

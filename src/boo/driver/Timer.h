@@ -1,20 +1,12 @@
 //===- Timer.h - Runs, one by one, by the steady clock ----------*- C++ -*-===//
 #pragma once
 
-#include "boo/base/Status.h"
+#include "boo/driver/records/RunResult.h"
 
-#include <cstdint>
 #include <functional>
 #include <vector>
 
 namespace boo {
-
-struct Statistics {
-  int64_t count = 0;
-  double min = 0, max = 0, mean = 0, median = 0;
-  double stddev = 0; ///< of the sample; 0 for a single run
-  double p10 = 0, p90 = 0;
-};
 
 /// Of at least one value. Percentiles are interpolated linearly.
 Statistics statistics(std::vector<double> values);

@@ -35,16 +35,36 @@ int64_t boo::exactMagnitude(const Graph &graph, const std::string &algorithm,
   if (algorithm.find("winograd") != npos)
     return 0;
   int64_t magnitude = 8, anchors = 0;
+  // Anchors may stand side by side, as the gradients of one convolution do, but
+  // not one behind another.
+  std::vector<bool> summed(graph.values().size());
+  auto isSummed = [&](ValueId id) { return id >= 0 && summed[size_t(id)]; };
   for (const Node &node : graph.nodes()) {
     const TensorType &result = graph.value(node.results.front()).type;
+    bool behind =
+        std::any_of(node.operands.begin(), node.operands.end(), isSummed);
     if (node.op == Op::Pointwise && isExact(pointwiseFn(node))) {
       // Between groups a narrow type rounds; within one nothing does.
       if (dtypeBytes(result.dtype) < 4 && algorithm.find(" + ") != npos)
         return 0;
+      summed[size_t(node.results.front())] = behind;
       continue;
     }
-    if ((!isConv(node.op) && node.op != Op::Matmul) || ++anchors > 1)
+    bool product = isConv(node.op) || node.op == Op::Matmul;
+    bool sum =
+        node.op == Op::Reduce && attribute<std::string>(node, "fn") == "sum";
+    if ((!product && !sum) || behind)
       return 0;
+    ++anchors;
+    summed[size_t(node.results.front())] = true;
+    if (sum) {
+      int64_t count = std::max<int64_t>(result.numElements(), 1);
+      int64_t terms = graph.value(node.operands[0]).type.numElements() / count;
+      // The terms of a product are squares of what a sum has.
+      while (magnitude > 0 && terms > (int64_t(1) << 23) / magnitude)
+        --magnitude;
+      continue;
+    }
     const TensorType &filter = graph.value(node.operands[1]).type;
     if (!isFloat(filter.dtype) || filter.numElements() == 0)
       return 0;

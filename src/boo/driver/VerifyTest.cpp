@@ -162,6 +162,10 @@ TEST(Verify, whenIntegersAreExact) {
   EXPECT_EQ(magnitude(Plain, "winograd-f4"), 0);
   EXPECT_EQ(magnitude("conv -n 1 -c 1000000 -k 1 -y 1 -x 1"), 2);
   EXPECT_EQ(magnitude("convfp16 -n 1 -c 64", "direct", "fast"), 1);
+  // Anchors side by side, sums among them, but not one behind another.
+  EXPECT_EQ(magnitude("convbfp16 -n 1 -F 10", "direct + direct + rows"), 8);
+  EXPECT_EQ(magnitude("conv -n 2000 -F 7 -H 40 -W 40", "rows"), 2);
+  EXPECT_EQ(magnitude("conv -n 1 -U bf16 -R bf16", "module + direct"), 0);
 }
 
 TEST(Compare, specialValues) {

@@ -31,6 +31,12 @@ public:
     return *value;
   }
 
+  /// Whether the attribute is there and of kind T, for those of several kinds.
+  template <typename T> bool holds(const std::string &name) const {
+    auto it = Map.find(name);
+    return it != Map.end() && std::holds_alternative<T>(it->second);
+  }
+
   Status finish() const {
     for (const auto &[name, value] : Map)
       if (std::find(Known.begin(), Known.end(), name) == Known.end())
@@ -55,10 +61,16 @@ std::string dimText(Dim dim);
 std::string sizesText(const std::vector<Dim> &sizes);
 
 StatusOr<std::vector<TensorType>>
+inferAttention(AttributeReader &reader,
+               const std::vector<TensorType> &operands);
+StatusOr<std::vector<TensorType>>
 inferNorm(AttributeReader &reader, const std::vector<TensorType> &operands);
 StatusOr<std::vector<TensorType>>
 inferSoftmax(AttributeReader &reader, const std::vector<TensorType> &operands);
 StatusOr<std::vector<TensorType>>
 inferReduce(AttributeReader &reader, const std::vector<TensorType> &operands);
+StatusOr<std::vector<TensorType>>
+inferArgReduce(AttributeReader &reader,
+               const std::vector<TensorType> &operands);
 
 } // namespace boo

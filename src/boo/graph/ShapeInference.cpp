@@ -1,7 +1,7 @@
 //===- ShapeInference.cpp - What a node's results look like ---------------===//
 //
-// Together with ShapeInferenceOfRows.cpp the one place that knows which
-// attributes an op takes.
+// Together with ShapeInferenceOfRows.cpp and ShapeInferenceOfAttention.cpp the
+// one place that knows which attributes an op takes.
 //
 //===----------------------------------------------------------------------===//
 
@@ -363,12 +363,16 @@ inferOp(Op op, AttributeReader &reader,
     return inferConvGrad(op, reader, operands);
   case Op::Matmul:
     return inferMatmul(reader, operands);
+  case Op::Attention:
+    return inferAttention(reader, operands);
   case Op::Norm:
     return inferNorm(reader, operands);
   case Op::Softmax:
     return inferSoftmax(reader, operands);
   case Op::Reduce:
     return inferReduce(reader, operands);
+  case Op::ArgReduce:
+    return inferArgReduce(reader, operands);
   case Op::Pointwise:
     return inferPointwise(reader, operands);
   case Op::Cast:

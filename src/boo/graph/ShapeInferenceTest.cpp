@@ -51,6 +51,48 @@ TEST(ShapeInference, Matmul) {
   EXPECT_EQ(inferMatmul(a, f32({5, 7})), "f32[s0,s1,7]{7,7,1}");
 }
 
+TEST(ShapeInference, Attention) {
+  AttributeMap attention{{"acc", DType::F32},
+                         {"causal", false},
+                         {"logsumexp", true},
+                         {"scale", 0.125}};
+  TensorType q = f32({2, 8, 5, 16}), k = f32({2, 4, 7, 16}),
+             v = f32({2, 4, 7, 3});
+  auto results = inferResults(Op::Attention, attention, {q, k, v});
+  ASSERT_TRUE(results.isOk()) << results.status().message();
+  ASSERT_EQ(results->size(), 2u);
+  EXPECT_EQ(printType((*results)[0]), "f32[2,8,5,3]{120,15,3,1}");
+  EXPECT_EQ(printType((*results)[1]), "f32[2,8,5]{40,5,1}");
+  for (List mask : {List{2, 8, 5, 7}, List{5, 7}, List{2, 1, 1, 7}, List{}})
+    EXPECT_EQ(infer(Op::Attention, attention, {q, k, v, f32(mask)}),
+              "f32[2,8,5,3]{120,15,3,1}");
+  auto refused = [&](TensorType q, TensorType k, TensorType v) {
+    return infer(Op::Attention, attention, {q, k, v});
+  };
+  EXPECT_THAT(infer(Op::Attention, attention, {q, k, v, f32({4, 5, 7})}),
+              HasSubstr("mask is [4,5,7] and must be broadcast"));
+  EXPECT_THAT(refused(q, f32({2, 3, 7, 16}), f32({2, 3, 7, 3})),
+              HasSubstr("no multiple of its k's 3"));
+  EXPECT_THAT(refused(q, f32({2, 4, 7, 15}), v), HasSubstr("do not agree"));
+  EXPECT_THAT(refused(q, k, f32({2, 4, 6, 3})), HasSubstr("do not agree"));
+  EXPECT_THAT(refused(q, k, f32({2, 4, 0, 3})), HasSubstr("may be 0"));
+  EXPECT_THAT(refused(f32({5, 16}), k, v), HasSubstr("must be [B,H,S,D]"));
+  attention["heads"] = int64_t(8);
+  EXPECT_THAT(refused(q, k, v), HasSubstr("no attribute `heads`"));
+
+  // Heads side by side, as projections give them.
+  TensorType flat = f32({2, 5, 128}), keys = f32({2, 7, 64}),
+             values = f32({2, 7, 12});
+  EXPECT_EQ(refused(flat, keys, values), "f32[2,5,24]{120,24,1}");
+  attention["heads"] = int64_t(7);
+  EXPECT_THAT(refused(flat, keys, values), HasSubstr("must divide"));
+  attention["heads"] = int64_t(8);
+  EXPECT_THAT(refused(flat, f32({2, 7, 60}), values),
+              HasSubstr("no whole number of heads of 16"));
+  attention["scale"] = 1e31;
+  EXPECT_THAT(refused(flat, keys, values), HasSubstr("`scale`"));
+}
+
 TEST(ShapeInference, NormSoftmaxReduce) {
   AttributeMap norm{{"acc", DType::F32},
                     {"dims", int64_t(2)},
@@ -92,14 +134,51 @@ TEST(ShapeInference, NormSoftmaxReduce) {
   EXPECT_EQ(infer(Op::Reduce, reduce, {x}), "f32[2]{1}");
   reduce["keep"] = true;
   EXPECT_EQ(infer(Op::Reduce, reduce, {x}), "f32[2,1,1]{1,1,1}");
+  AttributeMap listed = reduce;
+  using List = std::vector<int64_t>;
+  listed["dims"] = List{0, 2};
+  EXPECT_EQ(infer(Op::Reduce, listed, {x}), "f32[1,3,1]{3,1,1}");
+  EXPECT_THAT(infer(Op::Reduce, listed, {f32({0, 3, 5})}),
+              HasSubstr("reduce's dimension 0 has size 0"));
+  for (const List &wrong : {List{2, 0}, List{1, 1}, List{3}, List{-1}})
+    EXPECT_THAT((listed["dims"] = wrong, infer(Op::Reduce, listed, {x})),
+                HasSubstr("which has 3, in ascending order"));
+  listed["dims"] = List{};
+  EXPECT_THAT(infer(Op::Reduce, listed, {x}), HasSubstr("is empty"));
+  listed["dims"] = List{0};
+  listed["keep"] = false;
+  EXPECT_THAT(infer(Op::Reduce, listed, {x}), HasSubstr("must be true"));
   reduce["fn"] = std::string("product");
   EXPECT_THAT(infer(Op::Reduce, reduce, {x}),
-              HasSubstr("must be sum, mean, max or min"));
+              HasSubstr("must be sum, mean, prod, max, min, amax, norm1 or "
+                        "norm2"));
   reduce["acc"] = DType::F64;
   EXPECT_THAT(infer(Op::Reduce, reduce, {x}), HasSubstr("accumulates in f32"));
   EXPECT_THAT(
       infer(Op::Reduce, reduce, {TensorType::contiguous(DType::I8, {2, 3})}),
       HasSubstr("reduce of i8"));
+}
+
+TEST(ShapeInference, ArgReduce) {
+  TensorType x = f32({2, 3, 5});
+  AttributeMap attributes{{"dims", int64_t(1)},
+                          {"fn", std::string("max")},
+                          {"keep", false},
+                          {"values", false}};
+  EXPECT_EQ(infer(Op::ArgReduce, attributes, {x}), "i64[2,3]{3,1}");
+  attributes["keep"] = true;
+  attributes["values"] = true;
+  auto results = inferResults(Op::ArgReduce, attributes, {x});
+  ASSERT_TRUE(results.isOk()) << results.status().message();
+  ASSERT_EQ(results->size(), 2u);
+  EXPECT_EQ(printType((*results)[0]), "i64[2,3,1]{3,1,1}");
+  EXPECT_EQ(printType((*results)[1]), "f32[2,3,1]{3,1,1}");
+  attributes["fn"] = std::string("sum");
+  EXPECT_THAT(infer(Op::ArgReduce, attributes, {x}),
+              HasSubstr("argreduce is `sum` and must be max or min"));
+  attributes["dims"] = int64_t(4);
+  EXPECT_THAT(infer(Op::ArgReduce, attributes, {x}),
+              HasSubstr("`dims` of argreduce is 4 and must be 1 to 3"));
 }
 
 TEST(ShapeInference, MatmulErrors) {

@@ -10,6 +10,8 @@
 #include "boo/graph/Attributes.h"
 #include "boo/graph/partition/Partition.h"
 #include "boo/ops/ErrorBound.h"
+#include "boo/ops/argreduce/Reference.h"
+#include "boo/ops/attention/Reference.h"
 #include "boo/ops/conv/Reference.h"
 #include "boo/ops/matmul/Reference.h"
 #include "boo/ops/norm/Reference.h"
@@ -17,6 +19,7 @@
 #include "boo/ops/reduce/Reference.h"
 #include "boo/ops/softmax/Reference.h"
 
+#include <cmath>
 #include <optional>
 
 using namespace boo;
@@ -79,12 +82,16 @@ TensorView Evaluator::view(ValueId id) const {
 }
 
 StatusOr<std::vector<Tensor>> Evaluator::evaluate(const Node &node) const {
-  if (node.op == Op::Norm) {
+  if (node.op == Op::Norm || node.op == Op::Attention) {
     std::vector<TensorView> operands;
     for (ValueId id : node.operands)
       operands.push_back(view(id));
+    if (node.op == Op::Attention)
+      return evaluateAttention(attentionProblem(G, node), operands, TheWorkers);
     return evaluateNorm(G, node, operands, TheWorkers);
   }
+  if (node.op == Op::ArgReduce)
+    return evaluateArgReduce(G, node, view(node.operands[0]), TheWorkers);
   BOO_ASSIGN_OR_RETURN(Tensor tensor, evaluateOne(node));
   std::vector<Tensor> results;
   results.push_back(std::move(tensor));
@@ -112,7 +119,9 @@ StatusOr<Tensor> Evaluator::evaluateOne(const Node &node) const {
     return evaluateSoftmax(G, node, view(node.operands[0]), TheWorkers);
   case Op::Reduce:
     return evaluateReduce(G, node, view(node.operands[0]), TheWorkers);
+  case Op::Attention:
   case Op::Norm:
+  case Op::ArgReduce:
     break;
   case Op::Pointwise: {
     std::vector<TensorView> operands;
@@ -130,6 +139,25 @@ StatusOr<Tensor> Evaluator::evaluateOne(const Node &node) const {
   return internalError("an op without a reference");
 }
 
+/// Rounds to a storage type, which adds to the bound. What is exact and goes to
+/// another group (an operand's cast) is rounded itself and stays exact: bounds
+/// of products of two factors that are off are loose.
+static void leaveGroup(Tensor &tensor, DType dtype, bool isOutput) {
+  for (size_t i = 0; i != tensor.values.size(); ++i) {
+    double &value = tensor.values[i], &error = tensor.errors[i];
+    double rounded = value;
+    if (!isOutput && error == 0 && std::isfinite(value)) {
+      storeElement(&rounded, dtype, 0, value);
+      rounded = loadElement(&rounded, dtype, 0);
+      if (std::isfinite(rounded)) {
+        value = rounded;
+        continue;
+      }
+    }
+    error = roundedError(value, error, dtype);
+  }
+}
+
 static void roundTo(DType dtype, std::vector<double> &values) {
   alignas(8) char bytes[8];
   for (double &value : values) {
@@ -143,16 +171,15 @@ void Evaluator::settle(ValueId id, Tensor &tensor) const {
   DType dtype = G.value(id).type.dtype;
   bool stored = Leaves[size_t(id)];
   if (!InOwnTypes) {
-    if (stored)
-      for (size_t j = 0; j != tensor.values.size(); ++j)
-        tensor.errors[j] =
-            roundedError(tensor.values[j], tensor.errors[j], dtype);
+    if (stored && isFloat(dtype))
+      leaveGroup(tensor, dtype, LastUse[size_t(id)] == G.nodes().size());
     return;
   }
-  if (isFloat(dtype))
+  if (isFloat(dtype)) {
     roundTo(computeType(dtype), tensor.values);
-  if (stored)
-    roundTo(dtype, tensor.values);
+    if (stored)
+      roundTo(dtype, tensor.values);
+  }
   // The next node takes it as it is: a Tensor without errors is exact.
   std::vector<double>().swap(tensor.errors);
 }

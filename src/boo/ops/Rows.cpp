@@ -8,12 +8,18 @@
 using namespace boo;
 
 ReducedDims boo::reducedDims(const Graph &graph, const Node &node) {
-  if (node.op == Op::Softmax) {
-    auto axis = size_t(attribute<int64_t>(node, "axis"));
-    return {axis, axis + 1};
-  }
   size_t rank = graph.value(node.operands[0]).type.rank();
-  return {rank - size_t(attribute<int64_t>(node, "dims")), rank};
+  std::vector<bool> inside(rank, false);
+  if (node.op == Op::Softmax)
+    inside[size_t(attribute<int64_t>(node, "axis"))] = true;
+  else if (auto *listed =
+               std::get_if<std::vector<int64_t>>(&node.attributes.at("dims")))
+    for (int64_t dim : *listed)
+      inside[size_t(dim)] = true;
+  else
+    std::fill(inside.end() - attribute<int64_t>(node, "dims"), inside.end(),
+              true);
+  return ReducedDims(std::move(inside));
 }
 
 namespace {
@@ -37,17 +43,16 @@ struct Places {
 };
 } // namespace
 
-void boo::forEachRow(const TensorView &x, ReducedDims dims, Workers workers,
+void boo::forEachRow(const TensorView &x, const ReducedDims &dims,
+                     Workers workers,
                      const std::function<void(int64_t, const Row &)> &body) {
   std::vector<int64_t> dense(x.rank());
   int64_t below = 1;
   for (size_t d = x.rank(); d-- != 0; below *= x.size(d))
     dense[d] = below;
   Places rows, inner;
-  for (size_t d = 0; d != x.rank(); ++d) {
-    bool inside = d >= dims.begin && d < dims.end;
-    (inside ? inner : rows).add(x.size(d), x.stride(d), dense[d]);
-  }
+  for (size_t d = 0; d != x.rank(); ++d)
+    (dims.contains(d) ? inner : rows).add(x.size(d), x.stride(d), dense[d]);
   size_t length = inner.view.size();
   int64_t piece = std::max<int64_t>(1, (1 << 14) / int64_t(length));
   parallelFor(int64_t(rows.view.size()), piece, workers,

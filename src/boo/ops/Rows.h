@@ -10,12 +10,17 @@
 
 namespace boo {
 
-/// Dimensions [begin, end) of the operand make up a row.
-struct ReducedDims {
-  size_t begin, end;
+/// Which dimensions of the operand make up a row.
+class ReducedDims {
+public:
+  explicit ReducedDims(std::vector<bool> inside) : Inside(std::move(inside)) {}
+  bool contains(size_t dim) const { return Inside[dim]; }
+
+private:
+  std::vector<bool> Inside; ///< of each dimension
 };
 
-/// Of a Norm, Softmax or Reduce node of a verified Graph.
+/// Of a Norm, Softmax, Reduce or ArgReduce node of a verified Graph.
 ReducedDims reducedDims(const Graph &graph, const Node &node);
 
 /// Elements of rows that are longer than this may be summed in chunks whose
@@ -32,7 +37,7 @@ struct Row {
 
 /// Calls `body(number, row)` for every row of `x`, from several threads. Rows
 /// are numbered in row-major order of the other dimensions.
-void forEachRow(const TensorView &x, ReducedDims dims, Workers workers,
+void forEachRow(const TensorView &x, const ReducedDims &dims, Workers workers,
                 const std::function<void(int64_t, const Row &)> &body);
 
 } // namespace boo

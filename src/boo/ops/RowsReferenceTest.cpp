@@ -185,6 +185,95 @@ TEST(RowsReference, Reductions) {
   EXPECT_TRUE(std::isnan(reduce("max", {1, NAN, 4, 3}).first[0]));
   EXPECT_EQ(reduce("sum", {3e38f, 3e38f, 1, -1}).second[0], Inf);
   EXPECT_GT(reduce("sum", {3e38f, 3e38f, 1, -1}).second[1], 0);
+  EXPECT_EQ(reduce("prod", {2, -3, 0, 3}).first, (List{-6, 0}));
+  EXPECT_EQ(reduce("amax", {2, -3, 4, 3}).first, (List{3, 4}));
+  EXPECT_EQ(reduce("norm1", {2, -3, 4, 3}).first, (List{5, 7}));
+  EXPECT_EQ(reduce("norm2", {0, -3, 4, 3}).first, (List{3, 5}));
+  EXPECT_TRUE(std::isnan(reduce("amax", {1, NAN, 4, 3}).first[0]));
+}
+
+// In any order of its factors, and of halves that are joined.
+TEST(RowsReference, ProductsStayInBounds) {
+  for (uint64_t seed = 0; seed != 200; ++seed) {
+    size_t n = 2 + seed % 40;
+    std::vector<float> x = randomRow(n, seed);
+    for (float &value : x)
+      value *= seed % 3 == 0 ? 1e-3f : 2;
+    std::string size = std::to_string(n);
+    auto outputs = evaluate("boo.graph 1\n%0 = input f32[" + size +
+                                "]\n%1 = reduce(%0) {acc = f32, dims = 1, fn "
+                                "= \"prod\", keep = false} : f32[]\nreturn %1",
+                            {x});
+    float forwards = 1, left = 1, right = 1;
+    for (size_t i = 0; i != n; ++i) {
+      forwards *= x[i];
+      (i < n / 2 ? left : right) *= x[i];
+    }
+    double exact = outputs[0].values[0], bound = outputs[0].bounds[0];
+    ASSERT_LT(bound, Inf);
+    EXPECT_LE(std::fabs(double(forwards) - exact), bound);
+    EXPECT_LE(std::fabs(double(left * right) - exact), bound);
+    if (std::fabs(exact) > 1e-30)
+      EXPECT_LE(bound, 1e-5 * std::fabs(exact) + 1e-36);
+  }
+}
+
+TEST(RowsReference, ProductsThatMayBeLost) {
+  auto bound = [](std::vector<float> x) {
+    auto outputs =
+        evaluate("boo.graph 1\n%0 = input f32[4]\n%1 = reduce(%0) {acc = f32, "
+                 "dims = 1, fn = \"prod\", keep = false} : f32[]\nreturn %1",
+                 {std::move(x)});
+    return outputs[0].bounds[0];
+  };
+  // 1e60 is in between, in one order.
+  EXPECT_EQ(bound({1e30f, 1e30f, 1e-30f, 1e-30f}), Inf);
+  // 0 times infinity, in one order.
+  EXPECT_EQ(bound({1e-30f, 1e-30f, INFINITY, 1}), Inf);
+  EXPECT_EQ(bound({1e-30f, 1, INFINITY, 1}), 0);
+  EXPECT_EQ(bound({1e-30f, 1e-30f, NAN, 1}), 0);
+  // What is lost of 1e-60 comes back a million times as large.
+  EXPECT_GE(bound({1e-30f, 1e-30f, 1e6f, 1}), 1e-39);
+}
+
+TEST(RowsReference, ArgReduce) {
+  auto at = [](const std::string &fn, std::vector<float> x) {
+    auto outputs = evaluate("boo.graph 1\n%0 = input f32[2,3]\n%1, %2 = "
+                            "argreduce(%0) {dims = 1, fn = \"" +
+                                fn +
+                                "\", keep = false, values = true} : i64[2], "
+                                "f32[2]\nreturn %1, %2",
+                            {x});
+    EXPECT_EQ(outputs[0].bounds, (std::vector<double>{0, 0}));
+    return std::pair(outputs[0].values, outputs[1].values);
+  };
+  using List = std::vector<double>;
+  EXPECT_EQ(at("max", {1, 3, 2, 5, 5, 4}),
+            std::pair(List({1, 0}), List({3, 5})));
+  EXPECT_EQ(at("min", {1, 3, 2, 5, 4, 4}),
+            std::pair(List({0, 1}), List({1, 4})));
+  EXPECT_EQ(at("max", {-INFINITY, -INFINITY, -INFINITY, 1, NAN, NAN}).first,
+            (List{0, 1}));
+  EXPECT_EQ(at("min", {NAN, 3, NAN, INFINITY, INFINITY, INFINITY}).first,
+            (List{0, 0}));
+}
+
+// Of what another group rounds two elements may change places.
+TEST(RowsReference, ArgReduceOfComputedElements) {
+  auto outputs = evaluate(
+      "boo.graph 1\n%0 = input f32[2,3]\n%1 = pointwise(%0) {fn = \"exp\"} : "
+      "f32[2,3]\n%2 = argreduce(%1) {dims = 1, fn = \"max\", keep = false, "
+      "values = false} : i64[2]\nreturn %2",
+      {{1, 3, 2, 5, 5, 4}});
+  EXPECT_EQ(outputs[0].bounds, (std::vector<double>{0, Inf}));
+}
+
+TEST(RowsReference, ReductionOverListedDimensions) {
+  auto outputs = evaluate(
+      "boo.graph 1\n%0 = input f32[2,2,2]\n%1 = reduce(%0) {acc = f32, dims = "
+      "[0, 2], fn = \"sum\", keep = true} : f32[1,2,1]\nreturn %1",
+      {{1, 2, 4, 8, 16, 32, 64, 128}});
+  EXPECT_EQ(outputs[0].values, (std::vector<double>{51, 204}));
 }
 
 TEST(RowsReference, Work) {

@@ -1,6 +1,8 @@
 //===- Work.cpp - Flops and bytes of a Graph ------------------------------===//
 
 #include "boo/ops/Reference.h"
+#include "boo/ops/argreduce/Reference.h"
+#include "boo/ops/attention/AttentionProblem.h"
 #include "boo/ops/conv/ConvProblem.h"
 #include "boo/ops/matmul/MatmulProblem.h"
 #include "boo/ops/norm/Reference.h"
@@ -30,12 +32,16 @@ Work boo::graphWork(const Graph &graph) {
       work.flops += convProblem(graph, node, type).flops();
     if (node.op == Op::Matmul)
       work.flops += matmulProblem(graph, node, type).flops();
+    if (node.op == Op::Attention)
+      work.flops += attentionProblem(graph, node).flops();
     if (node.op == Op::Norm)
       work.flops += normFlops(graph, node);
     if (node.op == Op::Softmax)
       work.flops += softmaxFlops(graph, node);
     if (node.op == Op::Reduce)
       work.flops += reduceFlops(graph, node);
+    if (node.op == Op::ArgReduce)
+      work.flops += argReduceFlops(graph, node);
     if (node.op == Op::Pointwise)
       tailFlops += double(type.numElements());
     for (ValueId id : node.operands)

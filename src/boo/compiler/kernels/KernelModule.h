@@ -52,6 +52,12 @@ StatusOr<KernelModule> emitWeightGrad(mlir::MLIRContext &context,
 StatusOr<KernelModule> emitRows(mlir::MLIRContext &context, const Graph &group,
                                 const Schedule &schedule);
 
+/// Writes the module of a group that is an attention, by a Schedule that
+/// fitAttentionSchedule has seen.
+StatusOr<KernelModule> emitAttention(mlir::MLIRContext &context,
+                                     const Graph &group,
+                                     const Schedule &schedule);
+
 /// Writes the module of a group of pointwise and cast nodes. Refuses several
 /// outputs and symbolic sizes.
 StatusOr<KernelModule> emitPointwise(mlir::MLIRContext &context,

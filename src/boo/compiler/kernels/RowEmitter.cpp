@@ -32,40 +32,59 @@ static std::vector<int64_t> unitSizes(const RowNest &nest, bool alongRow,
   return sizes;
 }
 
-KernelModule RowEmitter::emit() {
-  KernelModule kernel;
-  int64_t units = Nest.rowCount() == 0 ? 0 : 1;
-  if (units != 0)
-    for (int64_t size : unitSizes(Nest, S.dot, Lanes))
-      units *= size;
+int64_t RowEmitter::unitCount() const {
+  if (Nest.rowCount() == 0)
+    return 0;
+  int64_t units = 1;
+  for (int64_t size : unitSizes(Nest, S.dot, Lanes))
+    units *= size;
+  return units;
+}
+
+void RowEmitter::overUnits(
+    const std::string &name, int64_t parts,
+    const std::function<void(Value, const Unit &)> &row) {
+  int64_t units = unitCount();
   int64_t chunk = std::min(S.wChunk, std::max<int64_t>(units, 1));
-  int64_t tiles = ceilDiv(units, chunk);
+  int64_t chunks = ceilDiv(units, chunk), tiles = parts * chunks;
   auto body = [&](Value tile) {
-    Value first = K.mul(tile, chunk);
+    std::vector<Value> at = K.delinearize(tile, {parts, chunks});
+    Value first = K.mul(at[1], chunk);
     Value end = K.add(first, chunk);
     if (units % chunk != 0)
       end = K.min(end, K.index(units));
-    K.loop(first, end, 1, [&](Value unit) { emitUnit(unit); });
+    K.loop(first, end, 1, [&](Value number) {
+      emitUnit(number, [&](const Unit &unit) { row(at[0], unit); });
+    });
   };
+  int64_t number = int64_t(Result.run.size());
   if (units == 0)
-    K.dispatch(0, [](Value) {});
+    K.dispatch(number, [](Value) {});
   else if (S.serial)
-    K.dispatch(0, body, tiles);
+    K.dispatch(number, body, tiles);
   else
-    K.dispatch(0, body);
-  kernel.run.push_back({"boo_dispatch_0", std::string(opName(Anchor.op)),
+    K.dispatch(number, body);
+  Result.run.push_back({"boo_dispatch_" + std::to_string(number), name,
                         S.serial ? std::min<int64_t>(tiles, 1) : tiles});
-  if (S.scratchInput)
-    kernel.scratchBytes =
-        Nest.length() * (S.dot ? 1 : Lanes) * dtypeBytes(Nest.compute);
-  kernel.module = std::move(Module);
-  return kernel;
 }
 
-void RowEmitter::emitUnit(Value unit) {
+KernelModule RowEmitter::emit() {
+  if (Anchor.op == Op::Reduce && Nest.parts(S) > 1)
+    emitParts();
+  else
+    overUnits(std::string(opName(Anchor.op)), 1,
+              [&](Value, const Unit &unit) { emitRow(unit); });
+  if (S.scratchInput)
+    Result.scratchBytes =
+        Nest.length() * (S.dot ? 1 : Lanes) * dtypeBytes(Nest.compute);
+  Result.module = std::move(Module);
+  return std::move(Result);
+}
+
+void RowEmitter::emitUnit(Value number, const RowBody &row) {
   std::vector<int64_t> sizes = unitSizes(Nest, S.dot, Lanes);
-  std::vector<Value> at = K.delinearize(unit, sizes);
-  Unit place{std::vector<Value>(Nest.operands.size(), K.index(0)), 1};
+  std::vector<Value> at = K.delinearize(number, sizes);
+  Unit place{std::vector<Value>(Nest.operands.size(), K.index(0)), 1, number};
   for (size_t axis = 0; axis != sizes.size(); ++axis) {
     bool lanes = !S.dot && axis + 1 == sizes.size();
     for (size_t i = 0; i != Nest.operands.size(); ++i)
@@ -74,11 +93,11 @@ void RowEmitter::emitUnit(Value unit) {
                                                    (lanes ? Lanes : 1)));
   }
   if (S.dot)
-    return emitRow(place);
+    return row(place);
   int64_t rest = Nest.rows.back().size % Lanes;
   auto emitLanes = [&](int64_t count) {
     place.count = count;
-    emitRow(place);
+    row(place);
   };
   if (rest == 0)
     return emitLanes(Lanes);
@@ -94,6 +113,8 @@ void RowEmitter::emitRow(const Unit &unit) {
     return emitNorm(unit);
   if (Anchor.op == Op::Softmax)
     return emitSoftmax(unit);
+  if (Anchor.op == Op::ArgReduce)
+    return emitArgReduce(unit);
   emitReduce(unit);
 }
 
@@ -119,7 +140,7 @@ RowEmitter::Values RowEmitter::carry(Value begin, int64_t trips, int64_t step,
 }
 
 RowEmitter::Range RowEmitter::whole() {
-  return {K.index(0), Nest.inner.back().size};
+  return {K.index(0), Nest.inner.front().size};
 }
 
 RowEmitter::Values RowEmitter::walk(const Range &range, Values init,
@@ -130,8 +151,12 @@ RowEmitter::Values RowEmitter::walk(const Range &range, Values init,
 RowEmitter::Values RowEmitter::walkAxes(const Range &range, Values at,
                                         Values init, const Body &body) {
   if (at.size() + 1 == Nest.inner.size())
-    return walkLast(range, at, std::move(init), body);
-  return carry(K.index(0), Nest.inner[at.size()].size, 1, std::move(init),
+    return walkLast(at.empty() ? range
+                               : Range{K.index(0), Nest.inner.back().size},
+                    at, std::move(init), body);
+  Range own =
+      at.empty() ? range : Range{K.index(0), Nest.inner[at.size()].size};
+  return carry(own.begin, own.length, 1, std::move(init),
                [&](Value index, ValueRange carried) {
                  Values deeper = at;
                  deeper.push_back(index);
@@ -208,7 +233,7 @@ void RowEmitter::store(const Unit &unit, const Piece &piece, size_t operand,
                           int64_t(operand - Group.arguments().size()), type);
   Values narrow;
   for (Value value : values)
-    narrow.push_back(K.convert(value, type));
+    narrow.push_back(isa<FloatType>(type) ? K.convert(value, type) : value);
   storeBlock(K.builder(), K.loc(), narrow, buffer, at, block);
 }
 

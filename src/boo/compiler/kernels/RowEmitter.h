@@ -6,7 +6,9 @@
 // `dot` the lanes lie along the row, and a statistic is added up over them at
 // the end of its pass; without it each lane is a row. Rows that come in
 // transposed, and exponentials, rest in scratch between the passes. With
-// `k_chunk` the statistics of a long row are those of its chunks, joined.
+// `k_chunk` the statistics of a long row are those of its chunks, joined. A
+// reduction with `k_parts` folds each row in parts, which a second dispatch
+// joins in order.
 //
 //===----------------------------------------------------------------------===//
 #pragma once
@@ -31,6 +33,7 @@ private:
   struct Unit {
     std::vector<Value> base; ///< offset of the first row in each operand
     int64_t count;           ///< lanes that are rows, with lanes over rows
+    Value number;            ///< among all units
   };
   /// Some vectors of a row.
   struct Piece {
@@ -38,7 +41,7 @@ private:
     int64_t vectors; ///< next to each other along the last axis
     int64_t count;   ///< lanes in use
   };
-  /// Elements [begin, begin + length) of the last axis; the others wholly.
+  /// Steps [begin, begin + length) of a row's first axis; the others wholly.
   struct Range {
     Value begin;
     int64_t length;
@@ -47,7 +50,13 @@ private:
   using Carry = std::function<Values(Value, mlir::ValueRange)>;
 
   // Rows and loops (RowEmitter.cpp).
-  void emitUnit(Value unit);
+  using RowBody = std::function<void(const Unit &)>;
+  /// A dispatch that calls `row` for all units; with `parts` for all in each
+  /// part of a row, with the part's number.
+  void overUnits(const std::string &name, int64_t parts,
+                 const std::function<void(Value part, const Unit &)> &row);
+  int64_t unitCount() const;
+  void emitUnit(Value number, const RowBody &row);
   void emitRow(const Unit &unit);
   Values carry(Value begin, int64_t trips, int64_t step, Values init,
                const Carry &body);
@@ -79,7 +88,6 @@ private:
   // What is computed (RowPasses.cpp).
   void emitNorm(const Unit &unit);
   void emitSoftmax(const Unit &unit);
-  void emitReduce(const Unit &unit);
   /// Statistics of a range, all in every lane: the row's, or each its row's.
   std::pair<Value, Value> normStatistics(const Unit &unit, const Range &range);
   std::pair<Value, Value> softmaxStatistics(const Unit &unit,
@@ -89,7 +97,7 @@ private:
   using Pair = std::pair<Value, Value>;
   Pair overChunks(const std::function<Pair(const Range &)> &statistics,
                   const std::function<Pair(Pair, Value, Pair, int64_t)> &join);
-  enum class Fold { Add, Greatest, Maximum, Minimum };
+  enum class Fold { Add, Multiply, Greatest, Maximum, Minimum };
   /// One pass: folds what `element` makes of each element.
   Value foldRow(const Unit &unit, const Range &range, Fold fold, bool first,
                 const std::function<Value(Value)> &element,
@@ -99,6 +107,30 @@ private:
   Value foldLanes(Fold fold, llvm::ArrayRef<Value> values);
   /// The row's elements as a pass after the first sees them.
   Values again(const Unit &unit, const Piece &piece);
+
+  // Reductions (RowReduce.cpp).
+  void emitReduce(const Unit &unit);
+  void emitParts();
+  Fold reduceFold() const;
+  /// What the elements of a range come to.
+  Value reduceRange(const Unit &unit, const Range &range);
+  /// What is made of that at the end, after the tail.
+  void finishReduce(const Unit &unit, Value folded);
+  /// The lanes of the last vector of a row that `count` elements are in, and
+  /// the fold's neutral element in the others.
+  Value masked(Value value, int64_t count, Fold fold);
+  /// Where the fold of a unit's part lies in the workspace.
+  Value partOffset(Value part, const Unit &unit);
+
+  // Indices of elements (RowArgReduce.cpp).
+  void emitArgReduce(const Unit &unit);
+  mlir::VectorType indexVector();
+  /// Numbers of the elements of a piece's vector `u`, within their rows.
+  Value indicesOf(const Piece &piece, int64_t u);
+  /// Whether value and index `b` are meant rather than `a`; `ordered`: b's
+  /// elements stand behind a's.
+  Value beats(Pair b, Pair a, bool ordered);
+  Pair better(Pair a, Pair b, bool ordered);
 
   Value splat(double value);
   Value addF(Value a, Value b);
@@ -115,6 +147,7 @@ private:
   int64_t Lanes;
   mlir::OwningOpRef<mlir::ModuleOp> Module;
   KernelBuilder K;
+  KernelModule Result;
   mlir::Type Element;
   mlir::VectorType Vector;
 };

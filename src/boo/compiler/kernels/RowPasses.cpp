@@ -1,4 +1,4 @@
-//===- RowPasses.cpp - What norms, softmaxes, reductions compute ----------===//
+//===- RowPasses.cpp - What norms and softmaxes compute -------------------===//
 //
 // A norm's variance is summed from centred elements, in a pass of its own: the
 // difference of two large sums would cancel. A softmax's greatest element may
@@ -54,6 +54,8 @@ double RowEmitter::neutral(Fold fold) const {
   switch (fold) {
   case Fold::Add:
     return 0;
+  case Fold::Multiply:
+    return 1;
   case Fold::Greatest:
   case Fold::Maximum:
     return -inf;
@@ -68,6 +70,8 @@ Value RowEmitter::fold(Fold fold, Value a, Value b) {
   switch (fold) {
   case Fold::Add:
     return addF(a, b);
+  case Fold::Multiply:
+    return mulF(a, b);
   case Fold::Greatest: {
     // One instruction: a NaN in `b` leaves `a`.
     Value greater = arith::CmpFOp::create(builder, K.loc(),
@@ -103,10 +107,20 @@ Value RowEmitter::foldLanes(Fold how, ArrayRef<Value> values) {
   return value;
 }
 
+Value RowEmitter::masked(Value value, int64_t count, Fold how) {
+  SmallVector<bool> bits(size_t(Lanes), false);
+  std::fill_n(bits.begin(), count, true);
+  auto type = VectorType::get({Lanes}, K.builder().getI1Type());
+  Value used = arith::ConstantOp::create(
+      K.builder(), K.loc(), type, DenseElementsAttr::get(type, ArrayRef(bits)));
+  return arith::SelectOp::create(K.builder(), K.loc(), used, value,
+                                 splat(neutral(how)));
+}
+
 /// Whether the first pass leaves the row's elements in scratch.
 static bool firstPassStores(const Node &anchor, const Schedule &schedule,
                             const RowNest &nest) {
-  if (!schedule.scratchInput || anchor.op == Op::Reduce)
+  if (!schedule.scratchInput || isReduction(anchor.op))
     return false;
   const RowAxis &along = schedule.dot ? nest.inner.back() : nest.rows.back();
   bool exponentials =
@@ -125,7 +139,8 @@ Value RowEmitter::foldRow(const Unit &unit, const Range &range, Fold how,
                           const std::function<Value(Value)> &element,
                           bool keepElement) {
   int64_t step = S.dot ? Lanes : 1;
-  int64_t sums = std::min(S.kUnroll, (range.length + step - 1) / step);
+  int64_t last = Nest.inner.size() == 1 ? range.length : Nest.inner.back().size;
+  int64_t sums = std::min(S.kUnroll, (last + step - 1) / step);
   Values init(size_t(sums), splat(neutral(how)));
   Values results = walk(
       range, init, [&](const Piece &piece, MutableArrayRef<Value> carried) {
@@ -138,16 +153,8 @@ Value RowEmitter::foldRow(const Unit &unit, const Range &range, Fold how,
         if (keepElement)
           storeScratch(piece, values);
         for (size_t i = 0; i != values.size(); ++i) {
-          if (S.dot && piece.count < Lanes) {
-            SmallVector<bool> bits(size_t(Lanes), false);
-            std::fill_n(bits.begin(), piece.count, true);
-            auto type = VectorType::get({Lanes}, K.builder().getI1Type());
-            Value used = arith::ConstantOp::create(
-                K.builder(), K.loc(), type,
-                DenseElementsAttr::get(type, ArrayRef(bits)));
-            values[i] = arith::SelectOp::create(K.builder(), K.loc(), used,
-                                                values[i], splat(neutral(how)));
-          }
+          if (S.dot && piece.count < Lanes)
+            values[i] = masked(values[i], piece.count, how);
           carried[i] = fold(how, carried[i], values[i]);
         }
       });
@@ -185,7 +192,7 @@ RowEmitter::Pair RowEmitter::overChunks(
 /// their mean.
 RowEmitter::Pair RowEmitter::normStatistics(const Unit &unit,
                                             const Range &range) {
-  int64_t count = Nest.length() / Nest.inner.back().size * range.length;
+  int64_t count = Nest.length() / Nest.inner.front().size * range.length;
   Value sum =
       foldRow(unit, range, Fold::Add, true, [](Value value) { return value; });
   Value mean = divF(sum, splat(double(count)));
@@ -294,22 +301,6 @@ void RowEmitter::emitSoftmax(const Unit &unit) {
     }
     finish(unit, piece, values);
   });
-}
-
-//===----------------------------------------------------------------------===//
-// Reduce
-//===----------------------------------------------------------------------===//
-
-void RowEmitter::emitReduce(const Unit &unit) {
-  const auto &fn = attribute<std::string>(Anchor, "fn");
-  Fold how = fn == "max"   ? Fold::Maximum
-             : fn == "min" ? Fold::Minimum
-                           : Fold::Add;
-  Value result =
-      foldRow(unit, whole(), how, true, [](Value value) { return value; });
-  if (fn == "mean")
-    result = divF(result, splat(double(Nest.length())));
-  finish(unit, statisticPiece(unit), {result});
 }
 
 } // namespace boo::compiler

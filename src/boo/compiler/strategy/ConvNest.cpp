@@ -31,12 +31,30 @@ static TailOperand tailOperand(ValueId id, const TensorType &type, size_t rank,
   return tail;
 }
 
-/// What is addressed by pixels: input, output and the tail's operands.
-static std::vector<ConvProblem::Strides *> pixelStrides(ConvNest &nest) {
-  std::vector<ConvProblem::Strides *> all{&nest.problem.inStrides,
-                                          &nest.problem.outStrides};
+std::vector<TailOperand> boo::compiler::tailOperands(const Graph &group,
+                                                     int64_t perGroup) {
+  std::vector<TailOperand> tail;
+  size_t rank = group.value(group.outputs().front().value).type.rank();
+  for (size_t i = 1; i < group.nodes().size(); ++i)
+    for (ValueId operand : group.nodes()[i].operands)
+      if (operand != kNoValue && group.value(operand).producer < 0)
+        tail.push_back(
+            tailOperand(operand, group.value(operand).type, rank, perGroup));
+  return tail;
+}
+
+std::vector<ConvProblem::Strides *>
+boo::compiler::outputStrides(ConvNest &nest) {
+  std::vector<ConvProblem::Strides *> all{&nest.problem.outStrides};
   for (TailOperand &tail : nest.tail)
     all.push_back(&tail.strides);
+  return all;
+}
+
+/// What is addressed by pixels: input, output and the tail's operands.
+static std::vector<ConvProblem::Strides *> pixelStrides(ConvNest &nest) {
+  std::vector<ConvProblem::Strides *> all = outputStrides(nest);
+  all.insert(all.begin(), &nest.problem.inStrides);
   return all;
 }
 
@@ -67,12 +85,7 @@ static ConvNest convNest(const Graph &group) {
   nest.input = conv.operands[0];
   nest.filter = conv.operands[1];
   nest.sum = conv.results[0];
-  for (size_t i = nest.tailNode; i < group.nodes().size(); ++i)
-    for (ValueId operand : group.nodes()[i].operands)
-      if (operand != kNoValue && group.value(operand).producer < 0)
-        nest.tail.push_back(tailOperand(operand, group.value(operand).type,
-                                        out.rank(),
-                                        nest.problem.outPerGroup()));
+  nest.tail = tailOperands(group, nest.problem.outPerGroup());
   return nest;
 }
 

@@ -84,14 +84,22 @@ struct ConvNest {
 /// every tail operand become one, the width.
 ConvNest makeConvNest(const Graph &group);
 
+/// Operands of the group's tail, addressed by the anchor's result, a group of
+/// which has `perGroup` channels.
+std::vector<TailOperand> tailOperands(const Graph &group, int64_t perGroup);
+
+/// What is addressed by the output's pixels: it, and the tail's operands.
+std::vector<ConvProblem::Strides *> outputStrides(ConvNest &nest);
+
 /// The last step of making a nest: chooses depthwise, merges dimensions.
 void finishNest(ConvNest &nest);
 
 /// The nests of a group that is a ConvGradInput node, the one with most work
-/// first: a convolution of the output's gradient with the flipped filter for
-/// each phase of the stride, that is for each class of input pixels that meet
-/// the same taps. Phases that look alike are groups of one nest. `gaps` tells
-/// whether there are pixels that no tap meets, which no nest writes.
+/// first: a convolution of the output's gradient with the flipped filter, and
+/// the group's tail, for each phase of the stride, that is for each class of
+/// input pixels that meet the same taps. Phases that look alike are groups of
+/// one nest. `gaps` tells whether there are pixels that no tap meets, which no
+/// nest writes.
 std::vector<ConvNest> makeGradInputNests(const Graph &group, bool *gaps);
 
 } // namespace boo::compiler

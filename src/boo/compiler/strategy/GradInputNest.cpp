@@ -71,18 +71,36 @@ static Phases phase(const ConvProblem &p, size_t d, int64_t r) {
   return result;
 }
 
+/// The phases as families, each of those that follow each other alike.
+static std::vector<Phases> joined(const std::vector<Phases> &phases) {
+  std::vector<Phases> families;
+  for (const Phases &next : phases)
+    if (families.empty() || !families.back().extend(next))
+      families.push_back(next);
+  return families;
+}
+
 /// The phases of a dimension in families; `join` lets a family have several.
 static std::vector<Phases> allPhases(const ConvProblem &p, size_t d, bool join,
                                      bool *gaps) {
-  std::vector<Phases> families;
+  std::vector<Phases> phases;
   for (int64_t r = 0; r != std::min(p.stride[d], p.in[d]); ++r) {
     Phases next = phase(p, d, r);
     if (next.taps == 0)
       *gaps = true;
-    else if (!join || families.empty() || !families.back().extend(next))
-      families.push_back(next);
+    else
+      phases.push_back(next);
   }
-  return families;
+  if (!join)
+    return phases;
+  std::vector<Phases> families = joined(phases);
+  // With a dilation neighbouring pixels meet taps far apart, neighbouring taps
+  // pixels a dilation apart.
+  std::sort(phases.begin(), phases.end(), [](const Phases &a, const Phases &b) {
+    return a.lastTap - a.taps * a.tapStride < b.lastTap - b.taps * b.tapStride;
+  });
+  std::vector<Phases> byTap = joined(phases);
+  return byTap.size() < families.size() ? byTap : families;
 }
 
 /// What all phases share: input and output with their channels trade places.
@@ -102,7 +120,8 @@ static ConvNest forwardNest(const Graph &group, const ConvProblem &p) {
   q.filterStrides = p.filterStrides;
   std::swap(q.filterStrides.outer, q.filterStrides.channel);
   nest.groupSizes = {p.groups};
-  nest.outType = group.value(node.results[0]).type.dtype;
+  nest.outType = group.value(group.outputs()[0].value).type.dtype;
+  nest.tail = tailOperands(group, p.inPerGroup());
   nest.input = node.operands[0];
   nest.filter = node.operands[1];
   nest.sum = node.results[0];
@@ -116,11 +135,16 @@ static void setDimension(ConvNest &nest, size_t d, const Phases &phases,
   q.dilation[d] = phases.dilation;
   q.out[d] = phases.pixels;
   q.padLo[d] = phases.padLo;
-  int64_t tap = q.filterStrides.spatial[d], pixel = q.outStrides.spatial[d];
+  int64_t tap = q.filterStrides.spatial[d];
   q.filterStrides.base += phases.lastTap * tap;
   q.filterStrides.spatial[d] = -phases.tapStride * tap;
-  q.outStrides.base += phases.first * pixel;
-  q.outStrides.spatial[d] = stride * pixel;
+  for (ConvProblem::Strides *s : outputStrides(nest)) {
+    int64_t pixel = s->spatial[d];
+    s->base += phases.first * pixel;
+    s->spatial[d] = stride * pixel;
+    if (phases.count != 1)
+      s->group.push_back(phases.phaseStep * pixel);
+  }
   if (phases.count == 1)
     return;
   nest.groupSizes.push_back(phases.count);
@@ -129,7 +153,6 @@ static void setDimension(ConvNest &nest, size_t d, const Phases &phases,
   q.outChannels *= phases.count;
   q.inStrides.group.push_back(0);
   q.filterStrides.group.push_back(phases.tapStep * tap);
-  q.outStrides.group.push_back(phases.phaseStep * pixel);
 }
 
 /// A family of phases that lie behind each other like channels, in memory of
@@ -138,13 +161,17 @@ static void setDimension(ConvNest &nest, size_t d, const Phases &phases,
 /// channels, are filled.
 static void widenLanes(ConvNest &nest) {
   ConvProblem &q = nest.problem;
-  ConvProblem::Strides &from = q.filterStrides, &to = q.outStrides;
+  ConvProblem::Strides &from = q.filterStrides;
+  std::vector<ConvProblem::Strides *> outputs = outputStrides(nest);
   int64_t channels = q.outPerGroup(), terms = q.inPerGroup();
   size_t best = 0;
   bool joins = false;
   for (size_t i = 1; i < nest.groupSizes.size() && !joins; ++i) {
     joins = from.group[i] == channels * from.outer &&
-            to.group[i] == channels * to.channel;
+            std::all_of(outputs.begin(), outputs.end(),
+                        [&](const ConvProblem::Strides *to) {
+                          return to->group[i] == channels * to->channel;
+                        });
     // The last of equals: width, which memory runs along.
     if (joins || best == 0 || nest.groupSizes[i] >= nest.groupSizes[best])
       best = i;
@@ -158,7 +185,8 @@ static void widenLanes(ConvNest &nest) {
     phases *= channels;
   } else {
     std::swap(from.outer, from.group[best]);
-    std::swap(to.channel, to.group[best]);
+    for (ConvProblem::Strides *to : outputs)
+      std::swap(to->channel, to->group[best]);
     nest.groupSizes[best] = channels;
     q.groups = q.groups / phases * channels;
   }

@@ -77,7 +77,8 @@ TEST(GradInputNests, EachProductOnce) {
        {Shape{9, 3, 1, 1, 1}, Shape{9, 3, 2, 1, 1}, Shape{12, 4, 4, 1, 0},
         Shape{11, 2, 3, 1, 0}, Shape{17, 4, 6, 4, 4}, Shape{17, 5, 4, 3, 2},
         Shape{8, 2, 1, 1, 4}, Shape{7, 1, 3, 1, 2}, Shape{20, 7, 5, 1, 3},
-        Shape{1, 1, 3, 1, 1}}) {
+        Shape{1, 1, 3, 1, 1}, Shape{220, 30, 31, 7, 0},
+        Shape{90, 9, 8, 3, 2}}) {
     std::multiset<std::array<int64_t, 3>> wanted;
     for (int64_t o = 0; o != s.out(); ++o)
       for (int64_t f = 0; f != s.filter; ++f) {
@@ -106,6 +107,8 @@ TEST(GradInputNests, Phases) {
   EXPECT_EQ(count({32, 4, 4, 1, 0}), 1u);
   EXPECT_EQ(count({32, 4, 4, 1, 0, 6}), 4u);
   EXPECT_FALSE(gaps);
+  // Of 30 phases those of neighbouring taps, 7 pixels apart, are alike.
+  EXPECT_LE(count({220, 30, 31, 7, 0}), 10u);
   EXPECT_EQ(count({32, 2, 4, 1, 0}), 1u);
   EXPECT_TRUE(gaps);
 }

@@ -1,6 +1,7 @@
 //===- RowNest.cpp - Norms, softmaxes, reductions as rows -----------------===//
 
 #include "boo/compiler/strategy/RowNest.h"
+#include "boo/base/Math.h"
 #include "boo/ops/Rows.h"
 
 #include <algorithm>
@@ -16,6 +17,17 @@ static int64_t product(const std::vector<RowAxis> &axes) {
 }
 int64_t RowNest::rowCount() const { return product(rows); }
 int64_t RowNest::length() const { return product(inner); }
+int64_t RowNest::partLength(const Schedule &schedule) const {
+  // Where the lanes lie along the row a part is whole rounds of vectors.
+  int64_t whole = schedule.dot && inner.size() == 1
+                      ? schedule.kUnroll * lanes(schedule.vectorBits)
+                      : 1;
+  int64_t rounds = ceilDiv(inner.front().size, whole);
+  return ceilDiv(rounds, std::min(schedule.kParts, rounds)) * whole;
+}
+int64_t RowNest::parts(const Schedule &schedule) const {
+  return ceilDiv(inner.front().size, partLength(schedule));
+}
 int64_t RowNest::lanes(int64_t vectorBits) const {
   return std::max<int64_t>(1, vectorBits / (8 * dtypeBytes(compute)));
 }
@@ -31,16 +43,18 @@ static int64_t strideAlong(const TensorType &type, size_t dim, size_t rank) {
 }
 
 /// By falling stride of the input; what it repeats along comes first.
-static std::vector<RowAxis> sortedAndMerged(std::vector<RowAxis> axes,
-                                            size_t input) {
+static void sortByStride(std::vector<RowAxis> &axes, size_t input) {
   auto key = [&](const RowAxis &axis) {
     return axis.strides[input] ? axis.strides[input] : INT64_MAX;
   };
   std::stable_sort(
       axes.begin(), axes.end(),
       [&](const RowAxis &a, const RowAxis &b) { return key(a) > key(b); });
+}
+
+static std::vector<RowAxis> merged(const std::vector<RowAxis> &axes) {
   std::vector<RowAxis> merged;
-  for (RowAxis &axis : axes) {
+  for (RowAxis axis : axes) {
     bool one = !merged.empty();
     for (size_t i = 0; one && i != axis.strides.size(); ++i)
       one = merged.back().strides[i] == axis.strides[i] * axis.size;
@@ -81,11 +95,13 @@ RowNest boo::compiler::makeRowNest(const Graph &group) {
     RowAxis axis{x.sizes[dim].size(), {}};
     for (size_t i = 0; i != nest.operands.size(); ++i)
       axis.strides.push_back(strideAlong(nest.operands[i], dim, ranks[i]));
-    bool inside = dim >= reduced.begin && dim < reduced.end;
-    (inside ? nest.inner : nest.rows).push_back(std::move(axis));
+    (reduced.contains(dim) ? nest.inner : nest.rows).push_back(std::move(axis));
   }
-  nest.rows = sortedAndMerged(std::move(nest.rows), nest.input);
-  nest.inner = sortedAndMerged(std::move(nest.inner), nest.input);
+  sortByStride(nest.rows, nest.input);
+  if (anchor.op != Op::ArgReduce)
+    sortByStride(nest.inner, nest.input);
+  nest.rows = merged(nest.rows);
+  nest.inner = merged(nest.inner);
   if (nest.inner.empty())
     nest.inner.push_back({1, std::vector<int64_t>(nest.operands.size(), 0)});
   return nest;

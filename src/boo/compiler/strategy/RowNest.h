@@ -8,6 +8,7 @@
 #pragma once
 
 #include "boo/base/Target.h"
+#include "boo/compiler/strategy/Schedule.h"
 #include "boo/graph/Graph.h"
 
 namespace boo::compiler {
@@ -25,14 +26,25 @@ struct RowNest {
   /// Outermost first, by falling stride of the input; dimensions of size 1 are
   /// left out, those that all operands cross in one stride are one axis.
   std::vector<RowAxis> rows;
-  std::vector<RowAxis> inner; ///< of a row; at least one
+  /// Of a row; at least one. In the order of the dimensions where an element's
+  /// number counts.
+  std::vector<RowAxis> inner;
   DType compute = DType::F32; ///< f32 or f64
 
   int64_t rowCount() const;
   int64_t length() const; ///< elements of a row
+  /// Steps of a row's first axis in each part that it is cut into, the last
+  /// one apart, and how many parts that makes: `k_parts`, or fewer.
+  int64_t partLength(const Schedule &schedule) const;
+  int64_t parts(const Schedule &schedule) const;
   /// Elements of a vector of `vectorBits`.
   int64_t lanes(int64_t vectorBits) const;
 };
+
+/// One value a row, and one pass.
+inline bool isReduction(Op op) {
+  return op == Op::Reduce || op == Op::ArgReduce;
+}
 
 /// Of a static group whose anchor is a norm, a softmax or a reduction.
 RowNest makeRowNest(const Graph &group);

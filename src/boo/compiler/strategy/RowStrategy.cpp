@@ -21,6 +21,14 @@ using namespace boo::compiler;
 static constexpr int64_t tileBytes = 32 << 10;
 /// Up to here a second thread takes longer to wake than to help.
 static constexpr int64_t serialBytes = 64 << 10;
+/// Bytes that a part of a long reduction is worth, and parts at most.
+static constexpr int64_t partBytes = 128 << 10;
+static constexpr int64_t mostParts = 1024;
+/// Grid tiles that feed all cores.
+static constexpr int64_t mostTiles = 256;
+/// Rows' elements that stand apart in memory in a part: their pages, and what
+/// the next lanes read of them, are at hand.
+static constexpr int64_t partSteps = 64;
 
 namespace {
 
@@ -41,6 +49,7 @@ public:
     chooseUnroll();
     chooseChunk();
     chooseScratch();
+    chooseParts();
     chooseGrid();
     return {S, std::move(Why)};
   }
@@ -91,7 +100,7 @@ private:
   void chooseChunk() {
     int64_t room = TheTarget.l2Bytes / 2;
     int64_t rowBytes = Nest.length() * rowsAtOnce() * inputBytes();
-    if (Anchor.op == Op::Reduce || rowBytes <= room)
+    if (isReduction(Anchor.op) || rowBytes <= room)
       return;
     int64_t chunk =
         std::max(leastRowChunk, TheTarget.l1Bytes / 2 / inputBytes() /
@@ -108,7 +117,7 @@ private:
 
   void chooseScratch() {
     int64_t bytes = Nest.length() * rowsAtOnce() * dtypeBytes(Nest.compute);
-    if (Anchor.op == Op::Reduce || S.kChunk != 0 ||
+    if (isReduction(Anchor.op) || S.kChunk != 0 ||
         bytes > TheTarget.l2Bytes / 2)
       return;
     int64_t stride = inputStride(S.dot ? Nest.inner.back() : Nest.rows.back());
@@ -121,15 +130,38 @@ private:
                        : "a row rests in scratch between its passes");
   }
 
-  void chooseGrid() {
+  int64_t unitCount() const {
     int64_t units = Nest.rowCount();
     if (!S.dot)
       units = units / Nest.rows.back().size *
               ((Nest.rows.back().size + Lanes - 1) / Lanes);
-    int64_t unitBytes = 2 * Nest.length() * rowsAtOnce() * inputBytes();
-    S.wChunk = std::clamp<int64_t>(tileBytes / unitBytes, 1,
-                                   std::max<int64_t>(units, 1));
-    S.serial = units * unitBytes <= serialBytes;
+    return units;
+  }
+
+  /// Long rows are folded in parts: of few rows to feed all cores, of rows that
+  /// lie side by side to stay in a few pages.
+  void chooseParts() {
+    int64_t units = unitCount(), steps = Nest.inner.front().size;
+    int64_t unitBytes = Nest.length() * rowsAtOnce() * inputBytes();
+    if (Anchor.op != Op::Reduce || units == 0 ||
+        units * unitBytes <= 2 * partBytes)
+      return;
+    int64_t parts = S.dot ? std::min(mostTiles / units, unitBytes / partBytes)
+                          : Nest.length() / partSteps;
+    S.kParts = std::clamp<int64_t>(parts, 1, std::min(steps, mostParts));
+    S.kParts = Nest.parts(S);
+    if (S.kParts > 1)
+      Why.push_back("rows in " + str(S.kParts) +
+                    " parts, whose folds are joined in order");
+  }
+
+  void chooseGrid() {
+    int64_t units = unitCount();
+    int64_t unitBytes =
+        2 * Nest.length() / S.kParts * rowsAtOnce() * inputBytes();
+    S.wChunk = std::clamp<int64_t>(tileBytes / std::max<int64_t>(unitBytes, 1),
+                                   1, std::max<int64_t>(units, 1));
+    S.serial = S.kParts == 1 && units * unitBytes <= serialBytes;
     if (S.serial)
       Why.push_back("one grid tile: too little work to share");
     else
@@ -178,6 +210,13 @@ Status boo::compiler::checkRowSchedule(const Graph &group,
     constexpr int64_t most = int64_t(1) << 30;
     if (nest.length() > most / bytes)
       return refuse("scratch_input=1 needs more than 1 GiB of scratch");
+  }
+  if (group.nodes().front().op == Op::Reduce && nest.parts(schedule) > 1) {
+    double bytes = double(nest.parts(schedule)) * double(nest.rowCount()) *
+                   double(lanes * dtypeBytes(nest.compute));
+    if (bytes > double(int64_t(1) << 42))
+      return refuse("k_parts=" + std::to_string(schedule.kParts) +
+                    " needs more than 4 TiB of workspace");
   }
   if (schedule.amx || schedule.pairs)
     return refuse("amx=1 and pairs=1 serve products only");

@@ -24,6 +24,7 @@ enum class Algorithm {
                ///< (ops/conv/Winograd.h)
   Winograd2x2, ///< the same in tiles of 2x2
   Rows,        ///< norm, softmax, reduce: row after row
+  Attention,   ///< softmax of products times values, block by block of keys
 };
 std::string_view algorithmName(Algorithm algorithm);
 bool isWinograd(Algorithm algorithm);
@@ -35,27 +36,32 @@ struct Schedule {
   int64_t vectorBits = 512; ///< of the ISA's registers
   bool fma = true;          ///< the ISA multiplies and adds in one instruction
   bool amx = false;         ///< bf16 by matrix unit: tiles of 16 x 16 sums
-  bool pairs = false;   ///< bf16 by dot products of pairs in the vector unit
-  int64_t mTile = 1;    ///< output pixels (Winograd: tiles) of a register tile
+  bool pairs = false; ///< bf16 by dot products of pairs in the vector unit
+  int64_t mTile = 1;  ///< output pixels (Winograd: tiles) of a register tile
+                      ///< (Attention: keys, and queries of the second product)
   int64_t nVectors = 1; ///< vectors of output channels of a register tile
+                        ///< (Attention: of queries, and of values' elements)
   /// Reduction steps (Rows: vectors) in a round of the innermost loop.
   int64_t kUnroll = 1;
   /// Reduction steps after which sums rest in scratch, and the next channels'
   /// turn comes; 0: none. Rows: elements of a row whose statistics are joined
-  /// with those before them.
+  /// with those before them. Attention: keys of a block, 0: all.
   int64_t kChunk = 0;
   int64_t nChunk = 1; ///< channel blocks that one grid tile works through
   /// Register tiles of a row (pointwise: vectors; Winograd: register tiles of
-  /// all output; Rows: rows, or vectors of rows) that one grid tile works
-  /// through.
+  /// all output; Rows: rows, or vectors of rows; Attention: vectors of queries)
+  /// that one grid tile works through.
   int64_t wChunk = 1;
   bool scratchInput = false; ///< rows of input are copied (padded, widened);
                              ///< Winograd: all of it, channels last; Rows: a
-                             ///< row rests there, widened, between passes
+                             ///< row rests there, widened, between passes;
+                             ///< Attention: keys are
   bool filterOuter = false;  ///< grid: channel chunks outermost, else innermost
-  bool filterInPlace = false; ///< the filter is read where it lies, not packed
+  bool filterInPlace = false; ///< the filter (Attention: values) is read where
+                              ///< it lies, not packed
   bool dot = false;    ///< lanes over the reduction (Rows: along a row, else
-                       ///< over rows); n_vectors: channels
+                       ///< over rows; Attention: along keys, else over
+                       ///< queries); n_vectors: channels (Attention: keys)
   bool serial = false; ///< one grid tile: too little work to share
   bool lanesOverInput = false; ///< filter's gradient: lanes are input channels
   int64_t kParts = 1;   ///< filter's gradient: parts that a sum is cut into

@@ -2,6 +2,8 @@
 
 #include "boo/compiler/strategy/Strategy.h"
 #include "boo/graph/Attributes.h"
+#include "boo/graph/partition/Partition.h"
+#include "boo/ops/attention/AttentionProblem.h"
 
 using namespace boo;
 using namespace boo::compiler;
@@ -25,10 +27,10 @@ static Status checkAnchorGroup(const Graph &group, const std::string &what) {
   if (group.outputs().size() != 1 &&
       group.outputs().size() != group.nodes().front().results.size())
     return unsupported(what + "'s group of several outputs");
-  if ((group.nodes().front().op == Op::ConvGradInput ||
-       group.nodes().front().op == Op::ConvGradWeight) &&
-      group.nodes().size() != 1)
-    return unsupported("nodes behind a convolution's gradient in its group");
+  if (!takesTail(group, group.nodes().front()) && group.nodes().size() != 1)
+    return unsupported("nodes behind a " +
+                       std::string(opName(group.nodes().front().op)) +
+                       " in its group");
   const auto &sizes = group.value(group.nodes().front().results[0]).type.sizes;
   for (const Value &value : group.values())
     if (!value.type.isStatic())
@@ -88,6 +90,24 @@ static Status checkRowGroup(const Graph &group) {
   return Status::ok();
 }
 
+static Status checkAttentionGroup(const Graph &group) {
+  BOO_RETURN_IF_ERROR(checkAnchorGroup(group, "an attention"));
+  if (group.nodes().size() > 1)
+    return unsupported("nodes behind an attention in its group");
+  if (group.outputs().size() != group.nodes().front().results.size())
+    return unsupported("an attention's group that leaves out a result");
+  // Scratch holds whole queries and sums; sums of products of sizes are counted
+  // in int64_t.
+  AttentionProblem p = attentionProblem(group, group.nodes().front());
+  constexpr int64_t widest = 1 << 16;
+  if (p.depth > widest || p.valueDepth > widest)
+    return unsupported("an attention with heads of more than 2^16 elements");
+  if (p.flops() > 0x1p60 ||
+      double(p.batch) * double(p.heads) * 64 * double(p.queries) > 0x1p60)
+    return unsupported("an attention of more than 2^60 operations");
+  return Status::ok();
+}
+
 /// What every family asks of a Schedule.
 static Status checkSchedule(const Target &target, const Schedule &schedule) {
   RegisterFile registers = registerFile(target.isa);
@@ -133,9 +153,12 @@ static Status checkForGroup(const Graph &group, const Target &target,
     return checkConvSchedule(group, target, schedule);
   case Op::ConvGradWeight:
     return checkWeightGradSchedule(group, schedule);
+  case Op::Attention:
+    return checkAttentionSchedule(group, schedule);
   case Op::Norm:
   case Op::Softmax:
   case Op::Reduce:
+  case Op::ArgReduce:
     return checkRowSchedule(group, schedule);
   default:
     return Status::ok();
@@ -151,6 +174,8 @@ static Schedule fitToGroup(const Graph &group, const Schedule &schedule) {
     return fitConvSchedule(group, schedule);
   case Op::ConvGradWeight:
     return fitWeightGradSchedule(group, schedule);
+  case Op::Attention:
+    return fitAttentionSchedule(group, schedule);
   default:
     return schedule;
   }
@@ -183,9 +208,14 @@ StatusOr<Decision> boo::compiler::decide(const Graph &group,
     BOO_ASSIGN_OR_RETURN(decision, decideConv(group, target, mode, asked));
     break;
   }
+  case Op::Attention:
+    BOO_RETURN_IF_ERROR(checkAttentionGroup(group));
+    decision = decideAttention(group, target);
+    break;
   case Op::Norm:
   case Op::Softmax:
   case Op::Reduce:
+  case Op::ArgReduce:
     BOO_RETURN_IF_ERROR(checkRowGroup(group));
     decision = decideRows(group, target);
     break;

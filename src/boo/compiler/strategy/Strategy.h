@@ -58,6 +58,10 @@ Schedule fitWeightGradSchedule(const Graph &group, Schedule schedule);
 /// Whether the emitter of norms, softmaxes and reductions can obey.
 Status checkRowSchedule(const Graph &group, const Schedule &schedule);
 
+/// The same of attentions. The keys of a block are made whole register tiles.
+Status checkAttentionSchedule(const Graph &group, const Schedule &schedule);
+Schedule fitAttentionSchedule(const Graph &group, Schedule schedule);
+
 /// `asked`: the algorithm that a tuning entry names.
 StatusOr<Decision> decideConv(const Graph &group, const Target &target,
                               const Mode &mode, std::optional<Algorithm> asked);
@@ -66,5 +70,6 @@ Decision decideGradInput(const Graph &group, const Target &target,
 Decision decideWeightGrad(const Graph &group, const Target &target);
 Decision decidePointwise(const Graph &group, const Target &target);
 Decision decideRows(const Graph &group, const Target &target);
+Decision decideAttention(const Graph &group, const Target &target);
 
 } // namespace boo::compiler

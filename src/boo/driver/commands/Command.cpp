@@ -2,6 +2,7 @@
 
 #include "boo/driver/commands/Command.h"
 #include "boo/driver/commands/CommandText.h"
+#include "boo/driver/commands/ConvCommand.h"
 #include "boo/driver/commands/Nearest.h"
 
 using namespace boo;
@@ -44,6 +45,14 @@ static Family family(FamilyId id) {
   return {};
 }
 
+static std::span<const FamilyId> allFamilies() {
+  static constexpr FamilyId families[] = {
+#define BOO_FAMILY(name, spelling, table, builder, usage, what) FamilyId::name,
+#include "boo/driver/commands/Commands.inc"
+  };
+  return families;
+}
+
 std::vector<FlagTable> boo::allFlagTables() {
   std::vector<FlagTable> tables = {
 #define BOO_FAMILY(name, spelling, table, builder, usage, what) table,
@@ -55,15 +64,14 @@ std::vector<FlagTable> boo::allFlagTables() {
 
 static StatusOr<const CommandInfo *> findCommand(const std::string &word) {
   std::vector<std::string_view> names;
-  std::string list;
   for (const CommandInfo &info : allCommands()) {
     if (info.spelling == word)
       return &info;
     names.push_back(info.spelling);
-    list += (list.empty() ? "" : ", ") + std::string(info.spelling);
   }
   return invalidArgument("unknown command '" + word.substr(0, 60) + "'" +
-                         didYouMean(word, names) + " (there are " + list + ")");
+                         didYouMean(word, names) +
+                         " (boo driver --help lists them)");
 }
 
 /// The index of the command's name in `tokens`.
@@ -158,6 +166,46 @@ std::string_view boo::torchDType(DType dtype) {
   return "";
 }
 
+/// The line with `value` for a flag of its command that has a letter.
+static StatusOr<CommandLine> withFlag(const CommandLine &line, size_t flag,
+                                      const std::string &value) {
+  CommandLine result = line;
+  result.op.add(flag, value);
+  FlagTable tables[] = {line.op.table(), driverFlagTable()};
+  for (std::string *text : {&result.echo, &result.command}) {
+    BOO_ASSIGN_OR_RETURN(std::vector<std::string> tokens, splitCommand(*text));
+    BOO_ASSIGN_OR_RETURN(auto found, parseFlags(tokens, tables, 1));
+    std::vector<std::string> kept{tokens.front()};
+    for (const Occurrence &each : found)
+      if (each.table != 0 || each.flag != flag)
+        kept.insert(kept.end(), tokens.begin() + int64_t(each.begin),
+                    tokens.begin() + int64_t(each.end));
+    kept.push_back(std::string("-") + line.op.table()[flag].letter);
+    kept.push_back(value);
+    *text = joinCommand(kept);
+  }
+  return result;
+}
+
+StatusOr<std::vector<CommandLine>>
+boo::separateLaunches(const CommandLine &line) {
+  std::vector<CommandLine> launches;
+  if (line.info->family == FamilyId::Conv)
+    for (const std::string &direction : convLaunches(line.op)) {
+      BOO_ASSIGN_OR_RETURN(CommandLine launch,
+                           withFlag(line, size_t(ConvFlag::Forw), direction));
+      launches.push_back(std::move(launch));
+    }
+  return launches;
+}
+
+Status boo::refusePositionals(const CommandLine &line) {
+  if (line.positionals.empty())
+    return Status::ok();
+  return invalidArgument("'" + line.positionals.front().substr(0, 60) +
+                         "' belongs to no flag");
+}
+
 StatusOr<CommandGraph> boo::buildCommand(const CommandLine &line) {
   std::vector<std::string> notes;
   BOO_RETURN_IF_ERROR(line.op.checkUse(&notes));
@@ -184,11 +232,15 @@ std::string boo::driverHelp() {
       "Usage: boo driver [FLAGS] COMMAND [FLAGS]\n"
       "       boo driver [FLAGS] --commands-file FILE\n\n"
       "Commands (boo driver COMMAND --help lists a command's own flags):\n";
-  for (const CommandInfo &info : allCommands()) {
-    std::string head = "  " + std::string(info.spelling) + " " +
-                       std::string(family(info.family).usage);
-    head.resize(std::max<size_t>(head.size() + 1, 22), ' ');
-    text += head + std::string(info.what) + "\n";
+  for (FamilyId id : allFamilies()) {
+    std::string names;
+    for (const CommandInfo &info : allCommands())
+      if (info.family == id)
+        names += (names.empty() ? "" : " ") + std::string(info.spelling);
+    Family about = family(id);
+    names += " " + std::string(about.usage);
+    std::string_view what = about.what.substr(0, about.what.find('\n'));
+    text += "  " + wrapText(names, 2, 2) + "      " + wrapText(what, 6, 6);
   }
   text +=
       "\nExamples:\n"
@@ -209,9 +261,11 @@ std::string boo::driverHelp() {
 
 std::string boo::commandHelp(const CommandInfo &info) {
   Family about = family(info.family);
-  std::string text = "Usage: boo driver " + std::string(info.spelling) + " " +
-                     std::string(about.usage) + "\n\n" +
-                     std::string(about.what) + "\n";
+  std::string text =
+      "Usage: boo driver " + std::string(info.spelling) + " " +
+      std::string(about.usage) + "\n\n" + std::string(about.what) + "\n\n" +
+      wrapText(std::string(info.spelling) + ": " + std::string(info.what) + ".",
+               0, 0);
   if (!about.table.empty())
     text += "\nFlags:\n" + describeFlags(about.table);
   return text + "\nThe driver's own flags (-t, --iter, --verify, --json, …): "

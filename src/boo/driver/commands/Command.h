@@ -71,12 +71,20 @@ StatusOr<CommandLine> parseCommand(std::span<const std::string> tokens,
                                    std::span<const std::string> outside = {},
                                    bool inFile = false);
 
+/// A command may ask for several launches, one after the other (conv -F 0):
+/// each as a command of its own. None when it is one launch.
+StatusOr<std::vector<CommandLine>> separateLaunches(const CommandLine &line);
+
+/// What one launch computes.
 StatusOr<CommandGraph> buildCommand(const CommandLine &line);
 
 /// The Graph of a command line such as "conv -n 1 -c 64 …", and the func_name
 /// of its signature. Flags of the driver other than --wei-const are checked and
 /// have no effect.
 StatusOr<Graph> graphFromCommand(const std::string &command, std::string *name);
+
+/// An error if the line has words that belong to no flag.
+Status refusePositionals(const CommandLine &line);
 
 /// Help of `boo driver`, or of one command.
 std::string driverHelp();
@@ -87,13 +95,31 @@ std::string_view torchDType(DType dtype);
 
 /// Builders of Commands.inc.
 FlagTable convFlagTable();
+FlagTable cbaFlagTable();
+FlagTable sepconvFlagTable();
 FlagTable gemmFlagTable();
 FlagTable normFlagTable();
 FlagTable softmaxFlagTable();
+FlagTable reduceFlagTable();
+FlagTable reduceExtremeFlagTable();
+FlagTable attentionFlagTable();
 StatusOr<CommandGraph> buildConv(const CommandLine &line);
+StatusOr<CommandGraph> buildCba(const CommandLine &line);
+StatusOr<CommandGraph> buildSepconv(const CommandLine &line);
 StatusOr<CommandGraph> buildGemm(const CommandLine &line);
 StatusOr<CommandGraph> buildNorm(const CommandLine &line);
 StatusOr<CommandGraph> buildSoftmax(const CommandLine &line);
+StatusOr<CommandGraph> buildReduce(const CommandLine &line);
+StatusOr<CommandGraph> buildReduceExtreme(const CommandLine &line);
+StatusOr<CommandGraph> buildAttention(const CommandLine &line);
 StatusOr<CommandGraph> buildGraphFile(const CommandLine &line);
+StatusOr<CommandGraph> buildAten(const CommandLine &line);
+
+/// The indices of the greatest ("max") or smallest elements along `dims`, with
+/// the elements before them if `values` are wanted.
+StatusOr<CommandGraph> extremeGraph(DType dtype,
+                                    const std::vector<int64_t> &sizes,
+                                    const std::vector<int64_t> &dims,
+                                    const std::string &fn, bool values);
 
 } // namespace boo

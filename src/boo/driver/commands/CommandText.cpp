@@ -70,6 +70,12 @@ std::string boo::joinCommand(std::span<const std::string> tokens) {
       line += token;
       continue;
     }
+    // Single quotes inside read better between double ones.
+    if (token.find('\'') != token.npos &&
+        token.find_first_of("\"$`!\\") == token.npos) {
+      line += '"' + token + '"';
+      continue;
+    }
     line += '\'';
     for (char c : token)
       if (c == '\'')

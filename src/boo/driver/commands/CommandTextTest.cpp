@@ -29,6 +29,9 @@ TEST(CommandText, joinSplitsAgain) {
   }
   std::vector<std::string> plain = {"conv", "-!", "3", "--in_layout", "NHWC"};
   EXPECT_EQ(joinCommand(plain), "conv -! 3 --in_layout NHWC");
+  std::vector<std::string> quoted{"aten::relu", "['float']", "it's $5"};
+  EXPECT_EQ(joinCommand(quoted), R"(aten::relu "['float']" 'it'"'"'s $5')");
+  EXPECT_EQ(*splitCommand(joinCommand(quoted)), quoted);
 }
 
 TEST(CommandText, commandsFile) {

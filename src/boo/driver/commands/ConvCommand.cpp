@@ -4,42 +4,16 @@
 
 using namespace boo;
 
-/// `sizes` (batch, channels, spatial…) in the order of the layout's letters.
-static std::vector<int64_t> inLayout(const std::vector<int64_t> &sizes,
-                                     const std::string &layout, size_t rank) {
-  static constexpr std::string_view plain[] = {"NCH", "NCHW", "NCDHW"};
-  std::vector<int64_t> result;
-  for (char c : layout)
-    result.push_back(sizes[plain[rank - 1].find(c)]);
-  return result;
-}
-
-static std::vector<size_t> layoutOrder(const std::string &layout, size_t rank) {
-  static constexpr std::string_view plain[] = {"NCH", "NCHW", "NCDHW"};
-  std::vector<size_t> order;
-  for (char c : layout)
-    order.push_back(plain[rank - 1].find(c));
-  return order;
-}
-
-static std::vector<int64_t> sizesOf(int64_t first, int64_t second,
-                                    const std::array<int64_t, 3> &spatial,
-                                    size_t rank) {
-  std::vector<int64_t> sizes{first, second};
-  sizes.insert(sizes.end(), spatial.begin(), spatial.begin() + rank);
-  return sizes;
-}
-
-static std::vector<int64_t> spatialList(const std::array<int64_t, 3> &values,
-                                        size_t rank) {
-  return {values.begin(), values.begin() + rank};
-}
-
-static std::string joinTimes(const std::vector<int64_t> &values) {
+template <typename Values> static std::string joinTimes(const Values &values) {
   std::string text;
   for (int64_t value : values)
     text += (text.empty() ? "" : "x") + std::to_string(value);
   return text;
+}
+
+static std::string joinTimes(const std::array<int64_t, 3> &values,
+                             size_t rank) {
+  return joinTimes(std::span(values).first(rank));
 }
 
 /// The layout in lower case, with `from` spelt f.
@@ -50,16 +24,33 @@ static std::string layoutName(const std::string &layout, char from) {
   return text;
 }
 
-static std::string_view directionName(ConvDirection direction) {
-  switch (direction) {
-  case ConvDirection::Forward:
+static std::string directionName(const ConvSpec &spec) {
+  if (spec.gradients == 0)
     return "forward";
-  case ConvDirection::InputGradient:
-    return "input_backward";
-  case ConvDirection::WeightGradient:
-    return "weight_backward";
-  }
-  return "";
+  if (spec.gradients == (InputGrad | WeightGrad | BiasGrad))
+    return "all_backward";
+  std::string name;
+  if (spec.wants(InputGrad))
+    name += "input_";
+  if (spec.wants(WeightGrad))
+    name += "weight_";
+  if (spec.wants(BiasGrad))
+    name += "bias_";
+  return name + "backward";
+}
+
+/// What iree-turbine's names do not tell.
+static std::string nameSuffix(const ConvSpec &spec) {
+  std::string name;
+  if (spec.transposed)
+    name += "_trans_" + joinTimes(spec.outPad, spec.rank) + "op";
+  if (spec.castTo)
+    name += "_cast_" + std::string(torchDType(*spec.castTo));
+  if (spec.residual)
+    name += "_residual";
+  for (const TailFn &tail : spec.tail)
+    name += "_" + std::string(pointwiseFnName(tail.fn));
+  return name;
 }
 
 std::string boo::convFuncName(const ConvSpec &spec) {
@@ -72,105 +63,73 @@ std::string boo::convFuncName(const ConvSpec &spec) {
   }
   std::string name = "conv_" + std::to_string(rank) + "d_" +
                      std::string(torchDType(spec.dtype)) + "_" +
-                     std::string(directionName(spec.direction));
+                     directionName(spec);
   if (spec.bias)
     name += "_b";
-  name +=
-      "_" +
-      joinTimes(inLayout(sizesOf(spec.batch, spec.inChannels, spec.in, rank),
-                         spec.inLayout, rank)) +
-      "_" + layoutName(spec.inLayout, 0) + "_" +
-      joinTimes(
-          inLayout(sizesOf(spec.outChannels, spec.inChannels / spec.groups,
-                           spec.filter, rank),
-                   spec.filLayout, rank)) +
-      "_" + layoutName(spec.filLayout, 'N') + "_" +
-      layoutName(spec.outLayout, 'C') + "_" +
-      joinTimes(spatialList(spec.stride, rank)) + "s_" + pads + "p_" +
-      joinTimes(spatialList(spec.dilation, rank)) + "d_" +
-      std::to_string(spec.groups) + "g";
-  if (spec.residual)
-    name += "_residual";
-  for (const TailFn &tail : spec.tail)
-    name += "_" + std::string(pointwiseFnName(tail.fn));
-  return name;
+  name += "_" + joinTimes(sizesInLayout(spec.inSizes(), spec.inLayout)) + "_" +
+          layoutName(spec.inLayout, 0) + "_" +
+          joinTimes(sizesInLayout(spec.filterSizes(), spec.filLayout)) + "_" +
+          layoutName(spec.filLayout, 'N') + "_" +
+          layoutName(spec.outLayout, 'C') + "_" + joinTimes(spec.stride, rank) +
+          "s_" + pads + "p_" + joinTimes(spec.dilation, rank) + "d_" +
+          std::to_string(spec.groups) + "g";
+  return name + nameSuffix(spec);
 }
 
-/// One value a channel: a contiguous vector seen with the output's rank.
-static TensorType channelType(const ConvSpec &spec) {
-  TensorType type;
-  type.dtype = spec.dtype;
-  type.sizes.assign(spec.rank + 2, Dim(1));
-  type.strides.assign(spec.rank + 2, 0);
-  type.sizes[1] = spec.outChannels;
-  type.strides[1] = spec.outChannels == 1 ? 0 : 1;
-  return type;
+static void buildForward(const ConvSpec &spec, CommandGraph *result) {
+  Graph &graph = result->graph;
+  ConvGraph conv(spec, graph);
+  ValueId input = graph.addArgument(conv.input());
+  ValueId filter = graph.addArgument(conv.filter(), conv.weights());
+  ValueId last = conv.convolve(input, filter);
+  if (spec.bias)
+    last = conv.addBias(last);
+  if (spec.residual) {
+    ValueId residual = graph.addArgument(conv.output());
+    last =
+        graph.addPointwise(PointwiseFn::Add, {last, residual}, conv.output());
+  }
+  graph.addOutput(
+      addTail(graph, last, spec.tail, conv.channel(), conv.weights()));
+  result->outputSizes.push_back(sizesInLayout(spec.outSizes(), spec.outLayout));
+}
+
+/// One launch, however many gradients. The output's comes first, then input and
+/// filter as far as they are read, as iree-turbine launches it; the gradients
+/// of input, filter and bias in this order come back.
+static void buildGradients(const ConvSpec &spec, CommandGraph *result) {
+  Graph &graph = result->graph;
+  ConvGraph conv(spec, graph);
+  ValueId outGrad = graph.addArgument(conv.output());
+  ValueId input = kNoValue, filter = kNoValue;
+  if (spec.wants(WeightGrad))
+    input = graph.addArgument(conv.input());
+  if (spec.wants(InputGrad))
+    filter = graph.addArgument(conv.filter(), conv.weights());
+  if (spec.wants(InputGrad)) {
+    graph.addOutput(conv.inputGradient(outGrad, filter));
+    result->outputSizes.push_back(sizesInLayout(spec.inSizes(), spec.inLayout));
+  }
+  if (spec.wants(WeightGrad)) {
+    graph.addOutput(conv.weightGradient(outGrad, input));
+    result->outputSizes.push_back(
+        sizesInLayout(spec.filterSizes(), spec.filLayout));
+  }
+  if (spec.wants(BiasGrad)) {
+    graph.addOutput(conv.biasGradient(outGrad));
+    result->outputSizes.push_back({spec.outChannels});
+  }
 }
 
 StatusOr<CommandGraph> boo::buildConv(const CommandLine &line) {
   CommandGraph result;
   BOO_ASSIGN_OR_RETURN(ConvSpec spec, convSpec(line, &result.notes));
-  size_t rank = spec.rank;
-  auto type = [&](std::vector<int64_t> sizes, const std::string &layout) {
-    return TensorType::permuted(spec.dtype, std::move(sizes),
-                                layoutOrder(layout, rank));
-  };
-  TensorType inType =
-      type(sizesOf(spec.batch, spec.inChannels, spec.in, rank), spec.inLayout);
-  TensorType filType =
-      type(sizesOf(spec.outChannels, spec.inChannels / spec.groups, spec.filter,
-                   rank),
-           spec.filLayout);
-  std::vector<int64_t> outSizes =
-      sizesOf(spec.batch, spec.outChannels, spec.out, rank);
-  TensorType outType = type(outSizes, spec.outLayout);
-
-  Graph &graph = result.graph;
-  Role weights = spec.weightsConstant ? Role::Constant : Role::Input;
-  AttributeMap attributes;
-  attributes["acc"] = spec.dtype == DType::F64 ? DType::F64 : DType::F32;
-  attributes["dilation"] = spatialList(spec.dilation, rank);
-  attributes["groups"] = spec.groups;
-  attributes["pad_hi"] = spatialList(spec.padHi, rank);
-  attributes["pad_lo"] = spatialList(spec.padLo, rank);
-  attributes["stride"] = spatialList(spec.stride, rank);
   result.name = convFuncName(spec);
-  result.direction = directionName(spec.direction);
-  if (spec.direction != ConvDirection::Forward) {
-    // The output's gradient comes first, as iree-turbine launches it.
-    bool wantsInput = spec.direction == ConvDirection::InputGradient;
-    attributes["size"] = spatialList(wantsInput ? spec.in : spec.filter, rank);
-    ValueId outGrad = graph.addArgument(outType);
-    ValueId other = wantsInput ? graph.addArgument(filType, weights)
-                               : graph.addArgument(inType);
-    const TensorType &made = wantsInput ? inType : filType;
-    Op op = wantsInput ? Op::ConvGradInput : Op::ConvGradWeight;
-    graph.addOutput(
-        graph.addNode(op, {outGrad, other}, attributes, {made}).front());
-    BOO_RETURN_IF_ERROR(graph.verify());
-    std::vector<int64_t> sizes;
-    for (Dim dim : made.sizes)
-      sizes.push_back(dim.size());
-    result.outputSizes.push_back(
-        inLayout(sizes, wantsInput ? spec.inLayout : spec.filLayout, rank));
-    return result;
-  }
-
-  ValueId input = graph.addArgument(inType);
-  ValueId filter = graph.addArgument(filType, weights);
-  ValueId last =
-      graph.addNode(Op::Conv, {input, filter}, attributes, {outType}).front();
-  if (spec.bias) {
-    ValueId bias = graph.addArgument(channelType(spec), weights);
-    last = graph.addPointwise(PointwiseFn::Add, {last, bias}, outType);
-  }
-  if (spec.residual) {
-    ValueId residual = graph.addArgument(outType);
-    last = graph.addPointwise(PointwiseFn::Add, {last, residual}, outType);
-  }
-  last = addTail(graph, last, spec.tail, channelType(spec), weights);
-  graph.addOutput(last);
-  BOO_RETURN_IF_ERROR(graph.verify());
-  result.outputSizes.push_back(inLayout(outSizes, spec.outLayout, rank));
+  result.direction = directionName(spec);
+  if (spec.gradients)
+    buildGradients(spec, &result);
+  else
+    buildForward(spec, &result);
+  BOO_RETURN_IF_ERROR(result.graph.verify());
   return result;
 }

@@ -2,12 +2,14 @@
 
 #include "boo/driver/commands/ConvCommand.h"
 #include "boo/driver/commands/CommandText.h"
+#include "boo/driver/commands/testing/Build.h"
 #include "boo/graph/Attributes.h"
 
 #include <gmock/gmock.h>
 
 using namespace boo;
-using testing::HasSubstr;
+using boo::testing::buildOf;
+using ::testing::HasSubstr;
 
 static std::string nameOf(const std::string &command) {
   std::string name;
@@ -22,7 +24,7 @@ static std::string textOf(const std::string &command) {
   return graph.isOk() ? printGraph(*graph) : "";
 }
 
-static Status errorOf(const std::string &command) {
+static Status statusOf(const std::string &command) {
   auto graph = graphFromCommand(command, nullptr);
   EXPECT_FALSE(graph.isOk()) << command;
   return graph.isOk() ? Status() : graph.status();
@@ -96,16 +98,16 @@ TEST(ConvCommand, tails) {
        {"{fn = \"add\"}", "{fn = \"relu\"}", "fn = \"clamp\", max = 6",
         "min = -1", "input f32[1,2,1,1]{0,1,0,0}", "slope = 0.1"})
     EXPECT_THAT(text, HasSubstr(part));
-  EXPECT_THAT(errorOf("conv --tail rely").message(),
+  EXPECT_THAT(statusOf("conv --tail rely").message(),
               HasSubstr("did you mean 'relu'?"));
-  EXPECT_THAT(errorOf("conv --tail clamp:1").message(),
+  EXPECT_THAT(statusOf("conv --tail clamp:1").message(),
               HasSubstr("write clamp:min:max"));
   for (const char *tail : {"clamp:nan:0", "clamp:0:-nan", "leaky_relu:NaN"})
-    EXPECT_THAT(errorOf(std::string("conv --tail ") + tail).message(),
-                testing::AllOf(HasSubstr("--tail: '"),
-                               HasSubstr("is no number; write ")));
+    EXPECT_THAT(statusOf(std::string("conv --tail ") + tail).message(),
+                ::testing::AllOf(HasSubstr("--tail: '"),
+                                 HasSubstr("is no number; write ")));
   EXPECT_THAT(textOf("conv -n 1 --tail clamp:-inf:6"), HasSubstr("max = 6"));
-  EXPECT_THAT(errorOf("conv --tail relu:channel").message(),
+  EXPECT_THAT(statusOf("conv --tail relu:channel").message(),
               HasSubstr("is no number"));
 }
 
@@ -134,14 +136,20 @@ TEST(ConvCommand, impossibleShapes) {
            {"conv -I NDHW", "of NCDHW once; without C"},
            {"conv -I NCHWX", "of NCHW once (1-D"},
            {"conv -z full", "takes default, same or valid"},
-           {"conv -m deconv", "takes conv"},
+           {"conv -m deconv", "takes conv or trans"},
            {"conv -F 11", "1 is forward"},
+           {"conv -F -1", "1 is forward"},
+           {"conv -F 3", "asks for several launches"},
+           {"conv -m trans -Y 1", "-Y 1: must be smaller than -u 1 or -l 1"},
+           {"conv -m trans -H 1 -p 2", "the output has no elements: -p 2"},
+           {"conv -m trans -c 3 -g 2", "-c 3 is not divisible by -g 2"},
+           {"conv -U half", "takes fp16, bf16, fp32 or fp64"},
            {"conv extra", "'extra' belongs to no flag"},
            {"conv -n 2000000000 -H 2000000000 -W 2000000000", "more bytes"},
            {"cnv", "did you mean 'conv'?"},
            {"", "no command"},
        }) {
-    Status status = errorOf(c.command);
+    Status status = statusOf(c.command);
     EXPECT_EQ(status.code(), StatusCode::InvalidArgument) << c.command;
     EXPECT_THAT(status.message(), HasSubstr(c.message));
   }
@@ -174,18 +182,134 @@ TEST(ConvCommand, gradients) {
   EXPECT_THAT(printGraph(*weight),
               HasSubstr("%1 = input f32[10,2,14,14]{392,1,28,2}\n"
                         "%2 = conv_grad_weight(%0, %1) "));
-  EXPECT_THAT(errorOf("conv -F 2 --tail relu").message(),
+  EXPECT_THAT(statusOf("conv -F 2 --tail relu").message(),
               HasSubstr("--tail: only the forward direction"));
-  EXPECT_THAT(errorOf("conv -F 4 --residual").message(),
+  EXPECT_THAT(statusOf("conv -F 4 --residual").message(),
               HasSubstr("--residual: only the forward direction"));
 }
 
-TEST(ConvCommand, notServedYet) {
+TEST(ConvCommand, severalGradientsInOneLaunch) {
+  std::string flags = " -n 10 -c 2 -H 14 -W 14 -k 3 -y 2 -x 2";
+  CommandGraph all = buildOf("conv" + flags + " -F 10 -O NHWC");
+  EXPECT_EQ(all.direction, "all_backward");
+  EXPECT_THAT(all.name, HasSubstr("conv_2d_float32_all_backward_10x2x14x14"));
+  EXPECT_THAT(printGraph(all.graph),
+              HasSubstr("%0 = input f32[10,3,13,13]{507,1,39,3}\n"
+                        "%1 = input f32[10,2,14,14]{392,196,14,1}\n"
+                        "%2 = input f32[3,2,2,2]{8,4,2,1}\n"
+                        "%3 = conv_grad_input(%0, %2)"));
+  EXPECT_THAT(printGraph(all.graph),
+              HasSubstr("%5 = reduce(%0) {acc = f32, dims = [0, 2, 3], fn = "
+                        "\"sum\", keep = true} : f32[1,3,1,1]{0,1,0,0}\n"
+                        "return %3, %4, %5\n"));
+  using Sizes = std::vector<std::vector<int64_t>>;
+  EXPECT_EQ(all.outputSizes, (Sizes{{10, 2, 14, 14}, {3, 2, 2, 2}, {3}}));
+  struct Case {
+    const char *forw, *direction;
+    size_t arguments, outputs;
+  };
+  for (const Case &c : {Case{"6", "input_weight_backward", 3, 2},
+                        {"7", "bias_backward", 1, 1},
+                        {"8", "input_bias_backward", 2, 2},
+                        {"9", "weight_bias_backward", 2, 2}}) {
+    CommandGraph some = buildOf("conv" + flags + " -F " + c.forw);
+    EXPECT_EQ(some.direction, c.direction);
+    EXPECT_EQ(some.graph.arguments().size(), c.arguments);
+    EXPECT_EQ(some.graph.outputs().size(), c.outputs);
+  }
+}
+
+TEST(ConvCommand, directionsOneAfterTheOther) {
+  auto launches = [](const std::string &text) {
+    auto line = parseCommand(*splitCommand(text));
+    EXPECT_TRUE(line.isOk()) << text;
+    auto launches = separateLaunches(*line);
+    EXPECT_TRUE(launches.isOk()) << text;
+    std::vector<std::string> echoes;
+    for (const CommandLine &launch : *launches) {
+      echoes.push_back(launch.echo);
+      std::string plain = launch.echo;
+      EXPECT_EQ(launch.command, plain.erase(plain.find(" --iter 7"), 9));
+      EXPECT_TRUE(buildCommand(launch).isOk());
+    }
+    return echoes;
+  };
+  using ::testing::ElementsAre;
+  EXPECT_THAT(launches("conv -n 2 -F=0 -V 1 --iter 7"),
+              ElementsAre("conv -n 2 --iter 7 -F 1", "conv -n 2 --iter 7 -F 2",
+                          "conv -n 2 --iter 7 -F 4"));
+  EXPECT_THAT(launches("conv --forw 3 --iter 7"),
+              ElementsAre("conv --iter 7 -F 1", "conv --iter 7 -F 2"));
+  EXPECT_THAT(
+      launches("conv -F5 -n 3 --iter 7"),
+      ElementsAre("conv -n 3 --iter 7 -F 1", "conv -n 3 --iter 7 -F 4"));
+  // MIOpenDriver adds the bias' gradient where there is a bias.
+  EXPECT_EQ(launches("conv -F 0 -b 1 --iter 7").back(),
+            "conv -b 1 --iter 7 -F 7");
+  for (const char *one : {"conv", "conv -F 2", "conv -F 10", "gemm -F 0"})
+    EXPECT_THAT(launches(one), ElementsAre()) << one;
+}
+
+TEST(ConvCommand, transposed) {
+  // torch: conv_transpose2d(x, w, stride=2, padding=1, output_padding=(1, 0)).
+  std::string flags = "conv -m trans -n 2 -c 4 -H 5 -W 6 -k 6 -g 2 -p 1 -q 1 "
+                      "-u 2 -v 2 -Y 1 ";
+  CommandGraph forward = buildOf(flags + "-b 1");
+  EXPECT_THAT(forward.name,
+              HasSubstr("_forward_b_2x4x5x6_nchw_4x3x3x3_fchw_nfhw_2x2s_1x1p_"
+                        "1x1d_2g_trans_1x0op"));
+  EXPECT_THAT(
+      printGraph(forward.graph),
+      HasSubstr("%1 = input f32[4,3,3,3]{27,9,3,1}\n"
+                "%2 = input f32[1,6,1,1]{0,1,0,0}\n"
+                "%3 = conv_grad_input(%0, %1) {acc = f32, dilation = [1, 1], "
+                "groups = 2, pad_hi = [1, 1], pad_lo = [1, 1], size = [10, 11],"
+                " stride = [2, 2]} : f32[2,6,10,11]{660,110,11,1}\n"));
+  EXPECT_THAT(printGraph(buildOf(flags + "-F 2").graph),
+              HasSubstr("= conv(%0, %1) "));
+  // The input is the plain convolution's output, and so comes first there.
+  EXPECT_THAT(printGraph(buildOf(flags + "-F 4").graph),
+              HasSubstr("= conv_grad_weight(%1, %0) "));
+  using Sizes = std::vector<std::vector<int64_t>>;
+  EXPECT_EQ(buildOf(flags + "-F 10").outputSizes,
+            (Sizes{{2, 4, 5, 6}, {4, 3, 3, 3}, {6}}));
+  // More output padding than the stride, as torch allows with a dilation.
+  auto wide = buildOf("conv -m trans -n 1 -c 1 -H 5 -W 6 -k 1 -p 2 -l 3 -Y 2");
+  EXPECT_EQ(wide.outputSizes, (Sizes{{1, 1, 9, 8}}));
+  EXPECT_EQ(buildOf("conv -m trans -n 1 -c 1 -H 5 -W 6 -k 1 -z same -u 2 -v 3 "
+                    "-x 2 -Y 1")
+                .outputSizes,
+            (Sizes{{1, 1, 10, 18}}));
+  EXPECT_EQ(buildOf("conv -m trans -n 1 -c 1 -H 5 -W 6 -k 1 -z valid -p 1 -u 2")
+                .outputSizes,
+            (Sizes{{1, 1, 11, 8}}));
+}
+
+TEST(ConvCommand, casts) {
+  std::string text = textOf("conv -n 1 -c 2 -H 3 -W 3 -k 2 -U bf16 -R bf16 "
+                            "-b 1");
+  for (const char *part :
+       {"= cast(%0) {to = bf16} : bf16[1,2,3,3]", "{acc = f32, dilation",
+        ": bf16[1,2,1,1]", "{to = f32} : f32[1,2,1,1]"})
+    EXPECT_THAT(text, HasSubstr(part));
+  EXPECT_THAT(nameOf("convfp64 -U fp16 -R fp16"), HasSubstr("_cast_float16"));
+  EXPECT_THAT(textOf("convbfp16 -F 2 -T fp16 -R fp16"),
+              HasSubstr("= cast(%4) {to = bf16} : "));
+  // A type that holds all numbers of the command's rounds nothing.
+  EXPECT_EQ(textOf("conv -U fp32 -R fp64"), textOf("conv"));
+  EXPECT_THAT(buildOf("conv -U fp32").notes,
+              ::testing::ElementsAre(HasSubstr("changes nothing: the type")));
+  EXPECT_THAT(buildOf("conv -T bf16").notes,
+              ::testing::ElementsAre(HasSubstr("is not read in this")));
+}
+
+TEST(ConvCommand, notServed) {
   for (const char *command :
-       {"conv -F 0", "conv -F 3", "conv -F=5", "conv -F6", "conv -F 7",
-        "conv -m trans", "conv -r 1", "conv -Z 1", "conv --in_data x",
-        "conv -Y 1", "conv -U fp8", "conv -o 1"})
-    EXPECT_EQ(errorOf(command).code(), StatusCode::Unsupported) << command;
+       {"conv -r 1", "conv -Z 1", "conv --in_data x", "conv -o 1",
+        "conv -U fp8", "conv -R bfp8", "conv -U bf16", "conv -T int8 -F 2",
+        "conv -U bf16 -R fp16", "conv -F 2 -U bf16 -R bf16",
+        "conv -m trans -Y 1 -l 2"})
+    EXPECT_EQ(statusOf(command).code(), StatusCode::Unsupported) << command;
   // A refused flag at its default changes nothing.
   EXPECT_EQ(nameOf("conv -r 0 -o 0 -U -1 -Y 0 -a ''"), nameOf("conv"));
 }
@@ -207,7 +331,7 @@ TEST(ConvCommand, paddingThatIsOverriddenIsNoted) {
     return buildCommand(*parseCommand(tokens))->notes;
   };
   EXPECT_THAT(notesOf("conv -n 1 -p 2 -q 1 -z same"),
-              testing::ElementsAre(
+              ::testing::ElementsAre(
                   "--pad_h (-p) '2' is ignored: -z same chooses the padding"));
   EXPECT_EQ(notesOf("conv -n 1 -p 0 -q 1 -z valid").size(), 1u);
   EXPECT_EQ(notesOf("conv -n 1 -y 2 -p 0 -z same").size(), 1u);

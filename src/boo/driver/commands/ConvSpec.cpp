@@ -19,17 +19,17 @@ FlagTable boo::convFlagTable() {
 
 namespace {
 struct Spatial {
-  ConvFlag in, filter, stride, pad, dilation;
+  ConvFlag in, filter, stride, pad, dilation, outPad;
 };
 } // namespace
 
 static constexpr Spatial SpatialFlags[] = {
     {ConvFlag::InD, ConvFlag::FilD, ConvFlag::StrideD, ConvFlag::PadD,
-     ConvFlag::DilationD},
+     ConvFlag::DilationD, ConvFlag::TransPadD},
     {ConvFlag::InH, ConvFlag::FilH, ConvFlag::StrideH, ConvFlag::PadH,
-     ConvFlag::DilationH},
+     ConvFlag::DilationH, ConvFlag::TransPadH},
     {ConvFlag::InW, ConvFlag::FilW, ConvFlag::StrideW, ConvFlag::PadW,
-     ConvFlag::DilationW},
+     ConvFlag::DilationW, ConvFlag::TransPadW},
 };
 
 /// Flags of spatial dimension `i` of `rank`: 1-D takes those of the height.
@@ -37,7 +37,7 @@ static const Spatial &spatialFlags(size_t rank, size_t i) {
   return SpatialFlags[rank == 3 ? i : i + 1];
 }
 
-static std::string spell(ConvFlag flag) {
+std::string boo::spellConvFlag(ConvFlag flag) {
   return flagSpelling(convFlagTable()[size_t(flag)]);
 }
 
@@ -47,47 +47,20 @@ static std::string cite(const FlagValues &op, ConvFlag flag) {
          op.text(size_t(flag));
 }
 
+ConvFlag boo::convSizeFlag(size_t rank, size_t i) {
+  return spatialFlags(rank, i).in;
+}
+
 static StatusOr<int64_t> readSize(const FlagValues &op, ConvFlag flag,
                                   int64_t least) {
   // Products of two sizes must stay below 2^63.
   constexpr int64_t most = (int64_t(1) << 31) - 1;
   int64_t value = op.integer(size_t(flag));
   if (value < least || value > most)
-    return invalidArgument(spell(flag) + " " + std::to_string(value) +
+    return invalidArgument(spellConvFlag(flag) + " " + std::to_string(value) +
                            ": must lie between " + std::to_string(least) +
                            " and " + std::to_string(most));
   return value;
-}
-
-static StatusOr<ConvDirection> readDirection(const FlagValues &op) {
-  int64_t forw = op.integer(size_t(ConvFlag::Forw));
-  std::string text = spell(ConvFlag::Forw) + " " + std::to_string(forw);
-  switch (forw) {
-  case 1:
-    return ConvDirection::Forward;
-  case 2:
-    return ConvDirection::InputGradient;
-  case 4:
-    return ConvDirection::WeightGradient;
-  }
-  if (forw < 0 || forw > 10)
-    return invalidArgument(text + ": 1 is forward, 2 the input's gradient, 4 "
-                                  "the filter's");
-  return unsupported(text + ": several directions at once, and the bias' "
-                            "gradient, are not available yet; 1 is forward, 2 "
-                            "the input's gradient, 4 the filter's");
-}
-
-static Status checkMode(const FlagValues &op) {
-  std::string mode = op.text(size_t(ConvFlag::Mode));
-  if (mode == "trans")
-    return unsupported(spell(ConvFlag::Mode) +
-                       " trans: transposed convolution is not available; it "
-                       "is the gradient with respect to the input of -m conv");
-  if (mode != "conv")
-    return invalidArgument(spell(ConvFlag::Mode) + ": takes conv, not '" +
-                           mode.substr(0, 60) + "'");
-  return Status::ok();
 }
 
 static constexpr std::string_view PlainLayouts[] = {"NCH", "NCHW", "NCDHW"};
@@ -115,7 +88,7 @@ static StatusOr<std::string> readLayout(const FlagValues &op, ConvFlag flag) {
   if (!missing.empty())
     missing = "; without " + missing;
   return invalidArgument(
-      spell(flag) + " " + op.text(size_t(flag)).substr(0, 60) +
+      spellConvFlag(flag) + " " + op.text(size_t(flag)).substr(0, 60) +
       ": must hold each letter of " + std::string(meant) + " once" + missing +
       " (1-D: NCH, 2-D: NCHW, 3-D: NCDHW)");
 }
@@ -131,16 +104,17 @@ static StatusOr<size_t> readRank(const FlagValues &op) {
       continue;
     int64_t wanted = int64_t(layout.size()) - 2;
     if (told && wanted != rank)
-      return invalidArgument(
-          spell(flag) + " " + op.text(size_t(flag)).substr(0, 60) + " and " +
-          spell(first) + " " + op.text(size_t(first)).substr(0, 60) +
-          " differ in the number of spatial dimensions");
+      return invalidArgument(spellConvFlag(flag) + " " +
+                             op.text(size_t(flag)).substr(0, 60) + " and " +
+                             spellConvFlag(first) + " " +
+                             op.text(size_t(first)).substr(0, 60) +
+                             " differ in the number of spatial dimensions");
     rank = wanted;
     first = flag;
     told = true;
   }
   if (rank < 1 || rank > 3)
-    return invalidArgument(spell(first) + " " +
+    return invalidArgument(spellConvFlag(first) + " " +
                            op.text(size_t(first)).substr(0, 60) +
                            ": there are 1 to 3 spatial dimensions (NCH, NCHW, "
                            "NCDHW)");
@@ -148,12 +122,10 @@ static StatusOr<size_t> readRank(const FlagValues &op) {
 }
 
 /// Output size and padding of spatial dimension `i`.
-static Status fitDimension(const FlagValues &op, const std::string &padMode,
-                           ConvSpec *spec, size_t i) {
+static Status fitPlain(const FlagValues &op, const std::string &padMode,
+                       ConvSpec *spec, size_t i) {
   const Spatial &flags = spatialFlags(spec->rank, i);
   int64_t span = (spec->filter[i] - 1) * spec->dilation[i] + 1;
-  if (padMode == "valid")
-    spec->padLo[i] = spec->padHi[i] = 0;
   if (padMode == "same") {
     int64_t out = (spec->in[i] + spec->stride[i] - 1) / spec->stride[i];
     int64_t total =
@@ -176,6 +148,43 @@ static Status fitDimension(const FlagValues &op, const std::string &padMode,
       convFlagTable()[size_t(flags.pad)].letter + " or -" +
       convFlagTable()[size_t(flags.in)].letter + ", or lower -" +
       convFlagTable()[size_t(flags.filter)].letter);
+}
+
+/// The same of a transposed convolution: the plain one from `out` to `in` has
+/// this padding.
+static Status fitTransposed(const FlagValues &op, const std::string &padMode,
+                            ConvSpec *spec, size_t i) {
+  const Spatial &flags = spatialFlags(spec->rank, i);
+  int64_t stride = spec->stride[i], pad = spec->padLo[i];
+  int64_t reach = (spec->filter[i] - 1) * spec->dilation[i];
+  if (padMode == "same") {
+    spec->outPad[i] = 0;
+    spec->out[i] = spec->in[i] * stride;
+    int64_t total = std::max<int64_t>(reach + 1 - stride, 0);
+    spec->padLo[i] = total / 2;
+    spec->padHi[i] = total - total / 2;
+    return Status::ok();
+  }
+  if (spec->outPad[i] >= std::max(stride, spec->dilation[i]))
+    return invalidArgument(cite(op, flags.outPad) + ": must be smaller than " +
+                           cite(op, flags.stride) + " or " +
+                           cite(op, flags.dilation));
+  spec->out[i] =
+      (spec->in[i] - 1) * stride - 2 * pad + reach + spec->outPad[i] + 1;
+  if (spec->out[i] < 1)
+    return invalidArgument(
+        "the output has no elements: " + cite(op, flags.pad) +
+        " takes them all; raise -" + convFlagTable()[size_t(flags.in)].letter +
+        " or lower -" + convFlagTable()[size_t(flags.pad)].letter);
+  // The plain one must not make a further pixel of the output padding.
+  spec->padHi[i] = pad - std::max<int64_t>(spec->outPad[i] - (stride - 1), 0);
+  if (spec->padHi[i] < 0)
+    return unsupported(cite(op, flags.outPad) + " beside " +
+                       cite(op, flags.stride) + " and " + cite(op, flags.pad) +
+                       ": as much as the stride needs padding to make up for "
+                       "it; lower it, or raise -" +
+                       convFlagTable()[size_t(flags.pad)].letter);
+  return Status::ok();
 }
 
 /// The tensor's elements and bytes must be countable.
@@ -203,31 +212,31 @@ static Status checkChannels(const ConvSpec &spec) {
 }
 
 static Status checkAllBytes(const ConvSpec &spec) {
-  auto sizes = [&](int64_t a, int64_t b, const std::array<int64_t, 3> &rest) {
-    std::vector<int64_t> all{a, b};
-    all.insert(all.end(), rest.begin(), rest.begin() + spec.rank);
-    return all;
-  };
-  BOO_RETURN_IF_ERROR(checkBytes("input", spec.dtype,
-                                 sizes(spec.batch, spec.inChannels, spec.in)));
-  BOO_RETURN_IF_ERROR(checkBytes(
-      "filter", spec.dtype,
-      sizes(spec.outChannels, spec.inChannels / spec.groups, spec.filter)));
-  return checkBytes("output", spec.dtype,
-                    sizes(spec.batch, spec.outChannels, spec.out));
+  BOO_RETURN_IF_ERROR(checkBytes("input", spec.dtype, spec.inSizes()));
+  BOO_RETURN_IF_ERROR(checkBytes("filter", spec.dtype, spec.filterSizes()));
+  return checkBytes("output", spec.dtype, spec.outSizes());
 }
 
 /// A padding that -z overrides.
 static void noteOverridden(const FlagValues &op, const ConvSpec &spec,
                            std::vector<std::string> *notes) {
   for (size_t i = 0; i != spec.rank; ++i) {
-    ConvFlag pad = spatialFlags(spec.rank, i).pad;
-    int64_t asked = op.integer(size_t(pad));
-    if (op.given(size_t(pad)) &&
-        (asked != spec.padLo[i] || asked != spec.padHi[i]))
-      notes->push_back(spell(pad) + " '" + op.text(size_t(pad)) +
-                       "' is ignored: " + cite(op, ConvFlag::PadMode) +
-                       " chooses the padding");
+    const Spatial &flags = spatialFlags(spec.rank, i);
+    auto differs = [&](ConvFlag flag, int64_t lo, int64_t hi) {
+      int64_t asked = op.integer(size_t(flag));
+      return op.given(size_t(flag)) && (asked != lo || asked != hi);
+    };
+    bool chosen = op.text(size_t(ConvFlag::PadMode)) != "default";
+    if (chosen && differs(flags.pad, spec.padLo[i], spec.padHi[i]))
+      notes->push_back(spellConvFlag(flags.pad) + " '" +
+                       op.text(size_t(flags.pad)) + "' is ignored: " +
+                       cite(op, ConvFlag::PadMode) + " chooses the padding");
+    if (differs(flags.outPad, spec.outPad[i], spec.outPad[i]))
+      notes->push_back(spellConvFlag(flags.outPad) + " '" +
+                       op.text(size_t(flags.outPad)) + "' is ignored: " +
+                       (spec.transposed ? cite(op, ConvFlag::PadMode) +
+                                              " chooses the output's size"
+                                        : "it belongs to -m trans"));
   }
 }
 
@@ -237,75 +246,97 @@ static void noteUnused(const FlagValues &op, size_t rank,
   for (size_t d = 0; d != 3; ++d) {
     bool used = d == 1 || (d == 0 && rank == 3) || (d == 2 && rank >= 2);
     const Spatial &flags = SpatialFlags[d];
-    for (ConvFlag flag :
-         {flags.in, flags.filter, flags.stride, flags.pad, flags.dilation})
+    for (ConvFlag flag : {flags.in, flags.filter, flags.stride, flags.pad,
+                          flags.dilation, flags.outPad})
       if (!used && op.given(size_t(flag)))
         notes->push_back(
-            spell(flag) + " is ignored: the convolution has " +
+            spellConvFlag(flag) + " is ignored: the convolution has " +
             std::to_string(rank) + " spatial dimension" +
             (rank == 1 ? " (the flags of the height apply)" : "s"));
   }
 }
 
-StatusOr<ConvSpec> boo::convSpec(const CommandLine &line,
-                                 std::vector<std::string> *notes) {
+static Status readDimension(const FlagValues &op, const std::string &padMode,
+                            ConvSpec *spec, size_t i) {
+  const Spatial &flags = spatialFlags(spec->rank, i);
+  BOO_ASSIGN_OR_RETURN(spec->in[i], readSize(op, flags.in, 1));
+  BOO_ASSIGN_OR_RETURN(spec->filter[i], readSize(op, flags.filter, 1));
+  BOO_ASSIGN_OR_RETURN(spec->stride[i], readSize(op, flags.stride, 1));
+  BOO_ASSIGN_OR_RETURN(spec->dilation[i], readSize(op, flags.dilation, 1));
+  BOO_ASSIGN_OR_RETURN(spec->padLo[i], readSize(op, flags.pad, 0));
+  if (padMode == "valid")
+    spec->padLo[i] = 0;
+  spec->padHi[i] = spec->padLo[i];
+  if (!spec->transposed)
+    return fitPlain(op, padMode, spec, i);
+  BOO_ASSIGN_OR_RETURN(spec->outPad[i], readSize(op, flags.outPad, 0));
+  return fitTransposed(op, padMode, spec, i);
+}
+
+Status boo::readConvShape(const CommandLine &line, ConvSpec *spec,
+                          std::vector<std::string> *notes) {
   const FlagValues &op = line.op;
-  if (!line.positionals.empty())
-    return invalidArgument("'" + line.positionals.front().substr(0, 60) +
-                           "' belongs to no flag");
-  ConvSpec spec;
-  BOO_ASSIGN_OR_RETURN(spec.direction, readDirection(op));
-  BOO_RETURN_IF_ERROR(checkMode(op));
-  spec.dtype = line.info->dtype;
-  BOO_ASSIGN_OR_RETURN(spec.rank, readRank(op));
-  BOO_ASSIGN_OR_RETURN(spec.inLayout, readLayout(op, ConvFlag::InLayout));
-  BOO_ASSIGN_OR_RETURN(spec.filLayout, readLayout(op, ConvFlag::FilLayout));
-  BOO_ASSIGN_OR_RETURN(spec.outLayout, readLayout(op, ConvFlag::OutLayout));
-  for (std::string *layout : {&spec.inLayout, &spec.filLayout, &spec.outLayout})
+  BOO_RETURN_IF_ERROR(refusePositionals(line));
+  spec->dtype = line.info->dtype;
+  spec->weightsConstant = line.driver.on(DriverFlag::WeiConst);
+  BOO_ASSIGN_OR_RETURN(spec->rank, readRank(op));
+  BOO_ASSIGN_OR_RETURN(spec->inLayout, readLayout(op, ConvFlag::InLayout));
+  BOO_ASSIGN_OR_RETURN(spec->filLayout, readLayout(op, ConvFlag::FilLayout));
+  BOO_ASSIGN_OR_RETURN(spec->outLayout, readLayout(op, ConvFlag::OutLayout));
+  for (std::string *layout :
+       {&spec->inLayout, &spec->filLayout, &spec->outLayout})
     if (layout->empty())
-      *layout = PlainLayouts[spec.rank - 1];
-  BOO_ASSIGN_OR_RETURN(spec.batch, readSize(op, ConvFlag::Batch, 1));
-  BOO_ASSIGN_OR_RETURN(spec.inChannels, readSize(op, ConvFlag::InChannels, 1));
-  BOO_ASSIGN_OR_RETURN(spec.outChannels,
+      *layout = PlainLayouts[spec->rank - 1];
+  BOO_ASSIGN_OR_RETURN(spec->batch, readSize(op, ConvFlag::Batch, 1));
+  BOO_ASSIGN_OR_RETURN(spec->inChannels, readSize(op, ConvFlag::InChannels, 1));
+  BOO_ASSIGN_OR_RETURN(spec->outChannels,
                        readSize(op, ConvFlag::OutChannels, 1));
-  BOO_ASSIGN_OR_RETURN(spec.groups, readSize(op, ConvFlag::Groups, 1));
-  BOO_RETURN_IF_ERROR(checkChannels(spec));
+  BOO_ASSIGN_OR_RETURN(spec->groups, readSize(op, ConvFlag::Groups, 1));
+  BOO_RETURN_IF_ERROR(checkChannels(*spec));
 
   std::string padMode = op.text(size_t(ConvFlag::PadMode));
   if (padMode != "default" && padMode != "same" && padMode != "valid")
-    return invalidArgument(spell(ConvFlag::PadMode) +
+    return invalidArgument(spellConvFlag(ConvFlag::PadMode) +
                            ": takes default, same or valid, not '" +
                            padMode.substr(0, 60) + "'");
-  for (size_t i = 0; i != spec.rank; ++i) {
-    const Spatial &flags = spatialFlags(spec.rank, i);
-    BOO_ASSIGN_OR_RETURN(spec.in[i], readSize(op, flags.in, 1));
-    BOO_ASSIGN_OR_RETURN(spec.filter[i], readSize(op, flags.filter, 1));
-    BOO_ASSIGN_OR_RETURN(spec.stride[i], readSize(op, flags.stride, 1));
-    BOO_ASSIGN_OR_RETURN(spec.dilation[i], readSize(op, flags.dilation, 1));
-    BOO_ASSIGN_OR_RETURN(spec.padLo[i], readSize(op, flags.pad, 0));
-    spec.padHi[i] = spec.padLo[i];
-    BOO_RETURN_IF_ERROR(fitDimension(op, padMode, &spec, i));
-  }
-  BOO_RETURN_IF_ERROR(checkAllBytes(spec));
+  for (size_t i = 0; i != spec->rank; ++i)
+    BOO_RETURN_IF_ERROR(readDimension(op, padMode, spec, i));
+  BOO_RETURN_IF_ERROR(checkAllBytes(*spec));
+  noteOverridden(op, *spec, notes);
+  noteUnused(op, spec->rank, notes);
+  return Status::ok();
+}
+
+/// What only the forward direction has.
+static Status checkGradients(const ConvSpec &spec,
+                             std::vector<std::string> *notes) {
+  if (spec.gradients == 0)
+    return Status::ok();
+  if (spec.residual || !spec.tail.empty())
+    return invalidArgument(
+        std::string(spec.residual ? "--residual" : "--tail") +
+        ": only the forward direction has one (-F 1)");
+  if (spec.bias && !spec.wants(BiasGrad))
+    notes->push_back(spellConvFlag(ConvFlag::Bias) +
+                     " changes nothing: these gradients do not depend on a "
+                     "bias");
+  if (spec.weightsConstant && !spec.wants(InputGrad))
+    notes->push_back("--wei-const changes nothing: no filter is read for "
+                     "these gradients");
+  return Status::ok();
+}
+
+StatusOr<ConvSpec> boo::convSpec(const CommandLine &line,
+                                 std::vector<std::string> *notes) {
+  const FlagValues &op = line.op;
+  ConvSpec spec;
+  BOO_RETURN_IF_ERROR(readConvDirection(op, &spec));
+  BOO_RETURN_IF_ERROR(readConvShape(line, &spec, notes));
+  BOO_RETURN_IF_ERROR(readConvCasts(op, &spec, notes));
   BOO_ASSIGN_OR_RETURN(spec.tail,
                        parseTail(op.text(size_t(ConvFlag::Tail)), "channel"));
   spec.bias = op.on(size_t(ConvFlag::Bias));
   spec.residual = op.on(size_t(ConvFlag::Residual));
-  spec.weightsConstant = line.driver.on(DriverFlag::WeiConst);
-  if (spec.direction != ConvDirection::Forward) {
-    if (spec.residual || !spec.tail.empty())
-      return invalidArgument(
-          std::string(spec.residual ? "--residual" : "--tail") +
-          ": only the forward direction has one (-F 1)");
-    if (spec.bias)
-      notes->push_back(spell(ConvFlag::Bias) +
-                       " changes nothing: these gradients do not depend on a "
-                       "bias");
-    if (spec.weightsConstant && spec.direction == ConvDirection::WeightGradient)
-      notes->push_back("--wei-const changes nothing: no filter is read for its "
-                       "gradient");
-  }
-  noteOverridden(op, spec, notes);
-  noteUnused(op, spec.rank, notes);
+  BOO_RETURN_IF_ERROR(checkGradients(spec, notes));
   return spec;
 }

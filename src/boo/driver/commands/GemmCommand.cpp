@@ -1,6 +1,7 @@
 //===- GemmCommand.cpp - The Graph of a matrix product command ------------===//
 
 #include "boo/driver/commands/GemmCommand.h"
+#include "boo/driver/commands/Factors.h"
 
 #include <cmath>
 
@@ -60,38 +61,9 @@ static Status checkBytes(const GemmSpec &spec) {
   return Status::ok();
 }
 
-static std::string realText(double value) {
-  char text[32];
-  std::snprintf(text, sizeof(text), "%g", value);
-  return text;
-}
-
-/// alpha is applied as alpha / beta before C is added: both must fit f32, with
-/// room for the products.
-static Status checkFactors(const GemmSpec &spec) {
-  constexpr double least = 1e-20, most = 1e20;
-  auto fits = [](double factor) {
-    return factor == 0 ||
-           (std::fabs(factor) >= least && std::fabs(factor) <= most);
-  };
-  if (!fits(spec.alpha))
-    return invalidArgument("--alpha (-A) " + realText(spec.alpha) +
-                           ": must be 0 or between 1e-20 and 1e20");
-  if (!fits(spec.beta))
-    return invalidArgument("--beta (-B) " + realText(spec.beta) +
-                           ": must be 0 or between 1e-20 and 1e20");
-  if (spec.beta != 0 && !fits(spec.alpha / spec.beta))
-    return invalidArgument("--alpha (-A) " + realText(spec.alpha) +
-                           " beside --beta (-B) " + realText(spec.beta) +
-                           ": their quotient must be between 1e-20 and 1e20");
-  return Status::ok();
-}
-
 StatusOr<GemmSpec> boo::gemmSpec(const CommandLine &line) {
   const FlagValues &op = line.op;
-  if (!line.positionals.empty())
-    return invalidArgument("'" + line.positionals.front().substr(0, 60) +
-                           "' belongs to no flag");
+  BOO_RETURN_IF_ERROR(refusePositionals(line));
   GemmSpec spec;
   spec.dtype = line.info->dtype;
   BOO_ASSIGN_OR_RETURN(spec.mode, readMode(op));
@@ -108,7 +80,7 @@ StatusOr<GemmSpec> boo::gemmSpec(const CommandLine &line) {
   spec.columnMajor = op.on(size_t(GemmFlag::ColMajor));
   spec.alpha = op.real(size_t(GemmFlag::Alpha));
   spec.beta = op.real(size_t(GemmFlag::Beta));
-  BOO_RETURN_IF_ERROR(checkFactors(spec));
+  BOO_RETURN_IF_ERROR(checkFactors({spec.alpha, spec.beta}));
   spec.bias = op.on(size_t(GemmFlag::Bias));
   spec.residual = op.on(size_t(GemmFlag::Residual));
   spec.weightsConstant = line.driver.on(DriverFlag::WeiConst);
@@ -132,8 +104,7 @@ std::string boo::gemmFuncName(const GemmSpec &spec) {
   append(spec.transB, "transB");
   append(spec.batch != 1, "batch" + std::to_string(spec.batch));
   append(spec.columnMajor, "colMajor");
-  append(spec.alpha != 1, "alpha" + realText(spec.alpha));
-  append(spec.beta != 0, "beta" + realText(spec.beta));
+  name += factorsName({spec.alpha, spec.beta});
   append(spec.bias, "bias");
   append(spec.residual, "residual");
   for (const TailFn &tail : spec.tail)
@@ -190,26 +161,6 @@ private:
 
 } // namespace
 
-/// alpha * product + beta * C, as functions that follow the product.
-static ValueId addFactors(Graph &graph, ValueId last, const GemmSpec &spec) {
-  TensorType type = graph.value(last).type;
-  auto scale = [&](double factor) {
-    if (factor != 1)
-      last =
-          graph.addPointwise(PointwiseFn::Scale, {last}, type, {factor, 0.0});
-  };
-  if (spec.beta == 0) {
-    scale(spec.alpha);
-    return last;
-  }
-  // (alpha / beta * product + C) * beta: C stays an operand of the tail.
-  ValueId c = graph.addArgument(type);
-  scale(spec.alpha / spec.beta);
-  last = graph.addPointwise(PointwiseFn::Add, {last, c}, type);
-  scale(spec.beta);
-  return last;
-}
-
 StatusOr<CommandGraph> boo::buildGemm(const CommandLine &line) {
   CommandGraph result;
   BOO_ASSIGN_OR_RETURN(GemmSpec spec, gemmSpec(line));
@@ -244,7 +195,7 @@ StatusOr<CommandGraph> boo::buildGemm(const CommandLine &line) {
     break;
   }
   }
-  last = addFactors(graph, last, spec);
+  last = addFactors(graph, last, {spec.alpha, spec.beta});
   TensorType type = graph.value(last).type;
   if (spec.bias)
     last = graph.addPointwise(

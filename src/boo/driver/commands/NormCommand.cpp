@@ -1,6 +1,7 @@
 //===- NormCommand.cpp - The Graph of a layer norm command ----------------===//
 
 #include "boo/driver/commands/Command.h"
+#include "boo/driver/commands/SizeList.h"
 
 #include <cstdio>
 
@@ -37,45 +38,9 @@ static std::string spell(NormFlag flag) {
   return flagSpelling(normFlagTable()[size_t(flag)]);
 }
 
-/// "10x32x42" as sizes, none 0, whose bytes can be counted.
-static StatusOr<std::vector<int64_t>> readSizes(const FlagValues &op,
-                                                DType dtype) {
-  std::string text = op.text(size_t(NormFlag::Input));
-  if (text.empty())
-    return invalidArgument(spell(NormFlag::Input) +
-                           " is missing: the input's sizes, e.g. 8x128x768");
-  std::vector<int64_t> sizes;
-  int64_t bytes = dtypeBytes(dtype);
-  for (size_t begin = 0; begin <= text.size();) {
-    size_t end = std::min(text.find_first_of("xX", begin), text.size());
-    int64_t size = 0;
-    if (!parseInteger(std::string_view(text).substr(begin, end - begin),
-                      &size) ||
-        size < 1)
-      return invalidArgument(spell(NormFlag::Input) + " '" +
-                             text.substr(0, 60) +
-                             "': must be sizes with x between them, each at "
-                             "least 1");
-    if (__builtin_mul_overflow(bytes, size, &bytes) || bytes > INT64_MAX / 4)
-      return invalidArgument(spell(NormFlag::Input) + " '" +
-                             text.substr(0, 60) +
-                             "' has more bytes than 61 bits count");
-    sizes.push_back(size);
-    begin = end + 1;
-  }
-  constexpr size_t mostDims = 16;
-  if (sizes.size() > mostDims)
-    return invalidArgument(
-        spell(NormFlag::Input) + " has " + std::to_string(sizes.size()) +
-        " dimensions; at most " + std::to_string(mostDims) + " are taken");
-  return sizes;
-}
-
 static StatusOr<NormSpec> normSpec(const CommandLine &line) {
   const FlagValues &op = line.op;
-  if (!line.positionals.empty())
-    return invalidArgument("'" + line.positionals.front().substr(0, 60) +
-                           "' belongs to no flag");
+  BOO_RETURN_IF_ERROR(refusePositionals(line));
   NormSpec spec;
   spec.dtype = line.info->dtype;
   if (int64_t forw = op.integer(size_t(NormFlag::Forw)); forw != 1)
@@ -87,7 +52,9 @@ static StatusOr<NormSpec> normSpec(const CommandLine &line) {
                      spell(NormFlag::Forw) + " " + std::to_string(forw) +
                      ": 1 is forward, 2 the gradient of the input, 4 of the "
                      "weight, 8 of the bias, 14 all of them");
-  BOO_ASSIGN_OR_RETURN(spec.sizes, readSizes(op, spec.dtype));
+  BOO_ASSIGN_OR_RETURN(
+      spec.sizes, parseSizes(normFlagTable()[size_t(NormFlag::Input)],
+                             op.text(size_t(NormFlag::Input)), spec.dtype));
   int64_t first = op.integer(size_t(NormFlag::NormalizedDim));
   if (first < 0 || first >= int64_t(spec.sizes.size()))
     return invalidArgument(spell(NormFlag::NormalizedDim) + " " +

@@ -43,9 +43,7 @@ static Status wrongChoice(SoftmaxFlag flag, const std::string &value,
 
 static StatusOr<SoftmaxSpec> softmaxSpec(const CommandLine &line) {
   const FlagValues &op = line.op;
-  if (!line.positionals.empty())
-    return invalidArgument("'" + line.positionals.front().substr(0, 60) +
-                           "' belongs to no flag");
+  BOO_RETURN_IF_ERROR(refusePositionals(line));
   SoftmaxSpec spec;
   spec.dtype = line.info->dtype;
   int64_t bytes = dtypeBytes(spec.dtype);

@@ -10,11 +10,14 @@
 using namespace boo;
 
 StatusOr<std::vector<TailFn>> boo::parseTail(std::string_view text,
-                                             std::string_view channel) {
+                                             std::string_view channel,
+                                             std::string_view flag) {
+  const std::string is = std::string(flag) + ": ";
   std::vector<TailFn> tail;
   std::string_view rest = text;
   if (rest.size() > 1000)
-    return invalidArgument("--tail is longer than 1000 characters");
+    return invalidArgument(std::string(flag) +
+                           " is longer than 1000 characters");
   while (!rest.empty()) {
     std::string_view item = rest.substr(0, rest.find(','));
     rest.remove_prefix(std::min(item.size() + 1, rest.size()));
@@ -25,7 +28,7 @@ StatusOr<std::vector<TailFn>> boo::parseTail(std::string_view text,
 #define BOO_POINTWISE(name, spelling, operands, parameters) spelling,
 #include "boo/graph/PointwiseFns.inc"
       };
-      return invalidArgument("--tail: " + fn.status().message() +
+      return invalidArgument(is + fn.status().message() +
                              didYouMean(name, names));
     }
     TailFn next{*fn, {}, false};
@@ -34,7 +37,7 @@ StatusOr<std::vector<TailFn>> boo::parseTail(std::string_view text,
     for (const std::string &parameter : names)
       form += ":" + parameter;
     if (pointwiseFnOperands(*fn) > 2)
-      return invalidArgument("--tail: " + name + " has too many operands");
+      return invalidArgument(is + name + " has too many operands");
 
     std::string_view values =
         item.substr(std::min(name.size() + 1, item.size()));
@@ -47,12 +50,12 @@ StatusOr<std::vector<TailFn>> boo::parseTail(std::string_view text,
       values.remove_prefix(std::min(value.size() + 1, values.size()));
       double number;
       if (!parseReal(value, &number) || std::isnan(number))
-        return invalidArgument("--tail: '" + std::string(value) +
+        return invalidArgument(is + "'" + std::string(value) +
                                "' is no number; write " + form);
       next.parameters.push_back(number);
     }
     if (next.parameters.size() != names.size())
-      return invalidArgument("--tail: " + name + " takes " +
+      return invalidArgument(is + name + " takes " +
                              std::to_string(names.size()) +
                              " parameters; write " + form);
     tail.push_back(std::move(next));

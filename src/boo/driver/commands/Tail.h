@@ -13,9 +13,10 @@ struct TailFn {
 };
 
 /// What --tail may be: "relu,clamp:0:6,mul:channel". `channel` is the word for
-/// an operand with one value a channel, a column, ….
+/// an operand with one value a channel, a column, …; `flag` is named in errors.
 StatusOr<std::vector<TailFn>> parseTail(std::string_view text,
-                                        std::string_view channel);
+                                        std::string_view channel,
+                                        std::string_view flag = "--tail");
 
 /// Adds the functions behind `last`, whose type stays. Their second operands
 /// become arguments: of `channelType` and `channelRole`, or inputs of the type

@@ -1,16 +1,17 @@
 //===- Partition.cpp - Cuts a Graph into groups ---------------------------===//
 //
 // A group has exactly one value that leaves it (an mlir node's group, and that
-// of a norm with statistics: its results, and nothing joins those, nor a
-// gradient). Its next user may
-// therefore join without a cycle: nothing outside can depend on the group but
-// through that user.
+// of a norm with statistics: its results, and nothing joins those). Its next
+// user may therefore join without a cycle: nothing outside can depend on the
+// group but through that user.
 //
 //===----------------------------------------------------------------------===//
 
 #include "boo/graph/partition/Partition.h"
+#include "boo/graph/Attributes.h"
 
 #include <algorithm>
+#include <numeric>
 #include <set>
 #include <unordered_map>
 
@@ -46,9 +47,26 @@ private:
 } // namespace
 
 static bool isTailOp(Op op) { return op == Op::Pointwise || op == Op::Cast; }
-static bool takesTail(Op op) {
+
+/// Every pixel of a strided convolution's input meets a tap when the taps of a
+/// dimension reach all residues of the stride.
+static bool meetsAllPixels(const Graph &graph, const Node &gradient) {
+  using List = std::vector<int64_t>;
+  const List &stride = attribute<List>(gradient, "stride");
+  const List &dilation = attribute<List>(gradient, "dilation");
+  const TensorType &filter = graph.value(gradient.operands[1]).type;
+  for (size_t d = 0; d != stride.size(); ++d)
+    if (std::gcd(stride[d], dilation[d]) != 1 ||
+        filter.sizes[d + 2].size() < stride[d])
+      return false;
+  return true;
+}
+
+bool boo::takesTail(const Graph &graph, const Node &node) {
+  Op op = node.op;
   return op == Op::Conv || op == Op::Matmul || op == Op::Norm ||
-         op == Op::Softmax || op == Op::Reduce || isTailOp(op);
+         op == Op::Softmax || op == Op::Reduce || isTailOp(op) ||
+         (op == Op::ConvGradInput && meetsAllPixels(graph, node));
 }
 
 static std::set<ValueId> distinctOperands(const Node &node) {
@@ -93,7 +111,7 @@ bool Partitioner::canJoin(size_t index, ValueId operand) const {
   if (!isTailOp(node.op) || value.producer < 0)
     return false;
   const Node &producer = G.nodes()[size_t(value.producer)];
-  if (!takesTail(producer.op) || producer.results.size() != 1)
+  if (!takesTail(G, producer) || producer.results.size() != 1)
     return false;
   return Users[size_t(operand)] == 1 && !IsOutput[size_t(operand)] &&
          value.type.sizes == G.value(node.results[0]).type.sizes;

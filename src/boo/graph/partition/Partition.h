@@ -32,6 +32,10 @@ struct Group {
 constexpr size_t maxTailNodes = 64;
 constexpr size_t maxTailOperands = 16; ///< values that come from outside
 
+/// Whether pointwise nodes may join the node's group. The gradient of a
+/// convolution's input takes them where every pixel meets a tap.
+bool takesTail(const Graph &graph, const Node &node);
+
 /// Groups in an order in which each finds its arguments ready. A node joins the
 /// group of its operand when it is pointwise (or a cast), that operand has no
 /// other user and is no output, the sizes agree, no other operand depends on

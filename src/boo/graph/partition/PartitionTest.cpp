@@ -105,6 +105,30 @@ TEST(Partition, NormsTakeATailUnlessTheyHaveStatistics) {
   }
 }
 
+TEST(Partition, AttentionIsAGroupOfItsOwn) {
+  Graph graph;
+  TensorType type = TensorType::contiguous(DType::F32, {2, 4, 8});
+  TensorType square = TensorType::contiguous(DType::F32, {8, 8});
+  ValueId x = graph.addArgument(type);
+  auto product = [&](ValueId a) {
+    return graph.addNode(Op::Matmul, {a, graph.addArgument(square)},
+                         {{"acc", DType::F32}}, {type})[0];
+  };
+  std::vector<ValueId> qkv{product(x), product(x), product(x)};
+  ValueId y = graph.addNode(Op::Attention, qkv,
+                            {{"acc", DType::F32},
+                             {"causal", false},
+                             {"heads", int64_t(2)},
+                             {"logsumexp", false},
+                             {"scale", 0.5}},
+                            {type})[0];
+  y = graph.addPointwise(PointwiseFn::Relu, {y}, type);
+  graph.addOutput(product(y));
+  EXPECT_THAT(shapeOf(groupsOf(graph)),
+              ElementsAre("matmul", "matmul", "matmul", "attention",
+                          "pointwise", "matmul"));
+}
+
 TEST(Partition, TailFollowsItsAnchorAndEqualLayersAreEqual) {
   Builder b;
   b.graph.addOutput(b.relu(b.conv(b.relu(b.conv(b.x)))));
@@ -144,11 +168,35 @@ TEST(Partition, AGroupNeverWaitsForWhatWaitsForIt) {
   EXPECT_THAT(shapeOf(groups), ElementsAre("conv", "mlir", "pointwise"));
 }
 
-TEST(Partition, GradientsTakeNoTail) {
+TEST(Partition, GradientsOfInputsTakeATailWhereAllPixelsMeetTaps) {
   Builder b;
   b.graph.addOutput(b.relu(b.conv(b.relu(b.x), Op::ConvGradInput)));
   EXPECT_THAT(shapeOf(groupsOf(b.graph)),
-              ElementsAre("pointwise", "conv_grad_input", "pointwise"));
+              ElementsAre("pointwise", "conv_grad_input+pointwise"));
+  auto shape = [](const std::string &filter, const std::string &dilation) {
+    auto graph = parseGraph(
+        "boo.graph 1\n%0 = input f32[1,2,4]\n%1 = input f32[2,2," + filter +
+        "]\n%2 = conv_grad_input(%0, %1) {acc = f32, dilation = [" + dilation +
+        "], groups = 1, pad_hi = [2], pad_lo = [2], size = [6], stride = [2]} "
+        ": f32[1,2,6]\n%3 = pointwise(%2) {fn = \"relu\"} : f32[1,2,6]\n"
+        "return %3");
+    EXPECT_TRUE(graph.isOk()) << graph.status().toString();
+    return shapeOf(groupsOf(*graph));
+  };
+  EXPECT_THAT(shape("3", "1"), ElementsAre("conv_grad_input+pointwise"));
+  // Every other pixel is left out.
+  EXPECT_THAT(shape("2", "2"), ElementsAre("conv_grad_input", "pointwise"));
+}
+
+TEST(Partition, GradientsOfFiltersTakeNoTail) {
+  auto graph = parseGraph(
+      "boo.graph 1\n%0 = input f32[1,2,4]\n%1 = input f32[1,2,4]\n%2 = "
+      "conv_grad_weight(%0, %1) {acc = f32, dilation = [1], groups = 1, pad_hi "
+      "= [0], pad_lo = [0], size = [1], stride = [1]} : f32[2,2,1]\n"
+      "%3 = pointwise(%2) {fn = \"relu\"} : f32[2,2,1]\nreturn %3");
+  ASSERT_TRUE(graph.isOk()) << graph.status().toString();
+  EXPECT_THAT(shapeOf(groupsOf(*graph)),
+              ElementsAre("conv_grad_weight", "pointwise"));
 }
 
 TEST(Partition, SeveralUsersAndOutputsStay) {

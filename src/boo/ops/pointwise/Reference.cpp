@@ -4,6 +4,7 @@
 #include "boo/ops/pointwise/Pointwise.h"
 
 #include <algorithm>
+#include <cmath>
 
 using namespace boo;
 
@@ -94,5 +95,10 @@ Tensor boo::evaluateCast(const TensorView &operand, DType from,
       [&](const double *x, const double *e, double &value, double &error) {
         value = x[0];
         error = rounds ? roundedError(x[0], e[0], DType::F32) : e[0];
+        // What is exact stays so: float64 to float32 has one right result.
+        if (rounds && e[0] == 0 && std::isfinite(float(x[0]))) {
+          value = float(x[0]);
+          error = 0;
+        }
       });
 }

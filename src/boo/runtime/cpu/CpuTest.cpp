@@ -1,10 +1,13 @@
 //===- CpuTest.cpp - CPU features and threads -----------------------------===//
 
+#include "boo/runtime/Files.h"
 #include "boo/runtime/cpu/CpuInfo.h"
 #include "boo/runtime/cpu/Threads.h"
 
 #include <atomic>
 #include <gmock/gmock.h>
+#include <sys/wait.h>
+#include <unistd.h>
 #include <vector>
 
 using namespace boo;
@@ -126,4 +129,23 @@ TEST(Threads, OneTileOrOneThreadNeedsNoTeam) {
   EXPECT_EQ(runSteps({}, 8, nullptr, 0).code, 0);
   EXPECT_GE(defaultThreads(), 1);
   EXPECT_THAT(openMpRuntime(), HasSubstr("gomp"));
+}
+
+TEST(Threads, AChildOfOneThreadHasATeamOfItsOwn) {
+  if (listDirectory("/proc/self/task").size() != 1)
+    GTEST_SKIP() << "an earlier test's workers live in this process";
+  pid_t child = ::fork();
+  if (child == 0) {
+    ::alarm(20); // a hang is a failure
+    Seen seen;
+    boo_args args{};
+    args.workspace = &seen;
+    Step steps[] = {{countTiles, 37, &args}};
+    bool ok = !inForkedChild() && runSteps(steps, 2, nullptr, 0).code == 0 &&
+              seen.workers == 2 && seen.tiles == 37;
+    ::_exit(ok ? 0 : 1);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
 }

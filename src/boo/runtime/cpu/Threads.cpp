@@ -2,6 +2,7 @@
 
 #include "boo/runtime/cpu/Threads.h"
 #include "boo/base/Env.h"
+#include "boo/runtime/Files.h"
 #include "boo/runtime/cpu/CpuInfo.h"
 
 #include <algorithm>
@@ -22,10 +23,16 @@ int omp_get_num_threads(void);
 }
 
 static std::atomic<bool> forked{false};
+static std::atomic<bool> hadOthers{false}; ///< the parent, when it forked
 
-// Registered while the program loads, so before any fork that matters.
+// Registered while the program loads, so before any fork that matters. Where
+// the system does not tell how many threads there are, there may be others.
 [[maybe_unused]] static const int forkHandler = ::pthread_atfork(
-    nullptr, nullptr, [] { forked.store(true, std::memory_order_relaxed); });
+    [] { hadOthers = listDirectory("/proc/self/task").size() != 1; }, nullptr,
+    [] {
+      if (hadOthers)
+        forked.store(true, std::memory_order_relaxed);
+    });
 
 bool boo::inForkedChild() { return forked.load(std::memory_order_relaxed); }
 

@@ -28,8 +28,7 @@ struct StepError {
 /// Runs the steps one after the other, each spread over up to `threads`
 /// workers in contiguous ranges, with a barrier between steps. Worker w gets
 /// scratch + w * scratchStride. After an error later steps do not run. With one
-/// thread, and in a child of fork() (whose parent's workers do not exist there)
-/// everything runs on the caller.
+/// thread, and inForkedChild(), everything runs on the caller.
 StepError runSteps(std::span<const Step> steps, int threads, void *scratch,
                    int64_t scratchStride);
 
@@ -51,7 +50,8 @@ int defaultThreads();
 /// system gives it no more.
 int maxThreads();
 
-/// True in a child of fork(), where plans run serially.
+/// True in a child of fork() whose parent had other threads: OpenMP may count
+/// on workers there that do not exist here, so plans run serially.
 bool inForkedChild();
 
 /// Path of the OpenMP runtime in use, for `boo devices`.

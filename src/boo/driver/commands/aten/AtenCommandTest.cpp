@@ -1,0 +1,184 @@
+//===- AtenCommandTest.cpp - Recorded calls of torch's --------------------===//
+
+#include "boo/driver/commands/aten/Literal.h"
+#include "boo/driver/commands/testing/Build.h"
+
+#include <cmath>
+#include <gmock/gmock.h>
+
+using namespace boo;
+using namespace boo::testing;
+using ::testing::HasSubstr;
+
+static std::string graphOf(const std::string &command) {
+  return printGraph(buildOf(command).graph);
+}
+
+TEST(Literal, values) {
+  auto list = parseLiteral(" [1, -2.5, None, True, 'a b', (3,), []] ");
+  ASSERT_TRUE(list.isOk()) << list.status().toString();
+  ASSERT_EQ(list->items.size(), 7u);
+  EXPECT_EQ(list->items[0].integer, 1);
+  EXPECT_EQ(list->items[1].real, -2.5);
+  EXPECT_EQ(list->items[2].kind, Literal::None);
+  EXPECT_TRUE(list->items[3].truth);
+  EXPECT_EQ(list->items[4].text, "a b");
+  EXPECT_EQ(list->items[5].items.at(0).integer, 3);
+  EXPECT_EQ(list->items[6].kind, Literal::List);
+  EXPECT_TRUE(std::isnan(parseLiteral("nan")->real));
+}
+
+TEST(Literal, errors) {
+  for (auto [text, why] :
+       {std::pair("", "column 1: a value is missing"),
+        std::pair("[1 2]", "column 4: a comma or ] is missing"),
+        std::pair("[1", "column 3: a comma or ] is missing"),
+        std::pair("[1] 2", "there is more behind the value"),
+        std::pair("'a", "a string has no end"),
+        std::pair("'a\\n'", "backslashes"),
+        std::pair("none", "'none' is no literal"),
+        std::pair("[[[[[[[[[1]]]]]]]]]", "lists nest too deeply")}) {
+    auto literal = parseLiteral(text);
+    ASSERT_FALSE(literal.isOk()) << text;
+    EXPECT_THAT(literal.status().message(), HasSubstr(why));
+  }
+}
+
+TEST(AtenCommand, matmulWithStrides) {
+  CommandGraph built =
+      buildOf(R"(aten::mm "[[64, 32], [32, 16]]" )"
+              R"("['c10::BFloat16', 'c10::BFloat16']" "[[1, 64], [16, 1]]" )"
+              R"("['', '']")");
+  EXPECT_EQ(built.name, "aten_mm_bfloat16_64x32s1x64_32x16");
+  EXPECT_EQ(printGraph(built.graph),
+            "boo.graph 1\n"
+            "%0 = input bf16[64,32]{1,64}\n"
+            "%1 = input bf16[32,16]{16,1}\n"
+            "%2 = matmul(%0, %1) {acc = f32} : bf16[64,16]{16,1}\n"
+            "return %2\n");
+  EXPECT_EQ(built.outputSizes[0], (std::vector<int64_t>{64, 16}));
+}
+
+TEST(AtenCommand, addmmScales) {
+  std::string line = R"(aten::addmm "[[16], [64, 32], [32, 16], [], []]" )"
+                     R"("['float', 'float', 'float', 'Scalar', 'Scalar']" )"
+                     R"("[[1], [32, 1], [16, 1], [], []]" )";
+  std::string text = graphOf(line + R"("['', '', '', '2', '3']")");
+  EXPECT_THAT(text, HasSubstr("fn = \"scale\", mul = 1.5}"));
+  EXPECT_THAT(text, HasSubstr("pointwise(%4, %0) {fn = \"add\"}"));
+  EXPECT_THAT(text, HasSubstr("fn = \"scale\", mul = 2.0}"));
+  EXPECT_THAT(errorOf(line + R"("['', '', '', '1e-30', '3']")"),
+              HasSubstr("argument 3 (beta) and alpha must be 0 or between"));
+}
+
+TEST(AtenCommand, linearReadsItsWeightTransposed) {
+  EXPECT_THAT(graphOf(R"(aten::linear "[[2, 5, 8], [6, 8], []]" )"
+                      R"("['float', 'float', '']" "[[40, 8, 1], [8, 1], []]" )"
+                      R"("['', '', '']")"),
+              HasSubstr("f32[8,6]{1,8}"));
+}
+
+TEST(AtenCommand, convolutionInChannelsLast) {
+  std::string head = "aten::convolution \"[[1, 8, 9, 9], [8, 4, 3, 3], [4], "
+                     "[], [], [], [], [], []]\" \"['float', 'float', 'float', "
+                     "'', '', '', '', '', '']\" \"[[648, 1, 72, 8], [36, 9, 3, "
+                     "1], [1], [], [], [], [], [], []]\" ";
+  CommandGraph built = buildOf(
+      head + "\"['', '', '', '[2]', '[1, 1]', '[1, 1]', 'True', '[1]', '1']\"");
+  EXPECT_THAT(printGraph(built.graph),
+              HasSubstr("conv_grad_input(%0, %1) {acc = f32, dilation = [1, "
+                        "1], groups = 1, pad_hi = [1, 1], pad_lo = [1, 1], "
+                        "size = [18, 18], stride = [2, 2]} : "
+                        "f32[1,4,18,18]{1296,1,72,4}"));
+  EXPECT_EQ(built.outputSizes[0], (std::vector<int64_t>{1, 18, 18, 4}));
+  EXPECT_THAT(errorOf(head + "\"['', '', '', '[2]', '[1, 1]', '[1, 1]', "
+                             "'True', '[2]', '1']\""),
+              HasSubstr("argument 7 (output_padding) must be below"));
+  EXPECT_THAT(errorOf(head + "\"['', '', '', '[2, 2, 2]', '', '', '', '', "
+                             "'']\""),
+              HasSubstr("argument 3 (stride) has 3 entries for 2"));
+}
+
+TEST(AtenCommand, rows) {
+  EXPECT_THAT(graphOf(R"(aten::softmax "[[2, 5, 8], [], []]" )"
+                      R"("['c10::Half', 'Scalar', '']" "[[40, 8, 1], [], []]" )"
+                      R"("['', '-2', '7']")"),
+              HasSubstr("softmax(%1) {acc = f64, axis = 1, log = false} : "
+                        "f64[2,5,8]"));
+  std::string norm = R"(aten::native_layer_norm "[[2, 8], [], [8], [8], []]" )"
+                     R"("['float', 'ScalarList', 'float', 'float', 'Scalar']" )"
+                     R"("[[8, 1], [], [1], [1], []]" )";
+  EXPECT_THAT(graphOf(norm + R"("['', '[8]', '', '', '0.1']")"),
+              HasSubstr("norm(%0, %1, %2) {acc = f32, dims = 1, eps = 0.1, "
+                        "stats = true}"));
+  EXPECT_THAT(errorOf(norm + R"("['', '[2]', '', '', '0.1']")"),
+              HasSubstr("argument 1 (normalized_shape) must be the input's"));
+}
+
+TEST(AtenCommand, reductionsTakeAnyDimensions) {
+  std::string head = R"(aten::sum "[[2, 5, 8], [], [], []]" )"
+                     R"("['float', 'ScalarList', 'Scalar', '']" )"
+                     R"("[[40, 8, 1], [], [], []]" )";
+  EXPECT_THAT(graphOf(head + R"("['', '[0, -1]', 'False', '']")"),
+              HasSubstr("input f32[5,2,8]{8,40,1}"));
+  EXPECT_THAT(graphOf(head + R"("['', '[]', 'False', '']")"),
+              HasSubstr("dims = 3"));
+  EXPECT_THAT(errorOf(head + R"("['', '[0, 0]', 'False', '']")"),
+              HasSubstr("names a dimension twice"));
+  EXPECT_THAT(errorOf(head + R"("['', '[3]', 'False', '']")"),
+              HasSubstr("argument 1 (dim) is 3: the input has 3 dimensions"));
+  EXPECT_THAT(graphOf(R"(aten::sum "[[2, 5], []]" "['float', '']" )"
+                      R"("[[5, 1], []]" "['', '7']")"),
+              HasSubstr("cast(%0) {to = f64}"));
+}
+
+TEST(AtenCommand, typesPromoteAsTensorsDo) {
+  auto typeOf = [](const std::string &a, const std::string &b,
+                   const std::string &dims, const std::string &strides) {
+    return buildOf("aten::mul \"" + dims + "\" \"['" + a + "', '" + b +
+                   "']\" \"" + strides + "\" \"['', '']\"")
+        .graph.values()
+        .back()
+        .type.dtype;
+  };
+  std::string dims = "[[2, 3], [3]]", strides = "[[3, 1], [1]]";
+  EXPECT_EQ(typeOf("c10::Half", "c10::BFloat16", dims, strides), DType::F32);
+  EXPECT_EQ(typeOf("c10::Half", "double", dims, strides), DType::F64);
+  EXPECT_EQ(typeOf("c10::Half", "double", "[[2, 3], []]", "[[3, 1], []]"),
+            DType::F16);
+}
+
+TEST(AtenCommand, elementwiseKeepsTheLayout) {
+  EXPECT_THAT(graphOf(R"(aten::relu "[[2, 3]]" "['float']" "[[1, 2]]" "['']")"),
+              HasSubstr("{fn = \"relu\"} : f32[2,3]{1,2}"));
+  EXPECT_THAT(graphOf(R"(aten::add "[[2, 3], [], []]" )"
+                      R"("['float', 'Scalar', 'Scalar']" )"
+                      R"("[[6, 2], [], []]" "['', '0.5', '3']")"),
+              HasSubstr("{add = 1.5, fn = \"scale\", mul = 1.0} : "
+                        "f32[2,3]{3,1}"));
+  EXPECT_THAT(graphOf(R"(aten::gelu "[[4], []]" "['float', '']" "[[1], []]" )"
+                      R"("['', 'tanh']")"),
+              HasSubstr("gelu_tanh"));
+}
+
+TEST(AtenCommand, errors) {
+  EXPECT_THAT(errorOf("aten::relu"), HasSubstr("takes four lists"));
+  EXPECT_THAT(errorOf("aten::rellu []"),
+              HasSubstr("did you mean 'aten::relu'"));
+  EXPECT_THAT(errorOf("aten::relu [[2] ['float'] [[1]] ['']"),
+              HasSubstr("input_dims: column 5"));
+  EXPECT_THAT(errorOf(R"(aten::relu "[[2]]" "['float', '']" "[[1]]" "['']")"),
+              HasSubstr("input_type has 2 entries and input_dims 1"));
+  EXPECT_THAT(errorOf(R"(aten::relu "[[2]]" "['int']" "[[1]]" "['']")"),
+              HasSubstr("argument 0 (self) is a tensor of 'int'"));
+  EXPECT_THAT(errorOf(R"(aten::relu "[[2]]" "['float']" "[[1, 1]]" "['']")"),
+              HasSubstr("has 1 dimensions and 2 strides"));
+  EXPECT_THAT(errorOf(R"(aten::relu "[[2]]" "['float']" "[[-1]]" "['']")"),
+              HasSubstr("strides below 0"));
+  EXPECT_THAT(errorOf(R"(aten::relu "[[9223372036854775807]]" "['float']" )"
+                      R"("[[1]]" "['']")"),
+              HasSubstr("more bytes than 61 bits count"));
+  EXPECT_THAT(errorOf(R"(aten::mm "[[2, 3], [3]]" "['float', 'float']" )"
+                      R"("[[3, 1], [1]]" "['', '']")"),
+              HasSubstr("argument 1 (mat2) has 1 dimensions and must have 2"));
+}

@@ -1,0 +1,91 @@
+//===- AtenGraph.cpp - Nodes whose result types are inferred --------------===//
+
+#include "boo/driver/commands/aten/AtenOps.h"
+#include "boo/graph/ShapeInference.h"
+
+#include <algorithm>
+#include <numeric>
+
+using namespace boo;
+
+/// Do the elements fill the memory from the first to the last, each once?
+static bool isDense(const TensorType &type) {
+  std::vector<size_t> order(type.rank());
+  std::iota(order.begin(), order.end(), 0);
+  std::sort(order.begin(), order.end(), [&](size_t a, size_t b) {
+    return type.strides[a] < type.strides[b];
+  });
+  int64_t next = 1;
+  for (size_t dim : order) {
+    if (type.sizes[dim] == Dim(1))
+      continue;
+    if (type.strides[dim] != next)
+      return false;
+    next *= type.sizes[dim].size();
+  }
+  return true;
+}
+
+StatusOr<ValueId> AtenGraph::add(Op op, std::vector<ValueId> operands,
+                                 AttributeMap attributes,
+                                 const TensorType *layout) {
+  std::vector<TensorType> types;
+  for (ValueId id : operands)
+    types.push_back(typeOf(id));
+  auto results = inferResults(op, attributes, types);
+  if (!results.isOk())
+    return results.status().withContext("aten::" + std::string(Call.name()));
+  TensorType type = results->front();
+  if (layout && layout->sizes == type.sizes && isDense(*layout))
+    type.strides = layout->strides;
+  return G.addNode(op, std::move(operands), std::move(attributes), {type})
+      .front();
+}
+
+StatusOr<ValueId> AtenGraph::pointwise(PointwiseFn fn,
+                                       std::vector<ValueId> operands,
+                                       std::vector<double> parameters) {
+  AttributeMap attributes{{"fn", std::string(pointwiseFnName(fn))}};
+  std::vector<std::string> names = pointwiseFnParameters(fn);
+  for (size_t i = 0; i != names.size(); ++i)
+    attributes[names[i]] = parameters[i];
+  TensorType layout = typeOf(operands[0]);
+  // Where the first operand is stretched the second one tells the layout.
+  if (operands.size() > 1 && layout.rank() <= typeOf(operands[1]).rank() &&
+      typeOf(operands[1]).numElements() > layout.numElements())
+    layout = typeOf(operands[1]);
+  return add(Op::Pointwise, std::move(operands), std::move(attributes),
+             &layout);
+}
+
+StatusOr<ValueId> AtenGraph::cast(ValueId value, DType to) {
+  TensorType layout = typeOf(value);
+  if (layout.dtype == to)
+    return value;
+  return add(Op::Cast, {value}, {{"to", to}}, &layout);
+}
+
+DType boo::accumulator(DType dtype) {
+  return dtype == DType::F64 ? DType::F64 : DType::F32;
+}
+
+StatusOr<int64_t> boo::wrapDim(const AtenCall &call, size_t argument,
+                               int64_t dim, size_t rank) {
+  auto size = int64_t(rank);
+  if (dim < -size || dim >= size)
+    return call.error(argument, "is " + std::to_string(dim) +
+                                    ": the input has " + std::to_string(size) +
+                                    " dimensions");
+  return dim < 0 ? dim + size : dim;
+}
+
+TensorType boo::channelVector(const TensorType &vector,
+                              const TensorType &like) {
+  TensorType type;
+  type.dtype = vector.dtype;
+  type.sizes.assign(like.rank(), Dim(1));
+  type.strides.assign(like.rank(), 0);
+  type.sizes[1] = vector.sizes[0];
+  type.strides[1] = vector.strides[0];
+  return type;
+}

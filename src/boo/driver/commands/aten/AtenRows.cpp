@@ -1,0 +1,171 @@
+//===- AtenRows.cpp - Norms, softmaxes and reductions of torch's ----------===//
+
+#include "boo/driver/commands/aten/AtenOps.h"
+
+#include <algorithm>
+
+using namespace boo;
+
+Status boo::buildAtenSoftmax(AtenGraph &build) {
+  const AtenCall &call = build.call();
+  BOO_ASSIGN_OR_RETURN(TensorType type, call.tensor(0));
+  BOO_ASSIGN_OR_RETURN(int64_t dim, call.integer(1, std::nullopt));
+  BOO_ASSIGN_OR_RETURN(int64_t axis, wrapDim(call, 1, dim, type.rank()));
+  DType made = type.dtype;
+  bool native = call.name().starts_with('_');
+  if (native) {
+    BOO_ASSIGN_OR_RETURN(bool toFloat, call.truth(2, false));
+    made = toFloat ? DType::F32 : made;
+  } else {
+    BOO_ASSIGN_OR_RETURN(made, call.dtype(2, made));
+  }
+  bool log = call.name().find("log") != std::string_view::npos;
+  BOO_ASSIGN_OR_RETURN(ValueId x,
+                       build.cast(build.graph().addArgument(type), made));
+  TensorType layout = build.typeOf(x);
+  BOO_ASSIGN_OR_RETURN(
+      ValueId result,
+      build.add(Op::Softmax, {x},
+                {{"acc", accumulator(made)}, {"axis", axis}, {"log", log}},
+                &layout));
+  build.graph().addOutput(result);
+  return Status::ok();
+}
+
+Status boo::buildAtenLayerNorm(AtenGraph &build) {
+  const AtenCall &call = build.call();
+  BOO_ASSIGN_OR_RETURN(TensorType type, call.tensor(0));
+  BOO_ASSIGN_OR_RETURN(auto shape, call.integers(1));
+  BOO_ASSIGN_OR_RETURN(double eps, call.real(4, 1e-5));
+  if (shape.empty() || shape.size() > type.rank() ||
+      !std::equal(shape.rbegin(), shape.rend(), type.sizes.rbegin(),
+                  [](int64_t size, Dim dim) { return dim == Dim(size); }))
+    return call.error(1, "must be the input's last sizes");
+  Graph &graph = build.graph();
+  std::vector<ValueId> operands{graph.addArgument(type)};
+  for (size_t i : {2, 3}) {
+    if (call.isNone(i))
+      continue;
+    if (i == 3 && operands.size() == 1)
+      return call.error(i, "stands without a weight");
+    BOO_ASSIGN_OR_RETURN(TensorType vector, call.tensor(i));
+    operands.push_back(graph.addArgument(vector, call.weightRole()));
+  }
+  bool stats = call.name() == "native_layer_norm";
+  std::vector<int64_t> sizes;
+  for (Dim dim : type.sizes)
+    sizes.push_back(dim.size());
+  std::vector<TensorType> types{TensorType::contiguous(type.dtype, sizes)};
+  std::fill(sizes.end() - int64_t(shape.size()), sizes.end(), 1);
+  DType acc = accumulator(type.dtype);
+  if (stats)
+    types.insert(types.end(), 2, TensorType::contiguous(acc, sizes));
+  AttributeMap attributes{{"acc", acc},
+                          {"dims", int64_t(shape.size())},
+                          {"eps", eps},
+                          {"stats", stats}};
+  for (ValueId id : graph.addNode(Op::Norm, operands, attributes, types))
+    graph.addOutput(id);
+  return Status::ok();
+}
+
+/// The input of a reduction with the reduced dimensions last, the others in
+/// their order.
+static TensorType reducedLast(const TensorType &type,
+                              const std::vector<bool> &reduced) {
+  TensorType turned;
+  turned.dtype = type.dtype;
+  for (bool last : {false, true})
+    for (size_t i = 0; i != type.rank(); ++i)
+      if (reduced[i] == last) {
+        turned.sizes.push_back(type.sizes[i]);
+        turned.strides.push_back(type.strides[i]);
+      }
+  return turned;
+}
+
+Status boo::buildAtenReduce(AtenGraph &build) {
+  const AtenCall &call = build.call();
+  BOO_ASSIGN_OR_RETURN(TensorType type, call.tensor(0));
+  bool sums = call.name() == "sum" || call.name() == "mean";
+  // Of two arguments the second is the type: sum(self, *, dtype).
+  bool whole = sums && call.arguments().size() <= 2;
+  BOO_ASSIGN_OR_RETURN(DType made, sums ? call.dtype(whole ? 1 : 3, type.dtype)
+                                        : type.dtype);
+  std::vector<int64_t> dims;
+  if (!whole && !call.isNone(1)) {
+    BOO_ASSIGN_OR_RETURN(dims, call.integers(1));
+  }
+  std::vector<bool> reduced(type.rank(), dims.empty());
+  for (int64_t dim : dims) {
+    BOO_ASSIGN_OR_RETURN(int64_t axis, wrapDim(call, 1, dim, type.rank()));
+    if (reduced[size_t(axis)])
+      return call.error(1, "names a dimension twice");
+    reduced[size_t(axis)] = true;
+  }
+  if (type.rank() == 0)
+    return call.error(0, "has no dimension to reduce");
+  std::string fn(call.name());
+  if (fn == "amax" || fn == "amin")
+    fn = fn.substr(1);
+  ValueId x = build.graph().addArgument(reducedLast(type, reduced));
+  BOO_ASSIGN_OR_RETURN(x, build.cast(x, made));
+  // keepdim changes no element: dimensions of size 1 take no room.
+  auto count = int64_t(std::count(reduced.begin(), reduced.end(), true));
+  BOO_ASSIGN_OR_RETURN(ValueId result, build.add(Op::Reduce, {x},
+                                                 {{"acc", accumulator(made)},
+                                                  {"dims", count},
+                                                  {"fn", fn},
+                                                  {"keep", false}}));
+  build.graph().addOutput(result);
+  return Status::ok();
+}
+
+/// (x - mean) / sqrt(variance + eps) * weight + bias, with the running
+/// statistics, computed in f32 at least and rounded once.
+Status boo::buildAtenBatchNorm(AtenGraph &build) {
+  const AtenCall &call = build.call();
+  BOO_ASSIGN_OR_RETURN(TensorType type, call.tensor(0));
+  BOO_ASSIGN_OR_RETURN(bool training, call.truth(5, false));
+  BOO_ASSIGN_OR_RETURN(double eps, call.real(7, 1e-5));
+  if (training)
+    return unsupported("aten::" + std::string(call.name()) +
+                       ": training is not available; False, the fifth "
+                       "argument from 0, normalises by the running statistics");
+  if (type.rank() < 2)
+    return call.error(0, "must have at least 2 dimensions");
+  Graph &graph = build.graph();
+  DType made = accumulator(type.dtype);
+  ValueId x = graph.addArgument(type);
+  ValueId vectors[5] = {x, kNoValue, kNoValue, kNoValue, kNoValue};
+  for (size_t i : {1, 2, 3, 4}) {
+    if (i <= 2 && call.isNone(i))
+      continue;
+    BOO_ASSIGN_OR_RETURN(TensorType vector, call.tensor(i));
+    if (vector.rank() != 1 || vector.sizes[0] != type.sizes[1])
+      return call.error(i, "must have one value for each channel");
+    vectors[i] =
+        graph.addArgument(channelVector(vector, type), call.weightRole());
+    BOO_ASSIGN_OR_RETURN(vectors[i], build.cast(vectors[i], made));
+  }
+  auto [input, weight, bias, mean, variance] = vectors;
+  BOO_ASSIGN_OR_RETURN(ValueId last, build.cast(input, made));
+  BOO_ASSIGN_OR_RETURN(last, build.pointwise(PointwiseFn::Sub, {last, mean}));
+  BOO_ASSIGN_OR_RETURN(
+      ValueId deviation,
+      build.pointwise(PointwiseFn::Scale, {variance}, {1.0, eps}));
+  BOO_ASSIGN_OR_RETURN(deviation,
+                       build.pointwise(PointwiseFn::Sqrt, {deviation}));
+  BOO_ASSIGN_OR_RETURN(last,
+                       build.pointwise(PointwiseFn::Div, {last, deviation}));
+  if (weight != kNoValue) {
+    BOO_ASSIGN_OR_RETURN(last,
+                         build.pointwise(PointwiseFn::Mul, {last, weight}));
+  }
+  if (bias != kNoValue) {
+    BOO_ASSIGN_OR_RETURN(last, build.pointwise(PointwiseFn::Add, {last, bias}));
+  }
+  BOO_ASSIGN_OR_RETURN(last, build.cast(last, type.dtype));
+  graph.addOutput(last);
+  return Status::ok();
+}

@@ -1,0 +1,371 @@
+//===- Reference.cpp - Attention nodes in float64 -------------------------===//
+//
+// Bounds. A score is off by n units of |q| |k| (n terms; Cauchy and Schwarz
+// bound their magnitudes by the product of the norms) and by its operands' own
+// errors. Any reference point m of the exponentials gives the same quotient, so
+// an error of m does not count; rounding x - m changes exp(x - m) by a factor
+// of exp(u |x - m|), and the arguments of all factors that scale a block's sums
+// anew add up to x - m. Each such factor is one more exponential. Numerator and
+// denominator of the quotient are sums of as many terms as there are keys.
+//
+//===----------------------------------------------------------------------===//
+
+#include "boo/ops/attention/Reference.h"
+#include "boo/ops/ErrorBound.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+using namespace boo;
+
+static constexpr double Inf = std::numeric_limits<double>::infinity();
+static constexpr double NaN = std::numeric_limits<double>::quiet_NaN();
+
+namespace {
+
+/// What a vector's elements are, for bounds.
+struct Norms {
+  double values = 0, errors = 0; ///< Euclidean
+  double largest = 0;            ///< magnitude
+  bool hasNaN = false, isInfinite = false;
+};
+
+/// Of the elements and errors that `at(i)` returns for i < count.
+template <typename At> Norms normsOf(int64_t count, At at) {
+  Norms norms;
+  double largestError = 0;
+  for (int64_t i = 0; i != count; ++i) {
+    auto [value, error] = at(i);
+    norms.hasNaN |= std::isnan(value);
+    norms.isInfinite |= std::isinf(value);
+    norms.largest = std::max(norms.largest, std::fabs(value));
+    largestError = std::max(largestError, std::isnan(error) ? Inf : error);
+  }
+  if (norms.hasNaN || norms.isInfinite || largestError == Inf) {
+    norms.values = norms.errors = Inf;
+    return norms;
+  }
+  // Scaled, so that squares neither overflow nor vanish.
+  double values = 0, errors = 0;
+  for (int64_t i = 0; i != count; ++i) {
+    auto [value, error] = at(i);
+    if (norms.largest > 0)
+      values += (value / norms.largest) * (value / norms.largest);
+    if (largestError > 0)
+      errors += (error / largestError) * (error / largestError);
+  }
+  norms.values = norms.largest * std::sqrt(values);
+  norms.errors = largestError * std::sqrt(errors);
+  return norms;
+}
+
+/// Keys and values of one head, dense.
+struct HeadData {
+  std::vector<double> keys;                ///< [depth][key]
+  std::vector<double> values, valueErrors; ///< [key][column]
+  std::vector<Norms> keyNorms;
+  double largestValue = 0; ///< magnitude of the finite ones
+  bool allFinite = true;   ///< values and their errors
+};
+
+/// The scores of a row, and what is known about them.
+struct Scores {
+  std::vector<double> x, errors;
+  int64_t seen = 0; ///< keys that the row sees
+  bool isNaN = false, isUnknown = false;
+};
+
+class Evaluator {
+public:
+  Evaluator(const AttentionProblem &problem,
+            const std::vector<TensorView> &operands, Workers workers)
+      : P(problem), Operands(operands), TheWorkers(workers),
+        L(floatLimits(problem.accType)) {
+    auto rows = size_t(P.batch * P.heads * P.queries);
+    Results.resize(P.logsumexp ? 2 : 1);
+    Results[0].values.resize(rows * size_t(P.valueDepth));
+    Results[0].errors.resize(rows * size_t(P.valueDepth));
+    if (P.logsumexp) {
+      Results[1].values.resize(rows);
+      Results[1].errors.resize(rows);
+    }
+    Rescalings = double(P.keys / leastKeyBlock + 1);
+    Gamma = 2 * (double(P.keys) + Rescalings + Few) * L.unit;
+  }
+
+  std::vector<Tensor> run(bool headsAreColumns) {
+    HeadsAreColumns = headsAreColumns;
+    Heads.resize(size_t(P.batch * P.kvHeads));
+    parallelFor(int64_t(Heads.size()), 1, TheWorkers,
+                [&](int64_t begin, int64_t end) {
+                  for (int64_t i = begin; i != end; ++i)
+                    readHead(i);
+                });
+    if (!TheWorkers.giveUp())
+      parallelFor(P.batch * P.heads * P.queries, 8, TheWorkers,
+                  [&](int64_t begin, int64_t end) {
+                    for (int64_t i = begin; i != end; ++i)
+                      evaluateRow(i);
+                  });
+    return std::move(Results);
+  }
+
+private:
+  static constexpr double Few = 32;
+
+  void readHead(int64_t index) {
+    HeadData &head = Heads[size_t(index)];
+    int64_t b = index / P.kvHeads, h = index % P.kvHeads;
+    const TensorView &k = Operands[1], &v = Operands[2];
+    int64_t kBase = b * P.k.batch + h * P.k.head;
+    int64_t vBase = b * P.v.batch + h * P.v.head;
+    head.keys.resize(size_t(P.depth * P.keys));
+    head.values.resize(size_t(P.keys * P.valueDepth));
+    head.valueErrors.resize(size_t(P.keys * P.valueDepth));
+    for (int64_t t = 0; t != P.keys; ++t) {
+      int64_t row = kBase + t * P.k.row;
+      for (int64_t d = 0; d != P.depth; ++d)
+        head.keys[size_t(d * P.keys + t)] = k.value(row + d * P.k.column);
+      head.keyNorms.push_back(normsOf(P.depth, [&](int64_t d) {
+        return std::pair(k.value(row + d * P.k.column),
+                         k.error(row + d * P.k.column));
+      }));
+      for (int64_t c = 0; c != P.valueDepth; ++c) {
+        int64_t at = vBase + t * P.v.row + c * P.v.column;
+        auto to = size_t(t * P.valueDepth + c);
+        double value = v.value(at), error = v.error(at);
+        head.values[to] = value;
+        head.valueErrors[to] = error;
+        if (std::isfinite(value))
+          head.largestValue = std::max(head.largestValue, std::fabs(value));
+        head.allFinite &= std::isfinite(value) && std::isfinite(error);
+      }
+    }
+  }
+
+  Scores scores(int64_t b, int64_t h, int64_t s, const HeadData &head) const {
+    const TensorView &q = Operands[0];
+    int64_t base = b * P.q.batch + h * P.q.head + s * P.q.row;
+    Norms query = normsOf(P.depth, [&](int64_t d) {
+      return std::pair(q.value(base + d * P.q.column),
+                       q.error(base + d * P.q.column));
+    });
+    Scores result;
+    result.seen = P.causal ? std::min(s + 1, P.keys) : P.keys;
+    result.x.assign(size_t(P.keys), 0);
+    result.errors.assign(size_t(P.keys), 0);
+    for (int64_t d = 0; d != P.depth; ++d) {
+      double factor = P.scale * q.value(base + d * P.q.column);
+      const double *key = &head.keys[size_t(d * P.keys)];
+      for (int64_t t = 0; t != result.seen; ++t)
+        result.x[size_t(t)] += factor * key[t];
+    }
+    result.isNaN = query.hasNaN;
+    result.isUnknown = query.values == Inf || query.errors == Inf;
+    double scale = std::fabs(P.scale), depth = double(P.depth);
+    double terms = (depth + Few) * 2 * L.unit;
+    if (scale * query.largest > L.largest / 2)
+      result.isUnknown = true;
+    for (int64_t t = 0; t != result.seen; ++t) {
+      const Norms &key = head.keyNorms[size_t(t)];
+      result.isNaN |= key.hasNaN;
+      double size = scale * query.values * key.values;
+      double error = terms * size +
+                     scale * (query.values * key.errors +
+                              query.errors * (key.values + key.errors)) +
+                     2 * depth * L.subnormal * (1 + key.values);
+      // Partial sums may overflow where the score does not.
+      if (!(size + error <= L.largest / 2))
+        result.isUnknown = true;
+      addMask(b, h, s, t, &result.x[size_t(t)], &error, &result);
+      result.errors[size_t(t)] = error;
+    }
+    return result;
+  }
+
+  void addMask(int64_t b, int64_t h, int64_t s, int64_t t, double *x,
+               double *error, Scores *scores) const {
+    if (!P.hasMask)
+      return;
+    int64_t at =
+        b * P.mask.batch + h * P.mask.head + s * P.mask.row + t * P.mask.column;
+    double mask = Operands[3].value(at);
+    *x += mask;
+    *error += Operands[3].error(at);
+    *error += 2 * L.unit * (std::fabs(*x) + *error);
+    if (std::isnan(mask) || mask == Inf)
+      scores->isNaN = true;
+    if (mask == -Inf)
+      *error = 0;
+  }
+
+  void evaluateRow(int64_t row) {
+    int64_t s = row % P.queries, h = row / P.queries % P.heads,
+            b = row / P.queries / P.heads;
+    const HeadData &head = Heads[size_t(b * P.kvHeads + h / P.group())];
+    Scores line = scores(b, h, s, head);
+    // Where the row's columns begin, in the order of the result.
+    auto out = size_t(HeadsAreColumns
+                          ? ((b * P.queries + s) * P.heads + h) * P.valueDepth
+                          : row * P.valueDepth);
+    auto set = [&](double value, double error) {
+      for (int64_t c = 0; c != P.valueDepth; ++c)
+        store(0, out + size_t(c), value, error);
+    };
+    double greatest = -Inf, greatestError = 0;
+    for (int64_t t = 0; t != line.seen; ++t) {
+      greatest = std::max(greatest, line.x[size_t(t)]);
+      greatestError = std::max(greatestError, line.errors[size_t(t)]);
+    }
+    if (line.isNaN || line.isUnknown) {
+      double error = line.isNaN ? 0 : Inf;
+      set(NaN, error);
+      return storeLse(row, NaN, error);
+    }
+    if (greatest == -Inf) {
+      set(0, 0);
+      return storeLse(row, -Inf, 0);
+    }
+    weigh(line, greatest);
+    double sum = 0, sumError = 0;
+    for (int64_t t = 0; t != line.seen; ++t) {
+      sum += line.x[size_t(t)];
+      sumError += line.errors[size_t(t)];
+    }
+    sumError += Gamma * (sum + sumError);
+    double least = sum - sumError;
+    if (!(least > 0)) {
+      set(0, Inf);
+      return storeLse(row, 0, Inf);
+    }
+    storeColumns(line, head, sum, sumError, out);
+    double log = std::log(sum);
+    double logError =
+        std::max(std::log(sum + sumError) - log, log - std::log(least));
+    double lse = greatest + log;
+    storeLse(row, lse,
+             greatestError + logError + 16 * L.unit * std::fabs(log) +
+                 4 * L.unit *
+                     (std::fabs(lse) + std::fabs(greatest) + greatestError) +
+                 128 * L.normal);
+  }
+
+  /// Makes weights exp(x - greatest) of the scores, and their errors.
+  void weigh(Scores &row, double greatest) const {
+    double point = 0; // how far the kernel's greatest score may be off
+    for (int64_t t = 0; t != row.seen; ++t)
+      if (row.x[size_t(t)] + row.errors[size_t(t)] >= greatest)
+        point = std::max(point, row.errors[size_t(t)]);
+    for (int64_t t = 0; t != row.seen; ++t) {
+      double &x = row.x[size_t(t)], &error = row.errors[size_t(t)];
+      double a = x - greatest;
+      if (a == -Inf) {
+        x = error = 0;
+        continue;
+      }
+      double off = error + 2 * L.unit * (std::fabs(a) + 2 * point);
+      double high = std::exp(a + off);
+      x = std::exp(a);
+      error = (high - x) + (16 + 8 * Rescalings) * L.unit * high +
+              128 * L.normal * Rescalings;
+    }
+  }
+
+  void storeColumns(const Scores &row, const HeadData &head, double sum,
+                    double sumError, size_t out) {
+    auto columns = size_t(P.valueDepth);
+    std::vector<double> values(columns), errors(columns);
+    for (int64_t t = 0; t != row.seen; ++t) {
+      double weight = row.x[size_t(t)];
+      double off = row.errors[size_t(t)] + Gamma * weight;
+      double high = weight + row.errors[size_t(t)];
+      const double *v = &head.values[size_t(t) * columns];
+      const double *dv = &head.valueErrors[size_t(t) * columns];
+      for (size_t c = 0; c != columns; ++c) {
+        values[c] += weight * v[c];
+        errors[c] += off * std::fabs(v[c]) + high * dv[c];
+      }
+    }
+    double least = sum - sumError;
+    bool overflows = double(P.keys) * head.largestValue > L.largest / 4;
+    for (size_t c = 0; c != columns; ++c) {
+      double value = values[c] / sum;
+      double error = (errors[c] + std::fabs(value) * sumError) / least;
+      error += 8 * L.unit * (std::fabs(value) + error) +
+               4 * double(P.keys) * L.subnormal;
+      if (overflows)
+        error = Inf;
+      if (!head.allFinite)
+        settleColumn(row, head, c, &value, &error);
+      store(0, out + c, value, error);
+    }
+  }
+
+  /// A column of values that are not all numbers.
+  void settleColumn(const Scores &row, const HeadData &head, size_t column,
+                    double *value, double *error) const {
+    bool seenNaN = false, other = false;
+    for (int64_t t = 0; t != P.keys; ++t) {
+      auto at = size_t(t * P.valueDepth) + column;
+      bool isNaN = std::isnan(head.values[at]) && t < row.seen;
+      bool finite =
+          std::isfinite(head.values[at]) && std::isfinite(head.valueErrors[at]);
+      seenNaN |= isNaN;
+      other |= !isNaN && !finite;
+    }
+    if (seenNaN) {
+      *value = NaN;
+      *error = 0;
+    } else if (other) {
+      *error = Inf;
+    }
+  }
+
+  void store(size_t result, size_t at, double value, double error) {
+    Results[result].values[at] = value;
+    Results[result].errors[at] = settledError(value, error, P.accType);
+  }
+  void storeLse(int64_t row, double value, double error) {
+    if (P.logsumexp)
+      store(1, size_t(row), value, error);
+  }
+
+  const AttentionProblem &P;
+  const std::vector<TensorView> &Operands;
+  Workers TheWorkers;
+  FloatLimits L;
+  double Rescalings, Gamma;
+  bool HeadsAreColumns = false;
+  std::vector<HeadData> Heads;
+  std::vector<Tensor> Results;
+};
+
+} // namespace
+
+/// Sizes and strides of what is read: a value of another node is dense.
+static TensorType typeOf(const TensorView &view) {
+  TensorType type;
+  for (size_t dim = 0; dim != view.rank(); ++dim) {
+    type.sizes.push_back(view.size(dim));
+    type.strides.push_back(view.stride(dim));
+  }
+  return type;
+}
+
+StatusOr<std::vector<Tensor>>
+boo::evaluateAttention(const AttentionProblem &problem,
+                       const std::vector<TensorView> &operands,
+                       Workers workers) {
+  AttentionProblem p = problem;
+  p.q = headStrides(typeOf(operands[0]), p.heads);
+  p.k = headStrides(typeOf(operands[1]), p.kvHeads);
+  p.v = headStrides(typeOf(operands[2]), p.kvHeads);
+  if (p.hasMask)
+    p.mask = maskStrides(typeOf(operands[3]));
+  bool headsAreColumns = operands[0].rank() == 3;
+  auto results = Evaluator(p, operands, workers).run(headsAreColumns);
+  if (workers.giveUp())
+    return cancelledReference();
+  return results;
+}
