@@ -54,8 +54,9 @@ static bool isStatistical(const Graph &graph) {
     const TensorType &operand = graph.value(node.operands.front()).type;
     int64_t length = 1;
     ReducedDims dims = reducedDims(graph, node);
-    for (size_t d = dims.begin; d != dims.end; ++d)
-      length *= operand.sizes[d].size();
+    for (size_t d = 0; d != operand.rank(); ++d)
+      if (dims.contains(d))
+        length *= operand.sizes[d].size();
     if (length > leastRowChunk)
       return false;
   }
