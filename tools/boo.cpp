@@ -9,6 +9,7 @@
 #include "boo/driver/CompletionCommand.h"
 #include "boo/driver/DevicesCommand.h"
 #include "boo/driver/DriverCommand.h"
+#include "boo/driver/GenerateCommand.h"
 #include "boo/driver/NumericsCommand.h"
 #include "boo/driver/PreloadCommand.h"
 #include "boo/driver/VersionCommand.h"
@@ -38,6 +39,7 @@ static constexpr Subcommand Subcommands[] = {
      "compile, run, time and verify one operation, or a file of them"},
     {"preload", preloadCommand, "compile a list of operations into the cache"},
     {"numerics", numericsCommand, "errors of a list of operations, judged"},
+    {"generate", generateCommand, "the MLIR of a list of operations"},
     {"cache", cacheCommand,
      "list, check, trim, copy or clear the kernel cache"},
     {"compare", compareCommand,

@@ -2,6 +2,7 @@
 
 #include "boo/driver/Numerics.h"
 #include "boo/base/Interrupt.h"
+#include "boo/ops/Rows.h"
 #include "boo/runtime/Cache.h"
 
 #include <algorithm>
@@ -9,28 +10,57 @@
 
 using namespace boo;
 
-namespace {
-struct SpreadFactor {
-  std::string_view algorithm;
-  double factor;
-};
-} // namespace
-
 /// Direct sums are those of the yardstick in another order, often in shorter
 /// parts. Winograd's transforms add errors of their own: 2 to 3 times for tiles
-/// of 4x4. The yardstick's norms, softmaxes and functions are computed exactly
-/// and rounded once, so that kernels in f32 spread more than it.
-static constexpr SpreadFactor Factors[] = {
-    {"direct", 1.2},       {"depthwise", 1.2}, {"winograd-4x4", 4},
-    {"winograd-2x2", 1.5}, {"rows", 4},        {"pointwise", 4},
+/// of 4x4. The yardstick's softmaxes and functions are computed exactly
+/// and rounded once, so that kernels in f32 spread more than it; and the
+/// elements of a row share the errors of its sums, so that their mean is no
+/// sign of a bias. The same is allowed to what is not in this list.
+static constexpr SpreadRule Rules[] = {
+    {"direct", 1.2, true},     {"depthwise", 1.2, true},
+    {"winograd-4x4", 4, true}, {"winograd-2x2", 1.5, true},
+    {"rows", 4, false},        {"pointwise", 4, false},
 };
 
-double boo::spreadFactor(std::string_view algorithm) {
-  double factor = 1.2;
-  for (const SpreadFactor &each : Factors)
-    if (algorithm.find(each.algorithm) != algorithm.npos)
-      factor = std::max(factor, each.factor);
-  return factor;
+std::span<const SpreadRule> boo::spreadRules() { return Rules; }
+
+SpreadRule boo::spreadRule(std::string_view algorithm) {
+  SpreadRule rule{"", 0, true};
+  while (!algorithm.empty()) {
+    constexpr std::string_view plus = " + ";
+    size_t end = std::min(algorithm.find(plus), algorithm.size());
+    SpreadRule each{"", 4, false};
+    for (const SpreadRule &known : Rules)
+      if (known.algorithm == algorithm.substr(0, end))
+        each = known;
+    rule.factor = std::max(rule.factor, each.factor);
+    rule.judgesMean &= each.judgesMean;
+    algorithm.remove_prefix(std::min(end + plus.size(), algorithm.size()));
+  }
+  return rule;
+}
+
+/// Whether statistics tell anything: not of f64, as the reference is no better
+/// than the kernel; not of norms, which amplify the error of their f32 mean,
+/// and of rows so long that the errors of their f32 sums show: the yardstick
+/// makes neither.
+static bool isStatistical(const Graph &graph) {
+  for (const Node &node : graph.nodes()) {
+    const TensorType &type = graph.value(node.results.front()).type;
+    if (type.dtype == DType::F64 || node.op == Op::Norm)
+      return false;
+    if (node.op != Op::Softmax && node.op != Op::Reduce)
+      continue;
+    const TensorType &operand = graph.value(node.operands.front()).type;
+    int64_t length = 1;
+    ReducedDims dims = reducedDims(graph, node);
+    for (size_t d = 0; d != operand.rank(); ++d)
+      if (dims.contains(d))
+        length *= operand.sizes[d].size();
+    if (length > leastRowChunk)
+      return false;
+  }
+  return true;
 }
 
 NumericsCriteria boo::readCriteria(const DriverValues &flags) {
@@ -88,29 +118,28 @@ Status NumericsRow::why() const {
   return Status(StatusCode::KernelError, verdict() + text);
 }
 
-void boo::judgeNumerics(const NumericsCriteria &criteria, DType dtype,
+void boo::judgeNumerics(const NumericsCriteria &criteria, bool statistical,
                         NumericsRow &row) {
   const std::string &failed = row.result.failedCheck;
   row.structuredOk = failed != "integers" && failed != "block";
   row.boundsOk = failed.empty() || !row.structuredOk;
-  row.factor = std::isnan(criteria.stddevRtol)
-                   ? spreadFactor(row.result.algorithm)
-                   : criteria.stddevRtol;
   const Differences &kernel = row.figures.kernelReference;
   row.nanOk = kernel.nanMismatches == 0;
-  // The reference is no better than the kernel: nothing is left to compare.
-  if (dtype == DType::F64 || kernel.count == 0) {
-    row.factor = NAN;
+  constexpr int64_t few = 30;
+  if (!statistical || kernel.count < few)
     return;
-  }
+  SpreadRule rule = spreadRule(row.result.algorithm);
+  row.factor =
+      std::isnan(criteria.stddevRtol) ? rule.factor : criteria.stddevRtol;
   double stddev = kernel.stddev();
-  // Four standard errors: what a mean of so many samples may be off by chance.
-  double chance = 4 * stddev / std::sqrt(double(kernel.count));
-  row.meanOk = std::fabs(kernel.mean()) <=
-               criteria.meanAtol + criteria.meanRtol * stddev + chance;
   row.spreadOk =
       stddev <=
       criteria.stddevAtol + row.factor * row.figures.directReference.stddev();
+  // Four standard errors: what a mean of so many samples may be off by chance.
+  double chance = 4 * stddev / std::sqrt(double(kernel.count));
+  row.meanOk = !rule.judgesMean ||
+               std::fabs(kernel.mean()) <=
+                   criteria.meanAtol + criteria.meanRtol * stddev + chance;
 }
 
 /// When the references of the command under way run out of time.
@@ -119,7 +148,6 @@ static std::atomic<double> Deadline = 0;
 static bool outOfTime() { return interrupted() || nowMs() > Deadline; }
 
 NumericsRow boo::runNumerics(const PlannedCommand &planned,
-                             const SessionOptions &session,
                              ReferenceCache &references, double budget) {
   NumericsRow row;
   row.where = planned.where;
@@ -133,7 +161,8 @@ NumericsRow boo::runNumerics(const PlannedCommand &planned,
   verify.figures = &row.figures;
   verify.references = &references;
   verify.giveUp = outOfTime;
-  SessionOptions options = session;
+  SessionOptions options;
+  options.cacheDir = planned.options.cacheDir;
   options.verify = &verify;
   double start = nowMs();
   Deadline = start + budget * 1000;
@@ -146,10 +175,7 @@ NumericsRow boo::runNumerics(const PlannedCommand &planned,
     row.result.status = unsupported(
         "no reference within the time allowed: raise --reference-budget, or "
         "make the batch smaller");
-  const auto &outputs = planned.command.graph.outputs();
-  DType dtype = outputs.empty()
-                    ? DType::F32
-                    : planned.command.graph.value(outputs[0].value).type.dtype;
-  judgeNumerics(readCriteria(planned.line.driver), dtype, row);
+  judgeNumerics(readCriteria(planned.line.driver),
+                isStatistical(planned.command.graph), row);
   return row;
 }

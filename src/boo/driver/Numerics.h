@@ -19,16 +19,23 @@ struct NumericsCriteria {
 };
 NumericsCriteria readCriteria(const DriverValues &flags);
 
-/// How many times the spread of direct f32 sums an algorithm's errors may have,
-/// `algorithm` as in reports ("direct + rows": the loosest counts).
-double spreadFactor(std::string_view algorithm);
+/// What the errors of an algorithm are held to.
+struct SpreadRule {
+  std::string_view algorithm;
+  double factor;   ///< how many times the spread of direct f32 sums
+  bool judgesMean; ///< whether a mean off zero is a bias
+};
+std::span<const SpreadRule> spreadRules();
+/// `algorithm` as in reports; of "direct + rows" the loosest counts.
+SpreadRule spreadRule(std::string_view algorithm);
 
 /// One command and what was found.
 struct NumericsRow {
   std::string where, name;
   RunResult result;
   ErrorFigures figures;
-  double factor = NAN, seconds = NAN;
+  double factor = NAN; ///< NaN: mean and spread were not judged
+  double seconds = NAN;
   bool structuredAsked = true;
   /// None of these is looked at when `result` never came to checks.
   bool meanOk = true, spreadOk = true, nanOk = true, structuredOk = true,
@@ -45,13 +52,13 @@ struct NumericsRow {
   Status why() const;
 };
 
-/// Runs a command and judges it. Times out after `budget` seconds.
+/// Runs a command and judges it. References may take `budget` seconds.
 NumericsRow runNumerics(const PlannedCommand &planned,
-                        const SessionOptions &session,
                         ReferenceCache &references, double budget);
 
-/// Sets the row's verdict from its figures.
-void judgeNumerics(const NumericsCriteria &criteria, DType dtype,
+/// Sets the row's verdict from its figures, from mean and spread only where
+/// they are `statistical`.
+void judgeNumerics(const NumericsCriteria &criteria, bool statistical,
                    NumericsRow &row);
 
 /// The lines of a row for people, and further ones.

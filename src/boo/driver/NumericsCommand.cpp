@@ -46,6 +46,18 @@ static constexpr DriverFlag Used[] = {
     DriverFlag::Recompile,
 };
 
+/// "  1.2 direct, …" of all algorithms.
+static std::string factors() {
+  std::string text;
+  for (const SpreadRule &rule : spreadRules()) {
+    char factor[32];
+    std::snprintf(factor, sizeof factor, "%s %g ", text.empty() ? "" : ",",
+                  rule.factor);
+    text += factor + std::string(rule.algorithm);
+  }
+  return text;
+}
+
 std::string boo::numericsHelp() {
   return "boo numerics - errors of a list of commands, and whether they are as "
          "they\nshould be\n\n"
@@ -57,8 +69,10 @@ std::string boo::numericsHelp() {
          "direct, a plain sum with one f32\naccumulator.\n\n"
          "  PASS  |mean| <= 0.2 stddev, stddev <= factor * stddev of direct, "
          "all checks\n"
-         "  factor: 1.2 direct, depthwise; 1.5 winograd-2x2; 4 winograd-4x4; "
-         "4 rows,\n          4 pointwise\n\n"
+         "  " +
+         wrapText("factor:" + factors(), 10, 2) +
+         "Norms, softmaxes of long rows, and float64 are judged by the checks "
+         "alone.\n\n"
          "Example:\n"
          "  boo numerics convs.txt -o numerics.csv --math fast\n\n"
          "Flags:\n" +
@@ -87,9 +101,7 @@ public:
       : Program(program), Path(program.own.text(size_t(NumericsFlag::Output))),
         Histogram(program.own.on(size_t(NumericsFlag::Histogram))),
         Budget(program.own.real(size_t(NumericsFlag::Budget))),
-        References(int64_t(256) << 20) {
-    Session.cacheDir = program.driver.text(DriverFlag::CacheDir);
-  }
+        References(int64_t(256) << 20) {}
 
   Status check() const {
     if (!(Budget > 0))
@@ -124,7 +136,7 @@ private:
     std::string where = planned.where + (planned.where.empty() ? "" : ": ");
     std::printf("%s%s\n", where.c_str(), planned.text.c_str());
     std::fflush(stdout);
-    NumericsRow row = runNumerics(planned, Session, References, Budget);
+    NumericsRow row = runNumerics(planned, References, Budget);
     // Ctrl-C cut it short: it says nothing.
     if (interrupted() && !row.judged())
       return;
@@ -150,7 +162,6 @@ private:
   std::string Path;
   bool Histogram;
   double Budget;
-  SessionOptions Session;
   ReferenceCache References;
   std::vector<NumericsRow> Rows;
   std::vector<ProgramFailure> Failures;

@@ -70,9 +70,8 @@ std::string boo::numericsLines(const NumericsRow &row, bool verbose,
                                bool histogram) {
   std::string text = ">>> Numerics: " + row.verdict();
   if (row.judged()) {
-    text += format("  (%lld samples, %s", // no row without
-                   (long long)row.figures.kernelReference.count,
-                   row.result.algorithm.c_str());
+    text += "  (" + std::to_string(row.figures.kernelReference.count) +
+            " samples, " + row.result.algorithm;
     if (row.result.checksCutShort)
       text += "; no time for all checks: --reference-budget";
     text += ")";

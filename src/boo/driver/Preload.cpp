@@ -2,10 +2,11 @@
 
 #include "boo/driver/Preload.h"
 #include "boo/base/Interrupt.h"
-#include "boo/base/RunInProcesses.h"
+#include "boo/driver/WorkerPool.h"
 #include "boo/runtime/Cache.h"
 
 #include <algorithm>
+#include <csignal>
 
 using namespace boo;
 
@@ -101,26 +102,31 @@ static void readAnswer(const std::string &answer, PreloadItem &item) {
   item.status = code == StatusCode::Ok ? Status::ok() : Status(code, rest + 1);
 }
 
-Status Preload::run(const std::function<void(const PreloadItem &)> &done,
-                    const std::function<void()> &tick) {
+Status Preload::run(const std::function<void(const PreloadItem &)> &done) {
   std::vector<size_t> jobs;
   for (size_t i = 0; i != Items.size(); ++i)
     if (Items[i].outcome == PreloadOutcome::Waiting)
       jobs.push_back(i);
-  ProcessJobs what;
-  what.work = [&](size_t job) { return work(Items[job]); };
-  what.done = [&](size_t job, StatusOr<std::string> answer) {
+  WorkerOptions workers;
+  workers.workers = int(Options.processes);
+  workers.work = [&](size_t job, const WorkerOptions::Send &send) {
+    // Ctrl-C reaches the whole group: what is under way is finished.
+    std::signal(SIGINT, SIG_IGN);
+    send(work(Items[job]));
+    return true;
+  };
+  workers.onMessage = [&](size_t job, std::string_view answer) {
+    readAnswer(std::string(answer), Items[job]);
+  };
+  workers.onEnd = [&](size_t job, const JobEnd &end) {
     PreloadItem &item = Items[job];
-    if (answer.isOk())
-      readAnswer(*answer, item);
-    else
-      item.status = answer.status();
+    if (!end.returned)
+      item.status = internalError("its worker process: " + end.describe());
     item.outcome =
         item.status.isOk() ? PreloadOutcome::Done : PreloadOutcome::Failed;
     done(item);
   };
-  what.tick = tick;
-  BOO_RETURN_IF_ERROR(runInProcesses(jobs, Options.processes, what));
+  Status status = runInWorkers(jobs, workers);
   // What fails fails for all that ask for it.
   for (PreloadItem &item : Items)
     if (item.outcome == PreloadOutcome::Same) {
@@ -130,5 +136,5 @@ Status Preload::run(const std::function<void(const PreloadItem &)> &done,
         item.status = other.status;
       }
     }
-  return Status::ok();
+  return status;
 }

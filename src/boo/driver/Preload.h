@@ -41,10 +41,9 @@ public:
   /// Adds a command and looks for its kernels.
   void add(PlannedCommand planned);
   size_t numWaiting() const;
-  /// Compiles what waits. `done` is told each item, `tick` called now and then.
-  /// An error means that no worker could be started.
-  Status run(const std::function<void(const PreloadItem &)> &done,
-             const std::function<void()> &tick);
+  /// Compiles what waits; `done` is told each item. An error means that no
+  /// worker could be started.
+  Status run(const std::function<void(const PreloadItem &)> &done);
 
   const std::vector<PreloadItem> &items() const { return Items; }
   size_t count(PreloadOutcome outcome) const;

@@ -143,7 +143,7 @@ public:
   void tell(const PreloadItem &item) {
     ++Worked;
     if (Columns)
-      return;
+      return show();
     Progress p = progress();
     char text[80];
     std::snprintf(text, sizeof text, "[%zu/%zu] ", p.done, p.total);
@@ -190,8 +190,7 @@ static std::string summary(const Preload &preload, bool modulesOnly,
   }
   text += "\n";
   if (size_t left = preload.numWaiting())
-    text += "interrupted, " + std::to_string(left) +
-            " left: the same line goes on from here\n";
+    text += std::to_string(left) + " left: the same line goes on from here\n";
   std::vector<ProgramFailure> failures;
   for (const PreloadItem &item : preload.items())
     if (item.outcome == Failed)
@@ -230,13 +229,12 @@ static int run(const ProgramLine &program, PreloadOptions options,
   Display display(preload);
   display.show();
   Status status =
-      preload.run([&](const PreloadItem &item) { display.tell(item); },
-                  [&] { display.show(); });
+      preload.run([&](const PreloadItem &item) { display.tell(item); });
   Progress progress = display.progress();
   display.hide();
-  if (!status.isOk())
-    return programError(status.withContext("no worker could be started"));
   std::fputs(summary(preload, options.modulesOnly, progress).c_str(), stdout);
+  if (!status.isOk())
+    return programError(status);
   if (interrupted())
     return 130;
   return preload.count(PreloadOutcome::Failed) ? 1 : 0;

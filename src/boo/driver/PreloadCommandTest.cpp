@@ -52,7 +52,9 @@ TEST_F(PreloadCommand, wrongCalls) {
     const char *says;
   } cases[] = {
       {{}, "which commands? boo preload FILE, or boo preload conv"},
-      {{Dir + "/none.txt"}, "No such file"},
+      {{Dir + "/none.txt"}, "none.txt' is neither a file nor a command"},
+      {{"convbf16"},
+       "is neither a file nor a command; did you mean 'convbfp16'?"},
       {{file("empty.txt", "# nothing\n\n")}, "there is no command in"},
       {{list, list}, "one FILE is taken"},
       {{list, "-j", "0"}, "--max-processes (-j) 0: must lie between 1 and"},

@@ -3,6 +3,7 @@
 #include "boo/driver/ProgramLine.h"
 #include "boo/base/Env.h"
 #include "boo/driver/RunCommand.h"
+#include "boo/driver/commands/Nearest.h"
 
 #include <algorithm>
 #include <cstdio>
@@ -61,6 +62,14 @@ private:
 
 static Status readLines(std::string_view program, ProgramLine &line) {
   auto lines = readCommandsFile(line.file);
+  if (lines.status().code() == StatusCode::NotFound) {
+    std::vector<std::string_view> names;
+    for (const CommandInfo &info : allCommands())
+      names.push_back(info.spelling);
+    return invalidArgument("'" + line.file.substr(0, 60) +
+                           "' is neither a file nor a command" +
+                           didYouMean(line.file, names));
+  }
   if (!lines.isOk())
     return invalidArgument(lines.status().message());
   if (lines->empty())
@@ -69,6 +78,44 @@ static Status readLines(std::string_view program, ProgramLine &line) {
   if (envStatus().isOk())
     return Status::ok();
   return invalidArgument(std::string(program) + ": " + envStatus().message());
+}
+
+/// Whether `token` is "--name" or "--name=value" of a flag of `own` that no
+/// operation has.
+static bool isOwnLong(std::string_view token, FlagTable own) {
+  if (!token.starts_with("--"))
+    return false;
+  std::string_view name = token.substr(2, token.find('=') - 2);
+  auto has = [name](FlagTable table) {
+    return std::any_of(table.begin(), table.end(),
+                       [name](const Flag &flag) { return flag.name == name; });
+  };
+  std::vector<FlagTable> others = allFlagTables();
+  others.pop_back(); // the driver's
+  return has(own) && std::none_of(others.begin(), others.end(), has);
+}
+
+/// Takes the program's own flags out of a command: long ones, as letters behind
+/// a command's name are the operation's.
+static Status takeOwn(std::vector<std::string> &tokens, ProgramLine &line) {
+  FlagTable own[] = {line.own.table()};
+  for (size_t i = 1; i < tokens.size();) {
+    if (!isOwnLong(tokens[i], own[0])) {
+      ++i;
+      continue;
+    }
+    // What follows may be its value, or no business of its.
+    std::span<const std::string> all = tokens;
+    auto found = parseFlags(all.first(std::min(i + 2, all.size())), own, i);
+    if (!found.isOk() || found->size() != 1)
+      found = parseFlags(all.first(i + 1), own, i);
+    BOO_RETURN_IF_ERROR(found.status());
+    const Occurrence &flag = found->front();
+    line.own.add(flag.flag, flag.value);
+    tokens.erase(tokens.begin() + ptrdiff_t(i),
+                 tokens.begin() + ptrdiff_t(flag.end));
+  }
+  return Status::ok();
 }
 
 StatusOr<ProgramLine> boo::parseProgram(std::string_view program,
@@ -89,6 +136,7 @@ StatusOr<ProgramLine> boo::parseProgram(std::string_view program,
   if (hasWord && isCommand(tokens[word])) {
     FileLine only;
     only.tokens.assign(tokens.begin() + ptrdiff_t(word), tokens.end());
+    BOO_RETURN_IF_ERROR(takeOwn(only.tokens, line));
     only.text = joinCommand(only.tokens);
     for (const std::string &token : only.tokens)
       line.help |= token == "--help";

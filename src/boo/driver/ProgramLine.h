@@ -7,6 +7,7 @@
 //
 // FLAGS are the program's own, those of the driver, and beside a FILE those of
 // operations: all but the program's own are appended to each line, and win.
+// Behind a COMMAND letters are the operation's; long flags may be any.
 //
 //===----------------------------------------------------------------------===//
 #pragma once

@@ -314,6 +314,19 @@ TEST_F(CacheTest, AChildForkedDuringACompileFindsItsResult) {
   EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << status;
 }
 
+TEST_F(CacheTest, ModulesAloneLieWhereEntriesHaveThem) {
+  std::string dir = Dir, key = keyOf(1);
+  EXPECT_FALSE(hasModule(dir, "name", key));
+  ASSERT_TRUE(publishModule(dir, "name", key, "module {}\n").isOk());
+  EXPECT_TRUE(hasModule(dir, "name", key));
+  EXPECT_EQ(*readFile(dir + "/name/name.mlir"), "module {}\n");
+  EXPECT_FALSE(Cache(dir).contains(key, "name"));
+  // A newer one takes the link.
+  ASSERT_TRUE(publishModule(dir, "name", keyOf(2), "// 2\n").isOk());
+  EXPECT_EQ(*readFile(dir + "/name/name.mlir"), "// 2\n");
+  EXPECT_EQ(listDirectory(dir + "/name").size(), 3u);
+}
+
 TEST(Key, EveryInputCounts) {
   KeyInputs base{"graph", Target(), "strict", false, "", "builds"};
   std::set<std::string> keys = {computeKey(base)};

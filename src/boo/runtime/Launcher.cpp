@@ -91,7 +91,7 @@ public:
   }
   void compile(Job &job) const;
   /// The module alone.
-  StatusOr<std::string> emit(const Job &job) const;
+  StatusOr<std::string> emit(const Job &job, bool toTheEnd) const;
 
 private:
   Status callCompiler(const Job &job, const std::string &output,
@@ -164,14 +164,15 @@ Status Loader::callCompiler(const Job &job, const std::string &output,
   return compileArtifact(request);
 }
 
-StatusOr<std::string> Loader::emit(const Job &job) const {
+StatusOr<std::string> Loader::emit(const Job &job, bool toTheEnd) const {
   // A folder of its own: in one that strangers can write to, a name may be
   // theirs.
   std::string folder = env().tmpDir + "/" + temporaryName() + "-XXXXXX";
   if (!::mkdtemp(folder.data()))
     return systemError("create a folder in", env().tmpDir);
   std::string path = folder + "/module.mlir";
-  Status status = callCompiler(job, /*output=*/"", path);
+  Status status =
+      callCompiler(job, toTheEnd ? folder + "/kernel.so" : "", path);
   StatusOr<std::string> text =
       status.isOk() ? readFile(path) : StatusOr<std::string>(status);
   removeFlatDirectory(folder);
@@ -275,12 +276,13 @@ bool boo::isCached(const NeededKernel &kernel, const CompileOptions &options) {
 }
 
 StatusOr<std::vector<EmittedModule>>
-boo::emitModules(const Graph &graph, const CompileOptions &options) {
+boo::emitModules(const Graph &graph, const CompileOptions &options,
+                 bool toTheEnd) {
   BOO_ASSIGN_OR_RETURN(std::vector<Job> jobs, findJobs(graph, options));
   Loader loader(options);
   std::vector<EmittedModule> modules;
   for (Job &job : jobs) {
-    auto text = loader.emit(job);
+    auto text = loader.emit(job, toTheEnd);
     if (!text.isOk())
       return text.status().withContext(job.name);
     modules.push_back(

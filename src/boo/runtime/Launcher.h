@@ -91,7 +91,10 @@ struct EmittedModule {
   NeededKernel kernel;
   std::string mlir;
 };
+/// With `toTheEnd` all passes run behind it, so that options.dumpDir gets every
+/// stage; the artifact is thrown away.
 StatusOr<std::vector<EmittedModule>> emitModules(const Graph &graph,
-                                                 const CompileOptions &options);
+                                                 const CompileOptions &options,
+                                                 bool toTheEnd = false);
 
 } // namespace boo

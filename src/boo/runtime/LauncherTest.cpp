@@ -256,3 +256,45 @@ TEST_F(LauncherTest, RefusesBadMathAndForeignTargets) {
   EXPECT_THAT(load(pointwise("relu"), Options).status().message(),
               HasSubstr("this machine cannot run amx code: "));
 }
+
+TEST_F(LauncherTest, TellsWhatItNeedsAndWhetherThatIsCached) {
+  Graph graph = pointwise("relu");
+  auto kernels = neededKernels(graph, Options);
+  ASSERT_TRUE(kernels.isOk()) << kernels.status().toString();
+  ASSERT_EQ(kernels->size(), 1u);
+  const NeededKernel &kernel = kernels->front();
+  EXPECT_EQ(kernel.name, "relu_4096");
+  EXPECT_THAT(kernel.graph, HasSubstr("\"relu\""));
+  EXPECT_FALSE(isCached(kernel, Options));
+  EXPECT_FALSE(std::filesystem::exists(Options.cacheDir));
+
+  auto executable = loadOrDie(graph);
+  ASSERT_TRUE(executable);
+  EXPECT_EQ(kernel.key, executable->manifest(0).key);
+  EXPECT_TRUE(isCached(kernel, Options));
+  NeededKernel renamed = kernel;
+  renamed.name = "another";
+  EXPECT_TRUE(isCached(renamed, Options));
+  CompileOptions strict = Options;
+  strict.math = "strict";
+  EXPECT_NE(neededKernels(graph, strict)->front().key, kernel.key);
+
+  // What find() would not take is not there.
+  std::string path = executable->report(0).artifact;
+  std::string bytes = *readFile(path);
+  bytes[bytes.size() / 2] ^= 1;
+  putFile(path, bytes);
+  EXPECT_FALSE(isCached(kernel, Options));
+}
+
+TEST_F(LauncherTest, EmitsModulesForAnyTargetAndKeepsNothing) {
+  Options.target.isa = Isa::Amx;
+  auto modules = emitModules(pointwise("relu"), Options);
+  ASSERT_TRUE(modules.isOk()) << modules.status().toString();
+  ASSERT_EQ(modules->size(), 1u);
+  EXPECT_EQ(modules->front().mlir, "// relu_4096\nmodule {}\n");
+  EXPECT_FALSE(std::filesystem::exists(Options.cacheDir));
+  EXPECT_TRUE(emitModules(pointwise("relu"), Options, true).isOk());
+  Status refused = emitModules(pointwise("neg"), Options).status();
+  EXPECT_THAT(refused.message(), HasSubstr("refused by pass fake-lowering"));
+}
