@@ -27,6 +27,8 @@ StatusOr<KernelModule> boo::compiler::emitKernel(MLIRContext &context,
       return emitGradInput(context, group, schedule, options);
     if (anchor == Op::ConvGradWeight)
       return emitWeightGrad(context, group, schedule);
+    if (anchor == Op::AttentionGrad)
+      return emitAttentionGrad(context, group, schedule);
   }
   switch (schedule.algorithm) {
   case Algorithm::Direct:

@@ -64,6 +64,9 @@ StatusOr<std::vector<TensorType>>
 inferAttention(AttributeReader &reader,
                const std::vector<TensorType> &operands);
 StatusOr<std::vector<TensorType>>
+inferAttentionGrad(AttributeReader &reader,
+                   const std::vector<TensorType> &operands);
+StatusOr<std::vector<TensorType>>
 inferNorm(AttributeReader &reader, const std::vector<TensorType> &operands);
 StatusOr<std::vector<TensorType>>
 inferSoftmax(AttributeReader &reader, const std::vector<TensorType> &operands);

@@ -365,6 +365,8 @@ inferOp(Op op, AttributeReader &reader,
     return inferMatmul(reader, operands);
   case Op::Attention:
     return inferAttention(reader, operands);
+  case Op::AttentionGrad:
+    return inferAttentionGrad(reader, operands);
   case Op::Norm:
     return inferNorm(reader, operands);
   case Op::Softmax:

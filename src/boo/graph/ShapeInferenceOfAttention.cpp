@@ -10,6 +10,10 @@
 // With `logsumexp`, a second result [B, H, S] holds the logarithms of the sums
 // of exponentials. A query whose scores are all -inf gives zeros, and -inf.
 //
+// attention_grad(q, k, v, out, logsumexp, dout[, mask]) gives the gradients of
+// q, k and v from an attention's operands, both of its results, and the
+// gradient of the first.
+//
 //===----------------------------------------------------------------------===//
 
 #include "boo/graph/AttributeReader.h"
@@ -101,9 +105,17 @@ static StatusOr<int64_t> takeHeads(AttributeReader &reader,
   return heads;
 }
 
-StatusOr<std::vector<TensorType>>
-boo::inferAttention(AttributeReader &reader,
-                    const std::vector<TensorType> &operands) {
+namespace {
+/// What both directions read off q, k, v, the mask and common attributes.
+struct AttentionSizes {
+  std::vector<Dim> out, lse;
+};
+} // namespace
+
+/// The sizes of an attention's results.
+static StatusOr<AttentionSizes>
+inferSizes(AttributeReader &reader, Op op,
+           const std::vector<TensorType> &operands, const TensorType *mask) {
   BOO_RETURN_IF_ERROR(checkOperands(operands));
   const TensorType &q = operands[0];
   BOO_ASSIGN_OR_RETURN(int64_t heads, takeHeads(reader, q));
@@ -133,31 +145,72 @@ boo::inferAttention(AttributeReader &reader,
                            " heads, which is no multiple of its k's " +
                            str(kvHeads));
   std::vector<Dim> scores{query.batch, heads, query.rows, key.rows};
-  if (operands.size() > 3)
-    BOO_RETURN_IF_ERROR(checkMask(operands[3], q, scores));
+  if (mask)
+    BOO_RETURN_IF_ERROR(checkMask(*mask, q, scores));
 
-  BOO_RETURN_IF_ERROR(takeAcc(reader, Op::Attention, q.dtype));
+  BOO_RETURN_IF_ERROR(takeAcc(reader, op, q.dtype));
   BOO_RETURN_IF_ERROR(reader.take<bool>("causal", "true or false").status());
-  BOO_ASSIGN_OR_RETURN(bool logsumexp,
-                       reader.take<bool>("logsumexp", "true or false"));
   BOO_ASSIGN_OR_RETURN(auto scale,
                        reader.take<double>("scale", "a real number"));
   if (!(std::fabs(scale) <= 1e30))
     return invalidArgument("attribute `scale` of attention is " +
                            std::to_string(scale) +
                            " and must lie between -1e30 and 1e30");
-
-  std::vector<Dim> sizes{query.batch, heads, query.rows, value.depth};
+  AttentionSizes sizes;
+  sizes.lse = {query.batch, heads, query.rows};
+  sizes.out = {query.batch, heads, query.rows, value.depth};
   if (q.rank() == 3) {
     int64_t width;
     if (__builtin_mul_overflow(heads, value.depth, &width))
       return invalidArgument("attention's result overflows 63 bits");
-    sizes = {query.batch, query.rows, width};
+    sizes.out = {query.batch, query.rows, width};
   }
-  std::vector<TensorType> results{rowMajor(q.dtype, sizes)};
-  if (logsumexp) {
-    DType acc = q.dtype == DType::F64 ? DType::F64 : DType::F32;
-    results.push_back(rowMajor(acc, {query.batch, heads, query.rows}));
-  }
+  return sizes;
+}
+
+static DType sumType(DType dtype) {
+  return dtype == DType::F64 ? DType::F64 : DType::F32;
+}
+
+StatusOr<std::vector<TensorType>>
+boo::inferAttention(AttributeReader &reader,
+                    const std::vector<TensorType> &operands) {
+  BOO_ASSIGN_OR_RETURN(
+      AttentionSizes sizes,
+      inferSizes(reader, Op::Attention, operands,
+                 operands.size() > 3 ? &operands[3] : nullptr));
+  BOO_ASSIGN_OR_RETURN(bool logsumexp,
+                       reader.take<bool>("logsumexp", "true or false"));
+  DType dtype = operands[0].dtype;
+  std::vector<TensorType> results{rowMajor(dtype, sizes.out)};
+  if (logsumexp)
+    results.push_back(rowMajor(sumType(dtype), sizes.lse));
+  return results;
+}
+
+StatusOr<std::vector<TensorType>>
+boo::inferAttentionGrad(AttributeReader &reader,
+                        const std::vector<TensorType> &operands) {
+  BOO_ASSIGN_OR_RETURN(
+      AttentionSizes sizes,
+      inferSizes(reader, Op::AttentionGrad, operands,
+                 operands.size() > 6 ? &operands[6] : nullptr));
+  DType dtype = operands[0].dtype;
+  auto check = [&](size_t operand, const char *name, DType wantType,
+                   const std::vector<Dim> &want) {
+    const TensorType &type = operands[operand];
+    if (type.dtype == wantType && type.sizes == want)
+      return Status::ok();
+    return invalidArgument("attention_grad's " + std::string(name) + " is " +
+                           std::string(dtypeName(type.dtype)) +
+                           sizesText(type.sizes) + " and must be " +
+                           std::string(dtypeName(wantType)) + sizesText(want));
+  };
+  BOO_RETURN_IF_ERROR(check(3, "out", dtype, sizes.out));
+  BOO_RETURN_IF_ERROR(check(4, "logsumexp", sumType(dtype), sizes.lse));
+  BOO_RETURN_IF_ERROR(check(5, "dout", dtype, sizes.out));
+  std::vector<TensorType> results;
+  for (size_t i = 0; i != 3; ++i)
+    results.push_back(rowMajor(dtype, operands[i].sizes));
   return results;
 }

@@ -93,6 +93,27 @@ TEST(ShapeInference, Attention) {
   EXPECT_THAT(refused(flat, keys, values), HasSubstr("`scale`"));
 }
 
+TEST(ShapeInference, AttentionGrad) {
+  AttributeMap attributes{
+      {"acc", DType::F32}, {"causal", false}, {"scale", 0.125}};
+  TensorType q = f32({2, 8, 5, 16}), k = f32({2, 4, 7, 16}),
+             v = f32({2, 4, 7, 3}), out = f32({2, 8, 5, 3}),
+             lse = f32({2, 8, 5});
+  auto results =
+      inferResults(Op::AttentionGrad, attributes, {q, k, v, out, lse, out});
+  ASSERT_TRUE(results.isOk()) << results.status().message();
+  ASSERT_EQ(results->size(), 3u);
+  EXPECT_EQ((*results)[0], q);
+  EXPECT_EQ((*results)[1], k);
+  EXPECT_EQ((*results)[2], v);
+  EXPECT_THAT(infer(Op::AttentionGrad, attributes, {q, k, v, out, out, out}),
+              HasSubstr("logsumexp is f32[2,8,5,3] and must be f32[2,8,5]"));
+  EXPECT_THAT(infer(Op::AttentionGrad, attributes, {q, k, v, out, lse, q}),
+              HasSubstr("dout is f32[2,8,5,16] and must be f32[2,8,5,3]"));
+  EXPECT_THAT(infer(Op::AttentionGrad, attributes, {q, k, v, out, lse, out, q}),
+              HasSubstr("mask is [2,8,5,16]"));
+}
+
 TEST(ShapeInference, NormSoftmaxReduce) {
   AttributeMap norm{{"acc", DType::F32},
                     {"dims", int64_t(2)},

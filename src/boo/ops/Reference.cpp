@@ -82,10 +82,14 @@ TensorView Evaluator::view(ValueId id) const {
 }
 
 StatusOr<std::vector<Tensor>> Evaluator::evaluate(const Node &node) const {
-  if (node.op == Op::Norm || node.op == Op::Attention) {
+  if (node.op == Op::Norm || node.op == Op::Attention ||
+      node.op == Op::AttentionGrad) {
     std::vector<TensorView> operands;
     for (ValueId id : node.operands)
       operands.push_back(view(id));
+    if (node.op == Op::AttentionGrad)
+      return evaluateAttentionGradient(attentionProblem(G, node), operands,
+                                       TheWorkers);
     if (node.op == Op::Attention)
       return evaluateAttention(attentionProblem(G, node), operands, TheWorkers);
     return evaluateNorm(G, node, operands, TheWorkers);
@@ -120,6 +124,7 @@ StatusOr<Tensor> Evaluator::evaluateOne(const Node &node) const {
   case Op::Reduce:
     return evaluateReduce(G, node, view(node.operands[0]), TheWorkers);
   case Op::Attention:
+  case Op::AttentionGrad:
   case Op::Norm:
   case Op::ArgReduce:
     break;

@@ -32,7 +32,7 @@ Work boo::graphWork(const Graph &graph) {
       work.flops += convProblem(graph, node, type).flops();
     if (node.op == Op::Matmul)
       work.flops += matmulProblem(graph, node, type).flops();
-    if (node.op == Op::Attention)
+    if (node.op == Op::Attention || node.op == Op::AttentionGrad)
       work.flops += attentionProblem(graph, node).flops();
     if (node.op == Op::Norm)
       work.flops += normFlops(graph, node);

@@ -11,101 +11,30 @@
 
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 
-#include <limits>
-
 using namespace mlir;
 
 namespace boo::compiler {
-
-static constexpr double Inf = std::numeric_limits<double>::infinity();
-
-Value AttentionEmitter::keepLanes(Value scores, arith::CmpIPredicate lane,
-                                  Value number) {
-  OpBuilder &b = K.builder();
-  Type word = b.getI32Type();
-  number = K.min(K.max(number, K.index(0)), K.index(Lanes));
-  number = arith::IndexCastOp::create(b, K.loc(), word, number);
-  auto type = VectorType::get({Lanes}, word);
-  SmallVector<int32_t> numbers;
-  for (int32_t i = 0; i != Lanes; ++i)
-    numbers.push_back(i);
-  Value lanes = arith::ConstantOp::create(
-      b, K.loc(), type, DenseElementsAttr::get(type, ArrayRef(numbers)));
-  Value kept = arith::CmpIOp::create(
-      b, K.loc(), lane, lanes,
-      vector::BroadcastOp::create(b, K.loc(), type, number));
-  return arith::SelectOp::create(b, K.loc(), kept, scores, splat(-Inf));
-}
 
 //===----------------------------------------------------------------------===//
 // Lanes over queries
 //===----------------------------------------------------------------------===//
 
-void AttentionEmitter::addMask(const Place &at, const Block &block) {
+void AttentionEmitter::addMask(const Tile &at, const Block &block) {
   if (S.dot)
     return addMaskAlongKeys(at, block);
-  Value source =
-      K.add(base(Nest.mask, at), K.add(K.mul(at.first, Nest.mask.row),
-                                       K.mul(block.first, Nest.mask.column)));
-  Value scores = scratch(ScoresAt);
-  // Keys in squares that are transposed, in fours, and one by one.
-  SmallVector<int64_t> sizes{Lanes};
-  for (int64_t size : {4, 1})
-    if (size < Lanes)
-      sizes.push_back(size);
-  K.loop(K.index(0), vectors(at), 1, [&](Value number) {
-    Value row = K.mul(number, Lanes);
-    withLanes(at, number, [&](int64_t lanes) {
-      Value done = K.index(0);
-      for (int64_t size : sizes) {
-        Value left = K.sub(block.count, done);
-        Value end = K.add(done, K.mul(K.builder().createOrFold<arith::DivUIOp>(
-                                          K.loc(), left, K.index(size)),
-                                      size));
-        K.loop(done, end, size, [&](Value key) {
-          Value from = K.add(K.add(source, K.mul(row, Nest.mask.row)),
-                             K.mul(key, Nest.mask.column));
-          SmallVector<Value> mask =
-              loadBlock(K.builder(), K.loc(), in(Nest.mask), from,
-                        {size, Lanes, lanes, Nest.mask.column, Nest.mask.row});
-          for (int64_t i = 0; i != size; ++i) {
-            Value place = K.add(K.mul(K.add(key, i), Rows), row);
-            storeVector(addF(loadVector(scores, place),
-                             K.convert(mask[size_t(i)], Element)),
-                        scores, place);
-          }
-        });
-        done = end;
-      }
-    });
-  });
+  Value source = K.add(base(Nest.mask, at.outer),
+                       K.add(K.mul(at.first, Nest.mask.row),
+                             K.mul(block.first, Nest.mask.column)));
+  addMaskTo(at, block, ScoresAt, source, Nest.mask.column, Nest.mask.row);
 }
 
-void AttentionEmitter::hideFuture(const Place &at, const Block &block) {
+void AttentionEmitter::hideFuture(const Tile &at, const Block &block) {
   if (S.dot)
     return hideFutureAlongKeys(at, block);
-  Value scores = scratch(ScoresAt);
-  Value end = K.add(block.first, block.count);
-  // All rows see the keys up to the first row's own.
-  Value from = K.max(block.first, K.add(at.first, 1));
-  K.loop(from, end, 1, [&](Value key) {
-    Value line = K.mul(K.sub(key, block.first), Rows);
-    K.loop(K.index(0), vectors(at), 1, [&](Value number) {
-      Value row = K.mul(number, Lanes);
-      Value place = K.add(line, row);
-      Value least = K.sub(key, K.add(at.first, row));
-      storeVector(keepLanes(loadVector(scores, place),
-                            arith::CmpIPredicate::sge, least),
-                  scores, place);
-    });
-  });
+  hideUnseen(at, block, ScoresAt, /*linesAreKeys=*/true);
 }
 
-Value AttentionEmitter::rescaling(Value before, Value greatest) {
-  return expF(subF(before, greatest));
-}
-
-void AttentionEmitter::weigh(const Place &at, const Block &block) {
+void AttentionEmitter::weigh(const Tile &at, const Block &block) {
   if (S.dot)
     return weighAlongKeys(at, block);
   Value scores = scratch(ScoresAt), statistics = scratch(StatisticsAt);
@@ -162,7 +91,7 @@ void AttentionEmitter::weigh(const Place &at, const Block &block) {
         });
     for (size_t v = 0; v != width; ++v) {
       Value first = K.add(row, int64_t(v) * Lanes);
-      Value factor = rescaling(before[v], greatest[v]);
+      Value factor = expF(subF(before[v], greatest[v]));
       Value sum = loadVector(statistics, statistic(Sum, first));
       storeVector(fmaF(sum, factor, sums[v]), statistics,
                   statistic(Sum, first));
@@ -176,15 +105,15 @@ void AttentionEmitter::weigh(const Place &at, const Block &block) {
 // Lanes along keys
 //===----------------------------------------------------------------------===//
 
-void AttentionEmitter::addMaskAlongKeys(const Place &at, const Block &block) {
+void AttentionEmitter::addMaskAlongKeys(const Tile &at, const Block &block) {
   Value scores = scratch(ScoresAt);
   K.loop(K.index(0), at.count, 1, [&](Value row) {
-    Value from =
-        K.add(base(Nest.mask, at), K.mul(K.add(at.first, row), Nest.mask.row));
+    Value from = K.add(base(Nest.mask, at.outer),
+                       K.mul(K.add(at.first, row), Nest.mask.row));
     K.loop(K.index(0), block.count, Lanes, [&](Value key) {
       Value number = K.add(block.first, key);
       Value place = K.add(K.mul(row, S.kChunk), key);
-      withKeys(number, Lanes, [&](int64_t lanes) {
+      withLines(number, Nest.keys(), Lanes, [&](int64_t lanes) {
         Value mask = loadBlock(K.builder(), K.loc(), in(Nest.mask),
                                K.add(from, K.mul(number, Nest.mask.column)),
                                {1, Lanes, lanes, 0, Nest.mask.column})[0];
@@ -199,8 +128,7 @@ void AttentionEmitter::addMaskAlongKeys(const Place &at, const Block &block) {
   });
 }
 
-void AttentionEmitter::hideFutureAlongKeys(const Place &at,
-                                           const Block &block) {
+void AttentionEmitter::hideFutureAlongKeys(const Tile &at, const Block &block) {
   Value scores = scratch(ScoresAt);
   K.loop(K.index(0), at.count, 1, [&](Value row) {
     Value seen = K.add(K.add(at.first, row), 1);
@@ -214,7 +142,7 @@ void AttentionEmitter::hideFutureAlongKeys(const Place &at,
   });
 }
 
-void AttentionEmitter::weighAlongKeys(const Place &at, const Block &block) {
+void AttentionEmitter::weighAlongKeys(const Tile &at, const Block &block) {
   Value scores = scratch(ScoresAt), statistics = scratch(StatisticsAt);
   K.loop(K.index(0), at.count, 1, [&](Value row) {
     auto statisticOf = [&](int64_t which) {
@@ -239,7 +167,7 @@ void AttentionEmitter::weighAlongKeys(const Place &at, const Block &block) {
                         storeVector(weight, scores, place(key));
                         return {addF(carried[0], weight)};
                       })[0];
-    Value factor = rescaling(before, greatest);
+    Value factor = expF(subF(before, greatest));
     set(Sum, fmaF(statisticOf(Sum), factor, foldLanes(Fold::Add, sum)));
     set(Greatest, greatest);
     set(Factor, factor);

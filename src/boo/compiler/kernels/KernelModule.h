@@ -58,6 +58,11 @@ StatusOr<KernelModule> emitAttention(mlir::MLIRContext &context,
                                      const Graph &group,
                                      const Schedule &schedule);
 
+/// Writes the module of a group that is the gradient of an attention.
+StatusOr<KernelModule> emitAttentionGrad(mlir::MLIRContext &context,
+                                         const Graph &group,
+                                         const Schedule &schedule);
+
 /// Writes the module of a group of pointwise and cast nodes. Refuses several
 /// outputs and symbolic sizes.
 StatusOr<KernelModule> emitPointwise(mlir::MLIRContext &context,

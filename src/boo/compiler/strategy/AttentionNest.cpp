@@ -15,6 +15,13 @@ int64_t AttentionNest::keys() const {
                         : problem.keys;
 }
 
+int64_t AttentionNest::mostRows() const {
+  return problem.isGradient ? std::max(problem.queries, problem.keys) : rows;
+}
+int64_t AttentionNest::mostLines() const {
+  return problem.isGradient ? mostRows() : keys();
+}
+
 int64_t AttentionNest::lanes(int64_t vectorBits) const {
   return std::max<int64_t>(1, vectorBits / (8 * dtypeBytes(problem.accType)));
 }
@@ -35,8 +42,8 @@ AttentionNest boo::compiler::makeAttentionNest(const Graph &group) {
   AttentionNest nest;
   nest.problem = attentionProblem(group, node);
   const AttentionProblem &p = nest.problem;
-  bool joined = p.group() > 1 && p.queries < joinBelow && !nest.isCausal() &&
-                joins(p, p.q) && joins(p, p.out) &&
+  bool joined = !p.isGradient && p.group() > 1 && p.queries < joinBelow &&
+                !nest.isCausal() && joins(p, p.q) && joins(p, p.out) &&
                 (!p.hasMask || joins(p, p.mask)) &&
                 (!p.logsumexp || joins(p, p.lse));
   nest.outer = {p.batch, p.kvHeads, joined ? 1 : p.group()};
@@ -69,7 +76,16 @@ AttentionNest boo::compiler::makeAttentionNest(const Graph &group) {
   nest.k = side(argument(1), p.dtype, p.k, true);
   nest.v = side(argument(2), p.dtype, p.v, true);
   if (p.hasMask)
-    nest.mask = side(argument(3), p.maskType, p.mask, false);
+    nest.mask = side(argument(p.isGradient ? 6 : 3), p.maskType, p.mask, false);
+  if (p.isGradient) {
+    nest.out = side(argument(3), p.dtype, p.out, false);
+    nest.lse = side(argument(4), p.accType, p.lse, false);
+    nest.dout = side(argument(5), p.dtype, p.dout, false);
+    nest.dq = side(output(0), p.dtype, p.dq, false);
+    nest.dk = side(output(1), p.dtype, p.dk, true);
+    nest.dv = side(output(2), p.dtype, p.dv, true);
+    return nest;
+  }
   nest.out = side(output(0), p.dtype, p.out, false);
   if (p.logsumexp)
     nest.lse = side(output(1), p.accType, p.lse, false);

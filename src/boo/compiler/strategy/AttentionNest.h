@@ -28,9 +28,14 @@ struct AttentionNest {
   std::array<int64_t, 3> outer{1, 1, 1};
   int64_t rows = 1; ///< queries of all joined heads
   Side q, k, v, mask, out, lse;
+  Side dout, dq, dk, dv; ///< of a gradient, which reads out and lse
 
   /// Whether a row sees no more keys than its own number and one.
   bool isCausal() const { return problem.causal && problem.queries != 1; }
+  /// The most rows that a tile can have, and lines that it can walk over: of a
+  /// gradient either may be queries or keys.
+  int64_t mostRows() const;
+  int64_t mostLines() const;
   /// Keys that any row sees.
   int64_t keys() const;
   int64_t outerCount() const { return outer[0] * outer[1] * outer[2]; }
@@ -38,8 +43,9 @@ struct AttentionNest {
   int64_t lanes(int64_t vectorBits) const;
 };
 
-/// Of a static group whose only node is an attention. Heads that share keys are
-/// joined when each has few queries and their rows lie one stride apart.
+/// Of a static group whose only node is an attention or its gradient. Heads
+/// that share keys are joined when each has few queries and their rows lie one
+/// stride apart, but not of a gradient.
 AttentionNest makeAttentionNest(const Graph &group);
 
 } // namespace boo::compiler

@@ -24,6 +24,18 @@ static constexpr int64_t mostDotRows = 16;
 /// Up to here a second thread takes longer to wake than to help.
 static constexpr double serialFlops = 1e6;
 
+/// Why the lines of a gradient cannot be read in place, or "".
+static std::string gradientNeedsCopy(const AttentionNest &nest) {
+  const AttentionProblem &p = nest.problem;
+  if (p.dtype != p.accType)
+    return "they are widened";
+  for (const AttentionNest::Side *side :
+       {&nest.q, &nest.k, &nest.v, &nest.dout})
+    if (side->column != 1)
+      return "their elements do not lie side by side";
+  return "";
+}
+
 namespace {
 
 class AttentionModel {
@@ -38,15 +50,19 @@ public:
   }
 
   Decision decide() {
-    Why.push_back("attention: " + str(Nest.outerCount()) + " times " +
-                  str(Nest.rows) + " queries by " + str(P.keys) + " keys of " +
-                  str(P.depth) + " and " + str(P.valueDepth) + " elements");
-    S.dot = 2 * Nest.rows <= Lanes;
+    Why.push_back((P.isGradient ? "gradient of attention: " : "attention: ") +
+                  str(Nest.outerCount()) + " times " + str(Nest.rows) +
+                  " queries by " + str(P.keys) + " keys of " + str(P.depth) +
+                  " and " + str(P.valueDepth) + " elements");
+    S.dot = !P.isGradient && 2 * Nest.rows <= Lanes;
     if (S.dot)
       chooseDotTile();
     else
       chooseTile();
-    chooseOperands();
+    if (P.isGradient)
+      chooseGradientOperands();
+    else
+      chooseOperands();
     S.serial = P.flops() <= serialFlops;
     if (S.serial)
       Why.push_back("one grid tile: too little work to share");
@@ -70,7 +86,7 @@ private:
   }
 
   void chooseTile() {
-    int64_t rows = std::min(tileRows, ceilDiv(Nest.rows, Lanes) * Lanes);
+    int64_t rows = std::min(tileRows, ceilDiv(Nest.mostRows(), Lanes) * Lanes);
     TileWork work{rows, P.valueDepth, std::min<int64_t>(P.keys, 256),
                   elementBytes()};
     RegisterTile best, widest;
@@ -86,10 +102,13 @@ private:
     int64_t keys =
         std::min(TheTarget.l1Bytes / 2 / strip, TheTarget.l2Bytes / 2 / block);
     keys = std::clamp<int64_t>(keys, 2 * leastKeyBlock, 512);
-    S.kChunk = ceilDiv(Nest.keys(), ceilDiv(Nest.keys(), keys));
-    Why.push_back("lanes over " + str(rows) + " queries, keys in blocks of " +
-                  str(S.kChunk) + ", register tile " + str(S.mTile) + "x" +
-                  str(S.nVectors * Lanes));
+    int64_t lines = Nest.mostLines();
+    S.kChunk = ceilDiv(lines, ceilDiv(lines, keys));
+    Why.push_back(
+        "lanes over " + str(rows) +
+        (P.isGradient ? " queries or keys, the others" : " queries, keys") +
+        " in blocks of " + str(S.kChunk) + ", register tile " + str(S.mTile) +
+        "x" + str(S.nVectors * Lanes));
   }
 
   void chooseOperands() {
@@ -110,6 +129,14 @@ private:
                       ? "values are read where they lie"
                       : "a block of values is copied to scratch: its elements "
                         "do not lie side by side");
+  }
+
+  void chooseGradientOperands() {
+    std::string reason = gradientNeedsCopy(Nest);
+    S.scratchInput = !reason.empty();
+    Why.push_back(reason.empty()
+                      ? "operands are read where they lie"
+                      : "blocks of operands are copied to scratch: " + reason);
   }
 
   int64_t elementBytes() const { return dtypeBytes(P.accType); }
@@ -142,7 +169,7 @@ Schedule boo::compiler::fitAttentionSchedule(const Graph &group,
     schedule.nVectors = keys;
     schedule.wChunk = 1;
   } else {
-    int64_t vectors = ceilDiv(nest.rows, lanes);
+    int64_t vectors = ceilDiv(nest.mostRows(), lanes);
     schedule.nVectors = std::min(schedule.nVectors, vectors);
     schedule.wChunk = std::min(schedule.wChunk, vectors);
     schedule.wChunk =
@@ -150,30 +177,19 @@ Schedule boo::compiler::fitAttentionSchedule(const Graph &group,
     schedule.mTile = std::min(schedule.mTile, schedule.wChunk * lanes);
   }
   int64_t step = schedule.dot ? lanes : schedule.mTile;
-  if (schedule.kChunk == 0 || schedule.kChunk > nest.keys())
-    schedule.kChunk = nest.keys();
+  if (schedule.kChunk == 0 || schedule.kChunk > nest.mostLines())
+    schedule.kChunk = nest.mostLines();
   schedule.kChunk = ceilDiv(schedule.kChunk, step) * step;
   return schedule;
 }
 
-Status boo::compiler::checkAttentionSchedule(const Graph &group,
-                                             const Schedule &asked) {
-  AttentionNest nest = makeAttentionNest(group);
-  auto refuse = [](const std::string &why) {
-    return invalidArgument("schedule: " + why);
-  };
-  if (asked.pairs)
-    return refuse("pairs=1 does not serve attentions: their weights are f32");
-  if (asked.dot && nest.rows > mostDotRows)
-    return refuse("dot=1 serves attentions of up to " +
-                  std::to_string(mostDotRows) +
-                  " queries that share keys, "
-                  "not " +
-                  std::to_string(nest.rows));
-  Schedule schedule = fitAttentionSchedule(group, asked);
-  if (schedule.kChunk < std::min(leastKeyBlock, nest.keys()))
-    return refuse("k_chunk must be 0 or at least " +
-                  std::to_string(leastKeyBlock));
+static Status refuse(const std::string &why) {
+  return invalidArgument("schedule: " + why);
+}
+
+/// Whether keys and values can be read as `schedule` says.
+static Status checkOperands(const AttentionNest &nest,
+                            const Schedule &schedule) {
   const AttentionProblem &p = nest.problem;
   if (!schedule.scratchInput) {
     if (p.dtype != p.accType && !schedule.dot)
@@ -186,6 +202,38 @@ Status boo::compiler::checkAttentionSchedule(const Graph &group,
   if (schedule.filterInPlace && p.valueDepth != 1 && nest.v.column != 1)
     return refuse("filter_in_place=1 cannot serve values whose elements do "
                   "not lie side by side");
+  return Status::ok();
+}
+
+static Status checkGradientOperands(const AttentionNest &nest,
+                                    const Schedule &schedule) {
+  std::string reason = gradientNeedsCopy(nest);
+  if (!schedule.scratchInput && !reason.empty())
+    return refuse("scratch_input=0 cannot serve this gradient's operands: " +
+                  reason);
+  return Status::ok();
+}
+
+Status boo::compiler::checkAttentionSchedule(const Graph &group,
+                                             const Schedule &asked) {
+  AttentionNest nest = makeAttentionNest(group);
+  if (asked.pairs)
+    return refuse("pairs=1 does not serve attentions: their weights are f32");
+  if (asked.dot && nest.problem.isGradient)
+    return refuse("dot=1 does not serve gradients of attentions");
+  if (asked.dot && nest.rows > mostDotRows)
+    return refuse("dot=1 serves attentions of up to " +
+                  std::to_string(mostDotRows) +
+                  " queries that share keys, "
+                  "not " +
+                  std::to_string(nest.rows));
+  Schedule schedule = fitAttentionSchedule(group, asked);
+  if (schedule.kChunk < std::min(leastKeyBlock, nest.mostLines()))
+    return refuse("k_chunk must be 0 or at least " +
+                  std::to_string(leastKeyBlock));
+  const AttentionProblem &p = nest.problem;
+  BOO_RETURN_IF_ERROR(p.isGradient ? checkGradientOperands(nest, schedule)
+                                   : checkOperands(nest, schedule));
   // All sums of a tile are unrolled.
   if (schedule.mTile * schedule.nVectors > 128)
     return refuse("m_tile * n_vectors must be at most 128");
@@ -193,7 +241,7 @@ Status boo::compiler::checkAttentionSchedule(const Graph &group,
   double keys = double(schedule.kChunk);
   double width = double(p.depth + p.valueDepth + 64);
   constexpr double most = double(int64_t(1) << 30);
-  if (8 * (rows * (keys + width) + 2 * keys * width) > most)
+  if (8 * (2 * rows * (keys + 2 * width) + 2 * keys * width) > most)
     return refuse("blocks of this size need more than 1 GiB of scratch");
   return Status::ok();
 }

@@ -154,6 +154,7 @@ static Status checkForGroup(const Graph &group, const Target &target,
   case Op::ConvGradWeight:
     return checkWeightGradSchedule(group, schedule);
   case Op::Attention:
+  case Op::AttentionGrad:
     return checkAttentionSchedule(group, schedule);
   case Op::Norm:
   case Op::Softmax:
@@ -175,6 +176,7 @@ static Schedule fitToGroup(const Graph &group, const Schedule &schedule) {
   case Op::ConvGradWeight:
     return fitWeightGradSchedule(group, schedule);
   case Op::Attention:
+  case Op::AttentionGrad:
     return fitAttentionSchedule(group, schedule);
   default:
     return schedule;
@@ -209,6 +211,7 @@ StatusOr<Decision> boo::compiler::decide(const Graph &group,
     break;
   }
   case Op::Attention:
+  case Op::AttentionGrad:
     BOO_RETURN_IF_ERROR(checkAttentionGroup(group));
     decision = decideAttention(group, target);
     break;

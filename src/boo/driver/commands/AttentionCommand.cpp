@@ -22,6 +22,7 @@ struct AttentionSpec {
   bool headsInside = false; ///< layout bshd
   bool layer = false;       ///< with the projections
   bool weightsConstant = false;
+  bool backward = false; ///< gradients of queries, keys and values
   bool defaultScale = true;
   double scale = 1;
   std::string mask; ///< letters of "bhst", "" without one
@@ -102,13 +103,11 @@ static StatusOr<AttentionSpec> attentionSpec(const CommandLine &line) {
   AttentionSpec spec;
   spec.dtype = line.info->dtype;
   using F = AttentionFlag;
-  if (int64_t forw = op.integer(size_t(F::Forw)); forw != 1)
-    return forw == 2
-               ? unsupported(spell(F::Forw) +
-                             " 2: gradients of an attention are not "
-                             "there yet; -F 1 is forward")
-               : invalidArgument(spell(F::Forw) + " " + std::to_string(forw) +
-                                 ": 1 is forward, 2 the gradients");
+  int64_t forw = op.integer(size_t(F::Forw));
+  if (forw != 1 && forw != 2)
+    return invalidArgument(spell(F::Forw) + " " + std::to_string(forw) +
+                           ": 1 is forward, 2 the gradients");
+  spec.backward = forw == 2;
   BOO_ASSIGN_OR_RETURN(spec.batch, readSize(op, F::Batch));
   BOO_ASSIGN_OR_RETURN(spec.heads, readSize(op, F::Heads));
   BOO_ASSIGN_OR_RETURN(spec.kvHeads, readSize(op, F::KvHeads, spec.heads));
@@ -136,6 +135,10 @@ static StatusOr<AttentionSpec> attentionSpec(const CommandLine &line) {
     return invalidArgument(spell(F::Layout) + " " + layout.substr(0, 60) +
                            ": must be bhsd or bshd");
   spec.headsInside = layout == "bshd" || spec.layer;
+  for (F flag : {F::LogSumExp, F::Qkv})
+    if (spec.backward && op.on(size_t(flag)))
+      return invalidArgument(spell(flag) + " belongs to -F 1: gradients are "
+                                           "those of the attention alone");
   if (spec.layer && spec.logsumexp)
     return invalidArgument(spell(F::LogSumExp) + " stands beside " +
                            spell(F::Qkv) + ": a layer has one result");
@@ -154,8 +157,9 @@ static StatusOr<AttentionSpec> attentionSpec(const CommandLine &line) {
 static std::string attentionFuncName(const AttentionSpec &spec) {
   auto str = [](int64_t value) { return std::to_string(value); };
   std::string name = "mhsa_" + std::string(torchDType(spec.dtype)) +
-                     "_forward_" + str(spec.batch) + "x" + str(spec.heads) +
-                     "x" + str(spec.queries) + "x" + str(spec.depth) +
+                     (spec.backward ? "_backward_" : "_forward_") +
+                     str(spec.batch) + "x" + str(spec.heads) + "x" +
+                     str(spec.queries) + "x" + str(spec.depth) +
                      (spec.headsInside ? "_bshd" : "_bhsd");
   if (spec.kvHeads != spec.heads || spec.keys != spec.queries ||
       spec.valueDepth != spec.depth)
@@ -194,37 +198,51 @@ static ValueId addMask(Graph &graph, const AttentionSpec &spec) {
   return graph.addArgument(TensorType::contiguous(spec.dtype, sizes));
 }
 
+/// Of both directions; the forward one adds logsumexp.
 static AttributeMap attentionAttributes(const AttentionSpec &spec) {
-  return {{"acc", spec.acc()},
-          {"causal", spec.causal},
-          {"logsumexp", spec.logsumexp},
-          {"scale", spec.scale}};
+  return {{"acc", spec.acc()}, {"causal", spec.causal}, {"scale", spec.scale}};
+}
+
+/// Sizes in the order in which headType() lies in memory.
+static std::vector<int64_t> memorySizes(const AttentionSpec &spec,
+                                        const TensorType &type) {
+  std::vector<int64_t> sizes;
+  for (Dim dim : type.sizes)
+    sizes.push_back(dim.size());
+  if (spec.headsInside)
+    std::swap(sizes[1], sizes[2]);
+  return sizes;
 }
 
 static void buildCore(const AttentionSpec &spec, CommandGraph &result) {
   Graph &graph = result.graph;
-  std::vector<ValueId> operands{
-      graph.addArgument(headType(spec, spec.heads, spec.queries, spec.depth)),
-      graph.addArgument(headType(spec, spec.kvHeads, spec.keys, spec.depth)),
-      graph.addArgument(
-          headType(spec, spec.kvHeads, spec.keys, spec.valueDepth))};
+  TensorType q = headType(spec, spec.heads, spec.queries, spec.depth);
+  TensorType k = headType(spec, spec.kvHeads, spec.keys, spec.depth);
+  TensorType v = headType(spec, spec.kvHeads, spec.keys, spec.valueDepth);
+  TensorType out = headType(spec, spec.heads, spec.queries, spec.valueDepth);
+  std::vector<int64_t> sums{spec.batch, spec.heads, spec.queries};
+  TensorType lse = TensorType::contiguous(spec.acc(), sums);
+  std::vector<ValueId> operands{graph.addArgument(q), graph.addArgument(k),
+                                graph.addArgument(v)};
+  if (spec.backward)
+    for (const TensorType &type : {out, lse, out})
+      operands.push_back(graph.addArgument(type));
   if (!spec.mask.empty())
     operands.push_back(addMask(graph, spec));
-  std::vector<TensorType> types{
-      headType(spec, spec.heads, spec.queries, spec.valueDepth)};
-  std::vector<int64_t> sizes{spec.batch, spec.heads, spec.queries};
-  if (spec.logsumexp)
-    types.push_back(TensorType::contiguous(spec.acc(), sizes));
-  for (ValueId id :
-       graph.addNode(Op::Attention, operands, attentionAttributes(spec), types))
+  AttributeMap attributes = attentionAttributes(spec);
+  std::vector<TensorType> types{q, k, v};
+  if (!spec.backward) {
+    attributes["logsumexp"] = spec.logsumexp;
+    types = {out};
+    if (spec.logsumexp)
+      types.push_back(lse);
+  }
+  Op op = spec.backward ? Op::AttentionGrad : Op::Attention;
+  for (ValueId id : graph.addNode(op, operands, attributes, types))
     graph.addOutput(id);
-  std::vector<int64_t> out = sizes;
-  if (spec.headsInside)
-    std::swap(out[1], out[2]);
-  out.push_back(spec.valueDepth);
-  result.outputSizes.push_back(out);
-  if (spec.logsumexp)
-    result.outputSizes.push_back(sizes);
+  for (const TensorType &type : types)
+    result.outputSizes.push_back(type.rank() == 4 ? memorySizes(spec, type)
+                                                  : sums);
 }
 
 /// Input times three weights, attention, and its result times a fourth.
@@ -252,6 +270,7 @@ static void buildLayer(const AttentionSpec &spec, CommandGraph &result) {
     operands.push_back(addMask(graph, spec));
   AttributeMap attributes = attentionAttributes(spec);
   attributes["heads"] = spec.heads;
+  attributes["logsumexp"] = false;
   int64_t inner = spec.heads * spec.valueDepth;
   ValueId attended =
       graph.addNode(Op::Attention, operands, attributes, {sequence(inner)})
@@ -269,6 +288,8 @@ StatusOr<CommandGraph> boo::buildAttention(const CommandLine &line) {
     buildCore(spec, result);
   BOO_RETURN_IF_ERROR(result.graph.verify());
   result.name = attentionFuncName(spec);
+  if (spec.backward)
+    result.direction = "backward";
   if (spec.layer && line.op.given(size_t(AttentionFlag::Layout)) &&
       line.op.text(size_t(AttentionFlag::Layout)) == "bhsd")
     result.notes.push_back(

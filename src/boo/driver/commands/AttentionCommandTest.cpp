@@ -38,6 +38,19 @@ TEST(AttentionCommand, layoutAndMask) {
   EXPECT_EQ(built.outputSizes[0], (std::vector<int64_t>{2, 3, 4, 8}));
 }
 
+TEST(AttentionCommand, gradients) {
+  CommandGraph built = buildOf("mhsafp16 --batch 2 --heads 4 --kv_heads 1 "
+                               "--seq 3 --head_dim 16 --mask st -F 2");
+  EXPECT_EQ(built.name, "mhsa_float16_backward_2x4x3x16_bhsd_kv1x3x16_maskst");
+  EXPECT_EQ(built.direction, "backward");
+  EXPECT_THAT(printGraph(built.graph),
+              HasSubstr("%7, %8, %9 = attention_grad(%0, %1, %2, %3, %4, %5, "
+                        "%6) {acc = f32, causal = false, scale = 0.25}"));
+  EXPECT_THAT(printGraph(built.graph), HasSubstr("%4 = input f32[2,4,3]"));
+  EXPECT_EQ(built.outputSizes.size(), 3u);
+  EXPECT_EQ(built.outputSizes[2], (std::vector<int64_t>{2, 1, 3, 16}));
+}
+
 TEST(AttentionCommand, layer) {
   CommandGraph built = buildOf("mhsa --batch 2 --heads 4 --kv_heads 2 --seq 3 "
                                "--head_dim 8 --qkv --wei-const");
@@ -58,7 +71,8 @@ TEST(AttentionCommand, errors) {
   EXPECT_THAT(errorOf("mhsa --mask ss"), HasSubstr("each at most once"));
   EXPECT_THAT(errorOf("mhsa --layout sbhd"), HasSubstr("bhsd or bshd"));
   EXPECT_THAT(errorOf("mhsa --scale 1e31"), HasSubstr("--scale"));
-  EXPECT_THAT(errorOf("mhsa -F 2"), HasSubstr("not there yet"));
+  EXPECT_THAT(errorOf("mhsa -F 2 --qkv"), HasSubstr("belongs to -F 1"));
+  EXPECT_THAT(errorOf("mhsa -F 2 --logsumexp"), HasSubstr("belongs to -F 1"));
   EXPECT_THAT(errorOf("mhsa -F 3"), HasSubstr("1 is forward"));
   EXPECT_THAT(errorOf("mhsa --qkv --logsumexp"), HasSubstr("one result"));
   EXPECT_THAT(errorOf("mhsa --qkv --kv_seq 9"), HasSubstr("of one sequence"));

@@ -1,9 +1,9 @@
 //===- Partition.cpp - Cuts a Graph into groups ---------------------------===//
 //
 // A group has exactly one value that leaves it (an mlir node's group, and that
-// of a norm with statistics: its results, and nothing joins those). Its next
-// user may therefore join without a cycle: nothing outside can depend on the
-// group but through that user.
+// of a norm with statistics or of an attention: its results, and nothing joins
+// those, nor a gradient). Its next user may therefore join without a cycle:
+// nothing outside can depend on the group but through that user.
 //
 //===----------------------------------------------------------------------===//
 

@@ -15,8 +15,9 @@ double AttentionProblem::pairs() const {
 }
 
 double AttentionProblem::flops() const {
-  return 2.0 * double(batch) * double(heads) * pairs() *
-         double(depth + valueDepth);
+  double products = isGradient ? 3 * double(depth) + 2 * double(valueDepth)
+                               : double(depth) + double(valueDepth);
+  return 2.0 * double(batch) * double(heads) * pairs() * products;
 }
 
 AttentionProblem::Strides boo::headStrides(const TensorType &type,
@@ -39,18 +40,29 @@ AttentionProblem::Strides boo::maskStrides(const TensorType &type) {
   return {all[0], all[1], all[2], all[3]};
 }
 
+AttentionProblem::Strides boo::lseStrides(const TensorType &type) {
+  auto stride = [&](size_t dim) {
+    return type.sizes[dim] == Dim(1) ? 0 : type.strides[dim];
+  };
+  return {stride(0), stride(1), stride(2), 0};
+}
+
 AttentionProblem boo::attentionProblem(const Graph &graph, const Node &node) {
-  assert(node.op == Op::Attention && "a problem is read off its node");
+  bool isGradient = node.op == Op::AttentionGrad;
+  assert((isGradient || node.op == Op::Attention) &&
+         "a problem is read off its node");
   const TensorType &q = graph.value(node.operands[0]).type;
   const TensorType &k = graph.value(node.operands[1]).type;
   const TensorType &v = graph.value(node.operands[2]).type;
-  const TensorType &out = graph.value(node.results[0]).type;
+  const TensorType &out =
+      graph.value(isGradient ? node.operands[3] : node.results[0]).type;
   AttentionProblem p;
+  p.isGradient = isGradient;
   p.dtype = q.dtype;
   p.accType = attribute<DType>(node, "acc");
   p.causal = attribute<bool>(node, "causal");
   p.scale = attribute<double>(node, "scale");
-  p.logsumexp = attribute<bool>(node, "logsumexp");
+  p.logsumexp = p.isGradient || attribute<bool>(node, "logsumexp");
   p.batch = q.sizes[0].size();
   if (q.rank() == 4) {
     p.heads = q.sizes[1].size();
@@ -70,18 +82,21 @@ AttentionProblem boo::attentionProblem(const Graph &graph, const Node &node) {
   p.k = headStrides(k, p.kvHeads);
   p.v = headStrides(v, p.kvHeads);
   p.out = headStrides(out, p.heads);
-  if (node.operands.size() > 3) {
-    const TensorType &mask = graph.value(node.operands[3]).type;
+  size_t mask = p.isGradient ? 6 : 3;
+  if (node.operands.size() > mask) {
+    const TensorType &type = graph.value(node.operands[mask]).type;
     p.hasMask = true;
-    p.maskType = mask.dtype;
-    p.mask = maskStrides(mask);
+    p.maskType = type.dtype;
+    p.mask = maskStrides(type);
   }
-  if (p.logsumexp) {
-    const TensorType &lse = graph.value(node.results[1]).type;
-    auto stride = [&](size_t dim) {
-      return lse.sizes[dim] == Dim(1) ? 0 : lse.strides[dim];
-    };
-    p.lse = {stride(0), stride(1), stride(2), 0};
+  if (p.isGradient) {
+    p.lse = lseStrides(graph.value(node.operands[4]).type);
+    p.dout = headStrides(graph.value(node.operands[5]).type, p.heads);
+    p.dq = headStrides(graph.value(node.results[0]).type, p.heads);
+    p.dk = headStrides(graph.value(node.results[1]).type, p.kvHeads);
+    p.dv = headStrides(graph.value(node.results[2]).type, p.kvHeads);
+  } else if (p.logsumexp) {
+    p.lse = lseStrides(graph.value(node.results[1]).type);
   }
   return p;
 }

@@ -31,12 +31,16 @@ struct AttentionProblem {
   Strides q, k, v, out;
   Strides mask; ///< row: query, column: key
   Strides lse;  ///< of the logarithms of sums, without columns
+  // Of a gradient, which reads out and lse; its results lie so.
+  bool isGradient = false;
+  Strides dout, dq, dk, dv;
 
   /// Query heads that share a head of keys.
   int64_t group() const { return heads / kvHeads; }
   /// Pairs of a query and a key that it sees, of one head.
   double pairs() const;
-  /// 2 * (depth + valueDepth) for each pair.
+  /// 2 * (depth + valueDepth) for each pair; gradients: as the five products
+  /// that they need, 2 * (3 * depth + 2 * valueDepth).
   double flops() const;
 };
 
@@ -48,10 +52,14 @@ inline constexpr int64_t leastKeyBlock = 16;
 /// holds the columns of all `heads`.
 AttentionProblem::Strides headStrides(const TensorType &type, int64_t heads);
 
+/// Strides of [B, H, S].
+AttentionProblem::Strides lseStrides(const TensorType &type);
+
 /// Strides in [B, H, S, T] of a tensor that is aligned at the last dimension.
 AttentionProblem::Strides maskStrides(const TensorType &type);
 
-/// The problem of an Attention node of a verified, static Graph.
+/// The problem of an Attention or AttentionGrad node of a verified, static
+/// Graph.
 AttentionProblem attentionProblem(const Graph &graph, const Node &node);
 
 } // namespace boo

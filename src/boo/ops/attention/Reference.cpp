@@ -12,6 +12,7 @@
 
 #include "boo/ops/attention/Reference.h"
 #include "boo/ops/ErrorBound.h"
+#include "boo/ops/attention/Scores.h"
 
 #include <algorithm>
 #include <cmath>
@@ -24,56 +25,12 @@ static constexpr double NaN = std::numeric_limits<double>::quiet_NaN();
 
 namespace {
 
-/// What a vector's elements are, for bounds.
-struct Norms {
-  double values = 0, errors = 0; ///< Euclidean
-  double largest = 0;            ///< magnitude
-  bool hasNaN = false, isInfinite = false;
-};
-
-/// Of the elements and errors that `at(i)` returns for i < count.
-template <typename At> Norms normsOf(int64_t count, At at) {
-  Norms norms;
-  double largestError = 0;
-  for (int64_t i = 0; i != count; ++i) {
-    auto [value, error] = at(i);
-    norms.hasNaN |= std::isnan(value);
-    norms.isInfinite |= std::isinf(value);
-    norms.largest = std::max(norms.largest, std::fabs(value));
-    largestError = std::max(largestError, std::isnan(error) ? Inf : error);
-  }
-  if (norms.hasNaN || norms.isInfinite || largestError == Inf) {
-    norms.values = norms.errors = Inf;
-    return norms;
-  }
-  // Scaled, so that squares neither overflow nor vanish.
-  double values = 0, errors = 0;
-  for (int64_t i = 0; i != count; ++i) {
-    auto [value, error] = at(i);
-    if (norms.largest > 0)
-      values += (value / norms.largest) * (value / norms.largest);
-    if (largestError > 0)
-      errors += (error / largestError) * (error / largestError);
-  }
-  norms.values = norms.largest * std::sqrt(values);
-  norms.errors = largestError * std::sqrt(errors);
-  return norms;
-}
-
 /// Keys and values of one head, dense.
 struct HeadData {
-  std::vector<double> keys;                ///< [depth][key]
+  KeyData keys;
   std::vector<double> values, valueErrors; ///< [key][column]
-  std::vector<Norms> keyNorms;
-  double largestValue = 0; ///< magnitude of the finite ones
-  bool allFinite = true;   ///< values and their errors
-};
-
-/// The scores of a row, and what is known about them.
-struct Scores {
-  std::vector<double> x, errors;
-  int64_t seen = 0; ///< keys that the row sees
-  bool isNaN = false, isUnknown = false;
+  double largestValue = 0;                 ///< magnitude of the finite ones
+  bool allFinite = true;                   ///< values and their errors
 };
 
 class Evaluator {
@@ -81,7 +38,9 @@ public:
   Evaluator(const AttentionProblem &problem,
             const std::vector<TensorView> &operands, Workers workers)
       : P(problem), Operands(operands), TheWorkers(workers),
-        L(floatLimits(problem.accType)) {
+        L(floatLimits(problem.accType)),
+        TheScores(problem, operands[0], operands[1],
+                  problem.hasMask ? &operands[3] : nullptr) {
     auto rows = size_t(P.batch * P.heads * P.queries);
     Results.resize(P.logsumexp ? 2 : 1);
     Results[0].values.resize(rows * size_t(P.valueDepth));
@@ -117,20 +76,12 @@ private:
   void readHead(int64_t index) {
     HeadData &head = Heads[size_t(index)];
     int64_t b = index / P.kvHeads, h = index % P.kvHeads;
-    const TensorView &k = Operands[1], &v = Operands[2];
-    int64_t kBase = b * P.k.batch + h * P.k.head;
+    const TensorView &v = Operands[2];
     int64_t vBase = b * P.v.batch + h * P.v.head;
-    head.keys.resize(size_t(P.depth * P.keys));
+    head.keys = TheScores.readKeys(b, h);
     head.values.resize(size_t(P.keys * P.valueDepth));
     head.valueErrors.resize(size_t(P.keys * P.valueDepth));
     for (int64_t t = 0; t != P.keys; ++t) {
-      int64_t row = kBase + t * P.k.row;
-      for (int64_t d = 0; d != P.depth; ++d)
-        head.keys[size_t(d * P.keys + t)] = k.value(row + d * P.k.column);
-      head.keyNorms.push_back(normsOf(P.depth, [&](int64_t d) {
-        return std::pair(k.value(row + d * P.k.column),
-                         k.error(row + d * P.k.column));
-      }));
       for (int64_t c = 0; c != P.valueDepth; ++c) {
         int64_t at = vBase + t * P.v.row + c * P.v.column;
         auto to = size_t(t * P.valueDepth + c);
@@ -144,67 +95,11 @@ private:
     }
   }
 
-  Scores scores(int64_t b, int64_t h, int64_t s, const HeadData &head) const {
-    const TensorView &q = Operands[0];
-    int64_t base = b * P.q.batch + h * P.q.head + s * P.q.row;
-    Norms query = normsOf(P.depth, [&](int64_t d) {
-      return std::pair(q.value(base + d * P.q.column),
-                       q.error(base + d * P.q.column));
-    });
-    Scores result;
-    result.seen = P.causal ? std::min(s + 1, P.keys) : P.keys;
-    result.x.assign(size_t(P.keys), 0);
-    result.errors.assign(size_t(P.keys), 0);
-    for (int64_t d = 0; d != P.depth; ++d) {
-      double factor = P.scale * q.value(base + d * P.q.column);
-      const double *key = &head.keys[size_t(d * P.keys)];
-      for (int64_t t = 0; t != result.seen; ++t)
-        result.x[size_t(t)] += factor * key[t];
-    }
-    result.isNaN = query.hasNaN;
-    result.isUnknown = query.values == Inf || query.errors == Inf;
-    double scale = std::fabs(P.scale), depth = double(P.depth);
-    double terms = (depth + Few) * 2 * L.unit;
-    if (scale * query.largest > L.largest / 2)
-      result.isUnknown = true;
-    for (int64_t t = 0; t != result.seen; ++t) {
-      const Norms &key = head.keyNorms[size_t(t)];
-      result.isNaN |= key.hasNaN;
-      double size = scale * query.values * key.values;
-      double error = terms * size +
-                     scale * (query.values * key.errors +
-                              query.errors * (key.values + key.errors)) +
-                     2 * depth * L.subnormal * (1 + key.values);
-      // Partial sums may overflow where the score does not.
-      if (!(size + error <= L.largest / 2))
-        result.isUnknown = true;
-      addMask(b, h, s, t, &result.x[size_t(t)], &error, &result);
-      result.errors[size_t(t)] = error;
-    }
-    return result;
-  }
-
-  void addMask(int64_t b, int64_t h, int64_t s, int64_t t, double *x,
-               double *error, Scores *scores) const {
-    if (!P.hasMask)
-      return;
-    int64_t at =
-        b * P.mask.batch + h * P.mask.head + s * P.mask.row + t * P.mask.column;
-    double mask = Operands[3].value(at);
-    *x += mask;
-    *error += Operands[3].error(at);
-    *error += 2 * L.unit * (std::fabs(*x) + *error);
-    if (std::isnan(mask) || mask == Inf)
-      scores->isNaN = true;
-    if (mask == -Inf)
-      *error = 0;
-  }
-
   void evaluateRow(int64_t row) {
     int64_t s = row % P.queries, h = row / P.queries % P.heads,
             b = row / P.queries / P.heads;
     const HeadData &head = Heads[size_t(b * P.kvHeads + h / P.group())];
-    Scores line = scores(b, h, s, head);
+    Scores line = TheScores.row(b, h, s, head.keys);
     // Where the row's columns begin, in the order of the result.
     auto out = size_t(HeadsAreColumns
                           ? ((b * P.queries + s) * P.heads + h) * P.valueDepth
@@ -335,6 +230,7 @@ private:
   const std::vector<TensorView> &Operands;
   Workers TheWorkers;
   FloatLimits L;
+  ScoreReader TheScores;
   double Rescalings, Gamma;
   bool HeadsAreColumns = false;
   std::vector<HeadData> Heads;
@@ -343,26 +239,11 @@ private:
 
 } // namespace
 
-/// Sizes and strides of what is read: a value of another node is dense.
-static TensorType typeOf(const TensorView &view) {
-  TensorType type;
-  for (size_t dim = 0; dim != view.rank(); ++dim) {
-    type.sizes.push_back(view.size(dim));
-    type.strides.push_back(view.stride(dim));
-  }
-  return type;
-}
-
 StatusOr<std::vector<Tensor>>
 boo::evaluateAttention(const AttentionProblem &problem,
                        const std::vector<TensorView> &operands,
                        Workers workers) {
-  AttentionProblem p = problem;
-  p.q = headStrides(typeOf(operands[0]), p.heads);
-  p.k = headStrides(typeOf(operands[1]), p.kvHeads);
-  p.v = headStrides(typeOf(operands[2]), p.kvHeads);
-  if (p.hasMask)
-    p.mask = maskStrides(typeOf(operands[3]));
+  AttentionProblem p = viewedProblem(problem, operands);
   bool headsAreColumns = operands[0].rank() == 3;
   auto results = Evaluator(p, operands, workers).run(headsAreColumns);
   if (workers.giveUp())

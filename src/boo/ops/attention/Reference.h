@@ -18,4 +18,13 @@ StatusOr<std::vector<Tensor>>
 evaluateAttention(const AttentionProblem &problem,
                   const std::vector<TensorView> &operands, Workers workers);
 
+/// The gradients of q, k and v, from q, k, v, the result, the logarithms of
+/// sums, the result's gradient, and perhaps the mask. Where an operand of a
+/// head of keys, or of one that shares it, is no number, or a value overflows,
+/// nothing is said about any of the head's gradients.
+StatusOr<std::vector<Tensor>>
+evaluateAttentionGradient(const AttentionProblem &problem,
+                          const std::vector<TensorView> &operands,
+                          Workers workers);
+
 } // namespace boo
