@@ -39,6 +39,8 @@ StatusOr<KernelModule> boo::compiler::emitKernel(MLIRContext &context,
     return emitPointwise(context, group, schedule);
   case Algorithm::Rows:
     return emitRows(context, group, schedule);
+  case Algorithm::Pool:
+    return emitPool(context, group, schedule);
   case Algorithm::Module:
     return emitModule(context, group);
   }

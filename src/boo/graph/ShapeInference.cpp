@@ -1,6 +1,6 @@
 //===- ShapeInference.cpp - What a node's results look like ---------------===//
 //
-// Together with ShapeInferenceOfRows.cpp the one place that knows which
+// Together with ShapeInferenceOf*.cpp the one place that knows which
 // attributes an op takes.
 //
 //===----------------------------------------------------------------------===//
@@ -371,6 +371,10 @@ inferOp(Op op, AttributeReader &reader,
     return inferReduce(reader, operands);
   case Op::ArgReduce:
     return inferArgReduce(reader, operands);
+  case Op::Pool:
+    return inferPool(reader, operands);
+  case Op::PoolGrad:
+    return inferPoolGrad(reader, operands);
   case Op::Pointwise:
     return inferPointwise(reader, operands);
   case Op::Cast:

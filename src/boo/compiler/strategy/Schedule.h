@@ -24,6 +24,7 @@ enum class Algorithm {
                ///< (ops/conv/Winograd.h)
   Winograd2x2, ///< the same in tiles of 2x2
   Rows,        ///< norm, softmax, reduce: row after row
+  Pool,        ///< pooling: rows of windows, then windows in a row
 };
 std::string_view algorithmName(Algorithm algorithm);
 bool isWinograd(Algorithm algorithm);

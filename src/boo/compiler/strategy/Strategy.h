@@ -58,6 +58,9 @@ Schedule fitWeightGradSchedule(const Graph &group, Schedule schedule);
 /// Whether the emitter of norms, softmaxes and reductions can obey.
 Status checkRowSchedule(const Graph &group, const Schedule &schedule);
 
+/// Whether the emitter of poolings can obey.
+Status checkPoolSchedule(const Graph &group, const Schedule &schedule);
+
 /// `asked`: the algorithm that a tuning entry names.
 StatusOr<Decision> decideConv(const Graph &group, const Target &target,
                               const Mode &mode, std::optional<Algorithm> asked);
@@ -66,5 +69,6 @@ Decision decideGradInput(const Graph &group, const Target &target,
 Decision decideWeightGrad(const Graph &group, const Target &target);
 Decision decidePointwise(const Graph &group, const Target &target);
 Decision decideRows(const Graph &group, const Target &target);
+Decision decidePool(const Graph &group, const Target &target);
 
 } // namespace boo::compiler

@@ -92,12 +92,18 @@ FlagTable normFlagTable();
 FlagTable softmaxFlagTable();
 FlagTable reduceFlagTable();
 FlagTable reduceExtremeFlagTable();
+FlagTable poolFlagTable();
+FlagTable activFlagTable();
+FlagTable tensorOpFlagTable();
 StatusOr<CommandGraph> buildConv(const CommandLine &line);
 StatusOr<CommandGraph> buildGemm(const CommandLine &line);
 StatusOr<CommandGraph> buildNorm(const CommandLine &line);
 StatusOr<CommandGraph> buildSoftmax(const CommandLine &line);
 StatusOr<CommandGraph> buildReduce(const CommandLine &line);
 StatusOr<CommandGraph> buildReduceExtreme(const CommandLine &line);
+StatusOr<CommandGraph> buildPool(const CommandLine &line);
+StatusOr<CommandGraph> buildActiv(const CommandLine &line);
+StatusOr<CommandGraph> buildTensorOp(const CommandLine &line);
 StatusOr<CommandGraph> buildGraphFile(const CommandLine &line);
 
 /// The indices of the greatest ("max") or smallest elements along `dims`, with

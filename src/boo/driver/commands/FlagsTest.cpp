@@ -97,7 +97,8 @@ TEST(Flags, tablesAreConsistent) {
   // A command reads its family's table and the driver's at once.
   for (FlagTable family :
        {convFlagTable(), gemmFlagTable(), normFlagTable(), softmaxFlagTable(),
-        reduceFlagTable(), reduceExtremeFlagTable()}) {
+        reduceFlagTable(), reduceExtremeFlagTable(), poolFlagTable(),
+        activFlagTable(), tensorOpFlagTable()}) {
     std::set<std::string> names;
     std::set<char> letters;
     for (FlagTable table : {family, driverFlagTable()})
@@ -142,7 +143,8 @@ TEST(Flags, docsNameEachFlag) {
   ASSERT_TRUE(docs.isOk()) << docs.status().toString();
   for (FlagTable table :
        {convFlagTable(), gemmFlagTable(), normFlagTable(), softmaxFlagTable(),
-        reduceFlagTable(), reduceExtremeFlagTable(), driverFlagTable()})
+        reduceFlagTable(), reduceExtremeFlagTable(), poolFlagTable(),
+        activFlagTable(), tensorOpFlagTable(), driverFlagTable()})
     for (const Flag &flag : table) {
       std::string row = "| `--" + std::string(flag.name) + "`";
       if (flag.letter)
