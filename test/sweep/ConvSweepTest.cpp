@@ -103,6 +103,9 @@ bool isExact(const Graph &graph) {
   for (const Node &node : graph.nodes()) {
     if (node.op == Op::Norm || node.op == Op::Softmax || node.op == Op::Reduce)
       return false;
+    if ((node.op == Op::Pool || node.op == Op::PoolGrad) &&
+        std::get<std::string>(node.attributes.at("fn")) != "max")
+      return false;
     if (node.op == Op::Pointwise) {
       const std::string &fn = std::get<std::string>(node.attributes.at("fn"));
       if (fn != "add" && fn != "mul" && fn != "relu" && fn != "clamp")

@@ -4,6 +4,7 @@
 #include "RandomConv.h"
 #include "boo/graph/ShapeInference.h"
 
+#include <algorithm>
 #include <numeric>
 
 using namespace boo;
