@@ -17,6 +17,7 @@
 #include "RandomAttention.h"
 #include "RandomConv.h"
 #include "RandomMatmul.h"
+#include "RandomPool.h"
 #include "RandomRows.h"
 #include "RandomSchedule.h"
 #include "boo/ops/Reference.h"
@@ -103,6 +104,9 @@ bool isExact(const Graph &graph) {
   for (const Node &node : graph.nodes()) {
     if (node.op == Op::Norm || node.op == Op::Softmax ||
         node.op == Op::Reduce || node.op == Op::Attention)
+      return false;
+    if ((node.op == Op::Pool || node.op == Op::PoolGrad) &&
+        std::get<std::string>(node.attributes.at("fn")) != "max")
       return false;
     if (node.op == Op::Pointwise) {
       const std::string &fn = std::get<std::string>(node.attributes.at("fn"));
@@ -314,6 +318,9 @@ TEST_F(ConvSweep, RandomMatmuls) {
 TEST_F(ConvSweep, RandomRows) {
   sweep([&](uint64_t seed) { checkEverywhere(randomRows(seed), seed); });
 }
+TEST_F(ConvSweep, RandomPools) {
+  sweep([&](uint64_t seed) { checkEverywhere(randomPool(seed), seed); });
+}
 
 // Where taps lie apart, an edge pixel's first one is not next to the border.
 TEST_F(ConvSweep, EdgesOfDilatedDepthwiseRows) {
@@ -369,6 +376,49 @@ TEST_F(ConvSweep, SpecialValuesInRows) {
         Case c;
         c.graph = plainRows(op, dtype, length);
         fillOperands(c, 11, Fill::Special, GuardedBuffer::Guard::After);
+        checkCase(c, false, GuardedBuffer::Guard::After);
+      }
+}
+
+// A NaN in one window is none in the next; of two the last counts.
+TEST_F(ConvSweep, SpecialValuesInPools) {
+  using List = std::vector<int64_t>;
+  for (DType dtype : {DType::F32, DType::BF16, DType::F16, DType::F64})
+    for (const char *fn : {"max", "avg"})
+      for (bool channelsLast : {false, true}) {
+        Case c;
+        std::vector<size_t> order{0, 1, 2, 3};
+        if (channelsLast)
+          order = {0, 2, 3, 1};
+        bool indices = fn == std::string("max");
+        AttributeMap attributes{
+            {"acc", dtype == DType::F64 ? DType::F64 : DType::F32},
+            {"ceil", false},
+            {"dilation", List{1, 1}},
+            {"fn", std::string(fn)},
+            {"pad_hi", List{1, 1}},
+            {"pad_lo", List{1, 1}},
+            {"stride", List{2, 1}},
+            {"window", List{3, 3}}};
+        List in{2, 19, 9, 17}, out{2, 19, 5, 17};
+        ValueId x = c.graph.addArgument(TensorType::permuted(dtype, in, order));
+        TensorType type = TensorType::permuted(dtype, out, order);
+        attributes["indices"] = indices;
+        if (!indices) {
+          c.graph.addOutput(
+              c.graph.addNode(Op::Pool, {x}, attributes, {type})[0]);
+        } else {
+          ValueId at = c.graph.addNode(
+              Op::Pool, {x}, attributes,
+              {type, TensorType::permuted(DType::I64, out, order)})[1];
+          ValueId dy = c.graph.addArgument(type);
+          attributes.erase("indices");
+          attributes["size"] = List{9, 17};
+          c.graph.addOutput(
+              c.graph.addNode(Op::PoolGrad, {dy, at}, attributes,
+                              {TensorType::permuted(dtype, in, order)})[0]);
+        }
+        fillOperands(c, 7, Fill::Special, GuardedBuffer::Guard::After);
         checkCase(c, false, GuardedBuffer::Guard::After);
       }
 }

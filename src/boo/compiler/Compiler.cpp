@@ -43,6 +43,8 @@ StatusOr<KernelModule> boo::compiler::emitKernel(MLIRContext &context,
     return emitRows(context, group, schedule);
   case Algorithm::Attention:
     return emitAttention(context, group, schedule);
+  case Algorithm::Pool:
+    return emitPool(context, group, schedule);
   case Algorithm::Module:
     return emitModule(context, group);
   }

@@ -75,5 +75,9 @@ inferReduce(AttributeReader &reader, const std::vector<TensorType> &operands);
 StatusOr<std::vector<TensorType>>
 inferArgReduce(AttributeReader &reader,
                const std::vector<TensorType> &operands);
+StatusOr<std::vector<TensorType>>
+inferPool(AttributeReader &reader, const std::vector<TensorType> &operands);
+StatusOr<std::vector<TensorType>>
+inferPoolGrad(AttributeReader &reader, const std::vector<TensorType> &operands);
 
 } // namespace boo

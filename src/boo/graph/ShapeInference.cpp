@@ -1,7 +1,7 @@
 //===- ShapeInference.cpp - What a node's results look like ---------------===//
 //
-// Together with ShapeInferenceOfRows.cpp and ShapeInferenceOfAttention.cpp the
-// one place that knows which attributes an op takes.
+// Together with ShapeInferenceOf*.cpp the one place that knows which
+// attributes an op takes.
 //
 //===----------------------------------------------------------------------===//
 
@@ -375,6 +375,10 @@ inferOp(Op op, AttributeReader &reader,
     return inferReduce(reader, operands);
   case Op::ArgReduce:
     return inferArgReduce(reader, operands);
+  case Op::Pool:
+    return inferPool(reader, operands);
+  case Op::PoolGrad:
+    return inferPoolGrad(reader, operands);
   case Op::Pointwise:
     return inferPointwise(reader, operands);
   case Op::Cast:

@@ -202,6 +202,64 @@ TEST(ShapeInference, ArgReduce) {
               HasSubstr("`dims` of argreduce is 4 and must be 1 to 3"));
 }
 
+TEST(ShapeInference, Pool) {
+  using List = std::vector<int64_t>;
+  AttributeMap pool{{"acc", DType::F32},      {"fn", std::string("max")},
+                    {"window", List{3, 3}},   {"stride", List{2, 2}},
+                    {"dilation", List{1, 1}}, {"pad_lo", List{1, 1}},
+                    {"pad_hi", List{1, 1}},   {"ceil", false},
+                    {"indices", false}};
+  TensorType x = f32({2, 5, 8, 9});
+  EXPECT_EQ(infer(Op::Pool, pool, {x}), "f32[2,5,4,5]{100,20,5,1}");
+  pool["ceil"] = true;
+  EXPECT_EQ(infer(Op::Pool, pool, {x}), "f32[2,5,5,5]{125,25,5,1}");
+  // The third window would start behind the input.
+  pool["stride"] = List{9, 5};
+  EXPECT_EQ(infer(Op::Pool, pool, {x}), "f32[2,5,1,2]{10,2,2,1}");
+  pool["indices"] = true;
+  auto results = inferResults(Op::Pool, pool, {x});
+  ASSERT_TRUE(results.isOk()) << results.status().message();
+  EXPECT_EQ(printType(results->back()), "i64[2,5,1,2]{10,2,2,1}");
+  pool["fn"] = std::string("avg");
+  EXPECT_THAT(infer(Op::Pool, pool, {x}),
+              HasSubstr("indices for fn = \"max\" only"));
+  pool["indices"] = false;
+  EXPECT_THAT(infer(Op::Pool, pool, {f32({2, 5})}),
+              HasSubstr("must have 3 to 5"));
+  EXPECT_THAT(infer(Op::Pool, pool, {f32({2, 5, 8})}),
+              HasSubstr("`window` of pool has 2 entries for 1 spatial"));
+  EXPECT_THAT(infer(Op::Pool, pool, {f32({2, 5, 0, 8})}),
+              HasSubstr("size 0 in dimension 2"));
+  pool["window"] = List{11, 3};
+  EXPECT_THAT(infer(Op::Pool, pool, {x}),
+              HasSubstr("window spans 11 in spatial dimension 0, more than"));
+  pool["window"] = List{1, 3};
+  EXPECT_THAT(infer(Op::Pool, pool, {x}),
+              HasSubstr("would lie in the padding alone"));
+}
+
+TEST(ShapeInference, PoolGrad) {
+  using List = std::vector<int64_t>;
+  AttributeMap pool{{"acc", DType::F32},   {"fn", std::string("avg")},
+                    {"window", List{3}},   {"stride", List{2}},
+                    {"dilation", List{1}}, {"pad_lo", List{1}},
+                    {"pad_hi", List{1}},   {"ceil", false},
+                    {"size", List{8}}};
+  TensorType dy = f32({2, 5, 4}), indices = dy;
+  indices.dtype = DType::I64;
+  EXPECT_EQ(infer(Op::PoolGrad, pool, {dy}), "f32[2,5,8]{40,8,1}");
+  EXPECT_THAT(infer(Op::PoolGrad, pool, {dy, indices}),
+              HasSubstr("of an average has one operand"));
+  EXPECT_THAT(infer(Op::PoolGrad, pool, {f32({2, 5, 5})}),
+              HasSubstr("gradient is [2,5,5], but the pooling of [2,5,8] gives "
+                        "[2,5,4]"));
+  pool["fn"] = std::string("max");
+  EXPECT_EQ(infer(Op::PoolGrad, pool, {dy, indices}), "f32[2,5,8]{40,8,1}");
+  EXPECT_THAT(infer(Op::PoolGrad, pool, {dy}), HasSubstr("needs its indices"));
+  EXPECT_THAT(infer(Op::PoolGrad, pool, {dy, dy}),
+              HasSubstr("indices must be i64[2,5,4] and are f32[2,5,4]"));
+}
+
 TEST(ShapeInference, MatmulErrors) {
   TensorType a = f32({3, 5}), b = f32({5, 7});
   EXPECT_THAT(inferMatmul(f32({5}), b),

@@ -16,6 +16,7 @@
 #include "boo/ops/matmul/Reference.h"
 #include "boo/ops/norm/Reference.h"
 #include "boo/ops/pointwise/Pointwise.h"
+#include "boo/ops/pool/Reference.h"
 #include "boo/ops/reduce/Reference.h"
 #include "boo/ops/softmax/Reference.h"
 
@@ -96,6 +97,9 @@ StatusOr<std::vector<Tensor>> Evaluator::evaluate(const Node &node) const {
   }
   if (node.op == Op::ArgReduce)
     return evaluateArgReduce(G, node, view(node.operands[0]), TheWorkers);
+  if (node.op == Op::Pool)
+    return evaluatePool(poolProblem(G, node), node.results.size() == 2,
+                        view(node.operands[0]), TheWorkers);
   BOO_ASSIGN_OR_RETURN(Tensor tensor, evaluateOne(node));
   std::vector<Tensor> results;
   results.push_back(std::move(tensor));
@@ -127,7 +131,15 @@ StatusOr<Tensor> Evaluator::evaluateOne(const Node &node) const {
   case Op::AttentionGrad:
   case Op::Norm:
   case Op::ArgReduce:
+  case Op::Pool:
     break;
+  case Op::PoolGrad: {
+    std::optional<TensorView> indices;
+    if (node.operands.size() == 2)
+      indices = view(node.operands[1]);
+    return evaluatePoolGrad(poolProblem(G, node), view(node.operands[0]),
+                            indices ? &*indices : nullptr, TheWorkers);
+  }
   case Op::Pointwise: {
     std::vector<TensorView> operands;
     for (ValueId id : node.operands)

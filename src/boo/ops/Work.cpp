@@ -6,6 +6,7 @@
 #include "boo/ops/conv/ConvProblem.h"
 #include "boo/ops/matmul/MatmulProblem.h"
 #include "boo/ops/norm/Reference.h"
+#include "boo/ops/pool/PoolProblem.h"
 #include "boo/ops/reduce/Reference.h"
 #include "boo/ops/softmax/Reference.h"
 
@@ -42,6 +43,8 @@ Work boo::graphWork(const Graph &graph) {
       work.flops += reduceFlops(graph, node);
     if (node.op == Op::ArgReduce)
       work.flops += argReduceFlops(graph, node);
+    if (node.op == Op::Pool || node.op == Op::PoolGrad)
+      work.flops += poolProblem(graph, node).flops();
     if (node.op == Op::Pointwise)
       tailFlops += double(type.numElements());
     for (ValueId id : node.operands)

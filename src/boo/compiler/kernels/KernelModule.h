@@ -63,6 +63,11 @@ StatusOr<KernelModule> emitAttentionGrad(mlir::MLIRContext &context,
                                          const Graph &group,
                                          const Schedule &schedule);
 
+/// Writes the module of a pooling or of its gradient, by a Schedule that
+/// checkPoolSchedule has seen.
+StatusOr<KernelModule> emitPool(mlir::MLIRContext &context, const Graph &group,
+                                const Schedule &schedule);
+
 /// Writes the module of a group of pointwise and cast nodes. Refuses several
 /// outputs and symbolic sizes.
 StatusOr<KernelModule> emitPointwise(mlir::MLIRContext &context,

@@ -7,8 +7,12 @@
 
 #include "boo/compiler/kernels/PointwiseBuilder.h"
 #include "boo/graph/Attributes.h"
+#include "boo/ops/pointwise/Pointwise.h"
 
 #include "mlir/Dialect/Math/IR/Math.h"
+
+#include <cmath>
+#include <limits>
 
 using namespace mlir;
 
@@ -50,6 +54,8 @@ struct Formula {
 
   Value build(PointwiseFn fn, const std::vector<Value> &v,
               const std::vector<double> &p);
+  /// Products for a whole exponent, else by the logarithm.
+  Value power(Value x, double exponent);
   Value maximum(Value a, Value b) {
     return arith::MaximumFOp::create(B, Loc, a, b);
   }
@@ -57,6 +63,28 @@ struct Formula {
     return arith::MinimumFOp::create(B, Loc, a, b);
   }
 };
+
+Value Formula::power(Value x, double exponent) {
+  double factors = std::fabs(exponent);
+  if (exponent == 0) {
+    Value isNan =
+        arith::CmpFOp::create(B, Loc, arith::CmpFPredicate::UNO, x, x);
+    return arith::SelectOp::create(B, Loc, isNan, x, c(1));
+  }
+  if (factors != std::floor(factors) || factors > maxPowerFactors) {
+    if (exponent == 0.5)
+      return math::SqrtOp::create(B, Loc, x);
+    return exp(mul(c(exponent), math::LogOp::create(B, Loc, x)));
+  }
+  Value result, square = x;
+  for (auto left = int64_t(factors); left != 0; left /= 2) {
+    if (left % 2)
+      result = result ? mul(result, square) : square;
+    if (left > 1)
+      square = mul(square, square);
+  }
+  return exponent < 0 ? div(c(1), result) : result;
+}
 
 Value Formula::build(PointwiseFn fn, const std::vector<Value> &v,
                      const std::vector<double> &p) {
@@ -121,6 +149,17 @@ Value Formula::build(PointwiseFn fn, const std::vector<Value> &v,
     return mul(relu6OfShifted(x), c(1.0 / 6));
   case PointwiseFn::HardSwish:
     return mul(mul(x, relu6OfShifted(x)), c(1.0 / 6));
+  case PointwiseFn::Pow:
+    return power(x, p[0]);
+  case PointwiseFn::Gate: {
+    // What is shut out is 0, unless NaN decides.
+    Value shut = less(c(p[1]), v[1], c(0), x);
+    if (p[0] != -std::numeric_limits<double>::infinity())
+      shut = less(c(p[0]), v[1], shut, c(0));
+    Value isNan =
+        arith::CmpFOp::create(B, Loc, arith::CmpFPredicate::UNO, v[1], v[1]);
+    return arith::SelectOp::create(B, Loc, isNan, v[1], shut);
+  }
   case PointwiseFn::Scale:
     return add(mul(x, c(p[0])), c(p[1]));
   }

@@ -9,8 +9,8 @@ using namespace boo;
 using namespace boo::compiler;
 
 static constexpr std::string_view algorithmNames[] = {
-    "direct",       "depthwise",    "pointwise", "module",
-    "winograd-4x4", "winograd-2x2", "rows",      "attention"};
+    "direct",       "depthwise", "pointwise", "module", "winograd-4x4",
+    "winograd-2x2", "rows",      "attention", "pool"};
 
 std::string_view boo::compiler::algorithmName(Algorithm algorithm) {
   return algorithmNames[size_t(algorithm)];

@@ -25,6 +25,7 @@ enum class Algorithm {
   Winograd2x2, ///< the same in tiles of 2x2
   Rows,        ///< norm, softmax, reduce: row after row
   Attention,   ///< softmax of products times values, block by block of keys
+  Pool,        ///< pooling: rows of windows, then windows in a row
 };
 std::string_view algorithmName(Algorithm algorithm);
 bool isWinograd(Algorithm algorithm);

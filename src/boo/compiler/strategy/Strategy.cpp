@@ -4,6 +4,9 @@
 #include "boo/graph/Attributes.h"
 #include "boo/graph/partition/Partition.h"
 #include "boo/ops/attention/AttentionProblem.h"
+#include "boo/ops/pool/PoolProblem.h"
+
+#include <algorithm>
 
 using namespace boo;
 using namespace boo::compiler;
@@ -108,6 +111,31 @@ static Status checkAttentionGroup(const Graph &group) {
   return Status::ok();
 }
 
+static Status checkPoolGroup(const Graph &group) {
+  const Node &anchor = group.nodes().front();
+  std::string name = "a " + std::string(opName(anchor.op));
+  BOO_RETURN_IF_ERROR(checkAnchorGroup(group, name));
+  // Far from the ends of int64_t and, of an image's positions, of int32_t; a
+  // row fits scratch.
+  constexpr double mostElements = 0x1p50, mostPixels = 0x1p29, mostRow = 0x1p25;
+  PoolProblem p = poolProblem(group, anchor);
+  double planes = double(p.batch) * double(p.channels);
+  double in = double(p.in[0]) * double(p.in[1]) * double(p.in[2]);
+  double out = double(p.out[0]) * double(p.out[1]) * double(p.out[2]);
+  if (planes * std::max(in, out) > mostElements)
+    return unsupported(name + " of more than 2^50 elements");
+  for (size_t dim = 0; dim != 3; ++dim)
+    if (double(p.extent(dim)) > mostPixels ||
+        double(p.stride[dim]) > mostPixels)
+      return unsupported(name + " with a window or stride of more than 2^29");
+  if (in > mostPixels || out > mostPixels)
+    return unsupported(name + " of images of more than 2^29 pixels");
+  if (double(p.in[2]) + double(p.extent(2)) + double(p.stride[2]) > mostRow)
+    return unsupported(name + " of rows, or with windows, of more than 2^25 "
+                              "pixels");
+  return Status::ok();
+}
+
 /// What every family asks of a Schedule.
 static Status checkSchedule(const Target &target, const Schedule &schedule) {
   RegisterFile registers = registerFile(target.isa);
@@ -161,6 +189,9 @@ static Status checkForGroup(const Graph &group, const Target &target,
   case Op::Reduce:
   case Op::ArgReduce:
     return checkRowSchedule(group, schedule);
+  case Op::Pool:
+  case Op::PoolGrad:
+    return checkPoolSchedule(group, schedule);
   default:
     return Status::ok();
   }
@@ -221,6 +252,11 @@ StatusOr<Decision> boo::compiler::decide(const Graph &group,
   case Op::ArgReduce:
     BOO_RETURN_IF_ERROR(checkRowGroup(group));
     decision = decideRows(group, target);
+    break;
+  case Op::Pool:
+  case Op::PoolGrad:
+    BOO_RETURN_IF_ERROR(checkPoolGroup(group));
+    decision = decidePool(group, target);
     break;
   case Op::Pointwise:
   case Op::Cast:

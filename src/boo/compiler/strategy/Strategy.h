@@ -62,6 +62,9 @@ Status checkRowSchedule(const Graph &group, const Schedule &schedule);
 Status checkAttentionSchedule(const Graph &group, const Schedule &schedule);
 Schedule fitAttentionSchedule(const Graph &group, Schedule schedule);
 
+/// Whether the emitter of poolings can obey.
+Status checkPoolSchedule(const Graph &group, const Schedule &schedule);
+
 /// `asked`: the algorithm that a tuning entry names.
 StatusOr<Decision> decideConv(const Graph &group, const Target &target,
                               const Mode &mode, std::optional<Algorithm> asked);
@@ -71,5 +74,6 @@ Decision decideWeightGrad(const Graph &group, const Target &target);
 Decision decidePointwise(const Graph &group, const Target &target);
 Decision decideRows(const Graph &group, const Target &target);
 Decision decideAttention(const Graph &group, const Target &target);
+Decision decidePool(const Graph &group, const Target &target);
 
 } // namespace boo::compiler

@@ -51,6 +51,24 @@ boo::parseSizes(const Flag &flag, const std::string &text, DType dtype) {
 }
 
 StatusOr<std::vector<int64_t>>
+boo::readImageSizes(const FlagValues &values, const std::vector<size_t> &flags,
+                    DType dtype) {
+  std::vector<int64_t> sizes;
+  int64_t bytes = dtypeBytes(dtype);
+  for (size_t flag : flags) {
+    int64_t size = values.integer(flag);
+    if (size < 1)
+      return invalidArgument(flagSpelling(values.table()[flag]) + " " +
+                             std::to_string(size) + ": must be at least 1");
+    if (__builtin_mul_overflow(bytes, size, &bytes) || bytes > INT64_MAX / 4)
+      return invalidArgument("the input has more bytes than 61 bits count; "
+                             "lower its sizes");
+    sizes.push_back(size);
+  }
+  return sizes;
+}
+
+StatusOr<std::vector<int64_t>>
 boo::parseDims(const Flag &flag, const std::string &text, size_t rank) {
   std::vector<int64_t> dims = parseList(text, ",", 0);
   std::sort(dims.begin(), dims.end());

@@ -11,6 +11,11 @@ namespace boo {
 StatusOr<std::vector<int64_t>> parseSizes(const Flag &flag,
                                           const std::string &text, DType dtype);
 
+/// The integers of the flags at these places in a table as sizes of a tensor.
+StatusOr<std::vector<int64_t>> readImageSizes(const FlagValues &values,
+                                              const std::vector<size_t> &flags,
+                                              DType dtype);
+
 /// "0,2" as dimensions of a tensor of `rank`: in rising order, none twice, at
 /// least one.
 StatusOr<std::vector<int64_t>> parseDims(const Flag &flag,

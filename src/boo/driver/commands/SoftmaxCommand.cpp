@@ -1,6 +1,7 @@
 //===- SoftmaxCommand.cpp - The Graph of a softmax command ----------------===//
 
 #include "boo/driver/commands/Command.h"
+#include "boo/driver/commands/SizeList.h"
 
 using namespace boo;
 
@@ -46,18 +47,12 @@ static StatusOr<SoftmaxSpec> softmaxSpec(const CommandLine &line) {
   BOO_RETURN_IF_ERROR(refusePositionals(line));
   SoftmaxSpec spec;
   spec.dtype = line.info->dtype;
-  int64_t bytes = dtypeBytes(spec.dtype);
-  for (SoftmaxFlag flag : {SoftmaxFlag::Batch, SoftmaxFlag::Channels,
-                           SoftmaxFlag::InH, SoftmaxFlag::InW}) {
-    int64_t size = op.integer(size_t(flag));
-    if (size < 1)
-      return invalidArgument(spell(flag) + " " + std::to_string(size) +
-                             ": must be at least 1");
-    if (__builtin_mul_overflow(bytes, size, &bytes) || bytes > INT64_MAX / 4)
-      return invalidArgument("the input has more bytes than 61 bits count; "
-                             "lower its sizes");
-    spec.sizes.push_back(size);
-  }
+  BOO_ASSIGN_OR_RETURN(
+      spec.sizes,
+      readImageSizes(op,
+                     {size_t(SoftmaxFlag::Batch), size_t(SoftmaxFlag::Channels),
+                      size_t(SoftmaxFlag::InH), size_t(SoftmaxFlag::InW)},
+                     spec.dtype));
   auto text = [&](SoftmaxFlag flag) { return op.text(size_t(flag)); };
   int64_t forw = op.integer(size_t(SoftmaxFlag::Forw));
   if (forw == 0 || forw == 2)

@@ -78,6 +78,54 @@ double carriedByDiv(double a, double da, double b, double db, double r) {
   return least > 0 ? (da + std::fabs(r) * db) / least : Inf;
 }
 
+/// Of a negative number only by a whole exponent.
+double power(double x, double exponent) {
+  bool whole = exponent == std::floor(exponent) &&
+               std::fabs(exponent) <= maxPowerFactors;
+  if (x < 0 && !whole)
+    return std::numeric_limits<double>::quiet_NaN();
+  return std::isnan(x) ? x : std::pow(x, exponent);
+}
+/// Between the ends of an interval that holds no zero a power is monotone.
+double carriedByPower(double x, double e, double exponent, double r) {
+  if (e == 0)
+    return 0;
+  bool whole = exponent == std::floor(exponent);
+  if (x + e < 0 && !whole)
+    return 0; // surely NaN
+  double m = std::fabs(x);
+  if (whole && exponent >= 0)
+    return std::pow(m + e, exponent) - std::fabs(r);
+  if (m <= e)
+    return Inf;
+  return std::max(std::fabs(std::pow(m + e, exponent) - std::fabs(r)),
+                  std::fabs(std::pow(m - e, exponent) - std::fabs(r)));
+}
+/// A relative error of the logarithm is one of its magnitude in the result, as
+/// is one for each factor; near the ends of f32 a reciprocal has few bits.
+double powerEps(double x, double exponent) {
+  double r = std::fabs(std::pow(x, exponent)), log = std::log(std::fabs(x));
+  if (r == 0 || !std::isfinite(r) || exponent == 0)
+    return 0;
+  if (exponent < 0 && r > 0x1p120)
+    return Inf;
+  return r * (5 * std::fabs(exponent * log) + std::fabs(exponent));
+}
+
+/// Whether min < x <= max; nothing lies below a min of -inf.
+bool isOpen(double x, const double *p) {
+  return (x > p[0] || p[0] == -Inf) && x <= p[1];
+}
+double carriedByGate(const double *x, const double *e, const double *p) {
+  if (e[1] == 0)
+    return isOpen(x[1], p) ? e[0] : 0;
+  bool low = isOpen(x[1] - e[1], p), high = isOpen(x[1] + e[1], p);
+  if (low && high)
+    return e[0];
+  bool apart = x[1] + e[1] <= p[0] || x[1] - e[1] > p[1];
+  return apart ? 0 : std::fabs(x[0]) + e[0];
+}
+
 constexpr Carried Times1 = BOO_CARRIED(e[0]);
 
 constexpr Function Add = {BOO_VALUE(x[0] + x[1]), BOO_CARRIED(e[0] + e[1]), 1};
@@ -142,6 +190,13 @@ constexpr Function HardSigmoid = {BOO_VALUE(clamp(x[0] + 3, 0, 6) / 6),
 constexpr Function HardSwish = {
     BOO_VALUE(x[0] * clamp(x[0] + 3, 0, 6) / 6), BOO_CARRIED(1.5 * e[0]), 4,
     BOO_VALUE(std::fabs(x[0]) < 4 ? std::fabs(x[0]) : 0)};
+constexpr Function Pow = {BOO_VALUE(power(x[0], p[0])),
+                          BOO_CARRIED(carriedByPower(x[0], e[0], p[0], r)), 4,
+                          BOO_VALUE(powerEps(x[0], p[0])), true};
+constexpr Function Gate = {BOO_VALUE(std::isnan(x[1])  ? x[1]
+                                     : isOpen(x[1], p) ? x[0]
+                                                       : 0),
+                           BOO_CARRIED(carriedByGate(x, e, p)), 0};
 constexpr Function Scale = {
     BOO_VALUE(x[0] * p[0] + p[1]), BOO_CARRIED(std::fabs(p[0]) * e[0]), 1,
     BOO_VALUE(2 * std::fabs(x[0] * p[0]) + std::fabs(p[1]))};

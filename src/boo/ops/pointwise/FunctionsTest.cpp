@@ -59,6 +59,32 @@ TEST(PointwiseFunctions, Values) {
   EXPECT_EQ(value(HardSwish, {-3}), 0);
   EXPECT_EQ(value(HardSwish, {1}), 4.0 / 6);
   EXPECT_EQ(value(Scale, {3}, {2, 1}), 7);
+  EXPECT_EQ(value(Pow, {-3}, {3}), -27);
+  EXPECT_EQ(value(Pow, {4}, {-0.5}), 0.5);
+  EXPECT_EQ(value(Pow, {0}, {0}), 1);
+  EXPECT_EQ(value(Pow, {0}, {-1}), Inf);
+  EXPECT_TRUE(std::isnan(value(Pow, {-3}, {0.5})));
+  EXPECT_TRUE(std::isnan(value(Pow, {-Inf}, {2.5})));
+}
+
+TEST(PointwiseFunctions, GateIsOpenBetweenItsEnds) {
+  auto gate = [](double x, double min, double max) {
+    return value(PointwiseFn::Gate, {5, x}, {min, max});
+  };
+  EXPECT_EQ(gate(0, 0, 1), 0);
+  EXPECT_EQ(gate(0.5, 0, 1), 5);
+  EXPECT_EQ(gate(1, 0, 1), 5);
+  EXPECT_EQ(gate(2, 0, 1), 0);
+  EXPECT_EQ(gate(Inf, 0, Inf), 5);
+  EXPECT_EQ(gate(-Inf, -Inf, 0), 5);
+  EXPECT_TRUE(std::isnan(gate(NaN, 0, 1)));
+  // What is shut out is no NaN.
+  EXPECT_EQ(value(PointwiseFn::Gate, {NaN, -1}, {0, 1}), 0);
+  // Near an end either may come out.
+  double x[2] = {5, 0.25}, e[2] = {0, 0.5}, p[2] = {0, 1};
+  EXPECT_GE(pointwiseError(PointwiseFn::Gate, x, e, p, 5, DType::F32), 5);
+  e[1] = 0.125;
+  EXPECT_LT(pointwiseError(PointwiseFn::Gate, x, e, p, 5, DType::F32), 1e-6);
 }
 
 TEST(PointwiseFunctions, NaNsPropagateFromEveryOperand) {

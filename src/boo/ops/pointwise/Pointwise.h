@@ -5,6 +5,10 @@
 
 namespace boo {
 
+/// `pow` multiplies as many factors at most; a larger exponent counts as one
+/// that is not whole.
+inline constexpr double maxPowerFactors = 0x1p30;
+
 /// The function in float64. NaNs propagate, through maximum, relu and clamp
 /// too.
 double pointwiseValue(PointwiseFn fn, const double *operands,
