@@ -12,9 +12,12 @@
 #include "boo/ops/ErrorBound.h"
 #include "boo/ops/conv/Reference.h"
 #include "boo/ops/matmul/Reference.h"
+#include "boo/ops/norm/BatchReference.h"
+#include "boo/ops/norm/GradReference.h"
 #include "boo/ops/norm/Reference.h"
 #include "boo/ops/pointwise/Pointwise.h"
 #include "boo/ops/reduce/Reference.h"
+#include "boo/ops/softmax/GradReference.h"
 #include "boo/ops/softmax/Reference.h"
 
 #include <optional>
@@ -39,6 +42,7 @@ public:
 private:
   Status findLifetimes();
   TensorView view(ValueId id) const;
+  std::vector<TensorView> views(const Node &node) const;
   /// A Tensor for each result.
   StatusOr<std::vector<Tensor>> evaluate(const Node &node) const;
   StatusOr<Tensor> evaluateOne(const Node &node) const;
@@ -74,13 +78,22 @@ TensorView Evaluator::view(ValueId id) const {
   return {*Tensors[size_t(id)], value.type};
 }
 
+std::vector<TensorView> Evaluator::views(const Node &node) const {
+  std::vector<TensorView> operands;
+  for (ValueId id : node.operands)
+    operands.push_back(view(id));
+  return operands;
+}
+
 StatusOr<std::vector<Tensor>> Evaluator::evaluate(const Node &node) const {
-  if (node.op == Op::Norm) {
-    std::vector<TensorView> operands;
-    for (ValueId id : node.operands)
-      operands.push_back(view(id));
-    return evaluateNorm(G, node, operands, TheWorkers);
-  }
+  if (node.op == Op::Norm)
+    return evaluateNorm(G, node, views(node), TheWorkers);
+  if (node.op == Op::NormGrad)
+    return evaluateNormGrad(G, node, views(node), TheWorkers);
+  if (node.op == Op::BatchNorm)
+    return evaluateBatchNorm(G, node, views(node), TheWorkers);
+  if (node.op == Op::BatchNormGrad)
+    return evaluateBatchNormGrad(G, node, views(node), TheWorkers);
   BOO_ASSIGN_OR_RETURN(Tensor tensor, evaluateOne(node));
   std::vector<Tensor> results;
   results.push_back(std::move(tensor));
@@ -102,15 +115,16 @@ StatusOr<Tensor> Evaluator::evaluateOne(const Node &node) const {
     return evaluateSoftmax(G, node, view(node.operands[0]), TheWorkers);
   case Op::Reduce:
     return evaluateReduce(G, node, view(node.operands[0]), TheWorkers);
+  case Op::SoftmaxGrad:
+    return evaluateSoftmaxGrad(G, node, views(node), TheWorkers);
   case Op::Norm:
+  case Op::NormGrad:
+  case Op::BatchNorm:
+  case Op::BatchNormGrad:
     break;
-  case Op::Pointwise: {
-    std::vector<TensorView> operands;
-    for (ValueId id : node.operands)
-      operands.push_back(view(id));
+  case Op::Pointwise:
     return evaluatePointwise(pointwiseFn(node), pointwiseParameters(node),
-                             operands, type, TheWorkers);
-  }
+                             views(node), type, TheWorkers);
   case Op::Cast:
     return evaluateCast(view(node.operands[0]),
                         G.value(node.operands[0]).type.dtype, type, TheWorkers);

@@ -1,6 +1,7 @@
 //===- RowNest.cpp - Norms, softmaxes, reductions as rows -----------------===//
 
 #include "boo/compiler/strategy/RowNest.h"
+#include "boo/graph/Attributes.h"
 #include "boo/ops/Rows.h"
 
 #include <algorithm>
@@ -73,7 +74,8 @@ RowNest boo::compiler::makeRowNest(const Graph &group) {
   }
   for (const Output &output : group.outputs()) {
     nest.operands.push_back(group.value(output.value).type);
-    ranks.push_back(nest.operands.back().rank());
+    // A reduction's result may lack the dimensions that it was reduced over.
+    ranks.push_back(anchor.op == Op::Reduce ? resultRank : x.rank());
   }
   for (size_t dim = 0; dim != x.rank(); ++dim) {
     if (x.sizes[dim].size() == 1)
@@ -81,12 +83,47 @@ RowNest boo::compiler::makeRowNest(const Graph &group) {
     RowAxis axis{x.sizes[dim].size(), {}};
     for (size_t i = 0; i != nest.operands.size(); ++i)
       axis.strides.push_back(strideAlong(nest.operands[i], dim, ranks[i]));
-    bool inside = dim >= reduced.begin && dim < reduced.end;
-    (inside ? nest.inner : nest.rows).push_back(std::move(axis));
+    (reduced.contains(dim) ? nest.inner : nest.rows).push_back(std::move(axis));
   }
   nest.rows = sortedAndMerged(std::move(nest.rows), nest.input);
   nest.inner = sortedAndMerged(std::move(nest.inner), nest.input);
   if (nest.inner.empty())
     nest.inner.push_back({1, std::vector<int64_t>(nest.operands.size(), 0)});
   return nest;
+}
+
+bool boo::compiler::restsInScratch(Op op) {
+  return op == Op::Norm || op == Op::BatchNorm || op == Op::Softmax;
+}
+
+static bool isBatchNorm(Op op) {
+  return op == Op::BatchNorm || op == Op::BatchNormGrad;
+}
+
+bool boo::compiler::sumsColumns(const Graph &group) {
+  const Node &anchor = group.nodes().front();
+  return anchor.op == Op::NormGrad && (attribute<bool>(anchor, "dweight") ||
+                                       attribute<bool>(anchor, "dbias"));
+}
+
+bool boo::compiler::worksOnColumns(const Graph &group,
+                                   const Schedule &schedule) {
+  if (!isBatchNorm(group.nodes().front().op) || schedule.dot)
+    return false;
+  RowNest nest = makeRowNest(group);
+  return nest.rows.back().strides[nest.input] == 1;
+}
+
+RowNest boo::compiler::makeColumnNest(const Graph &group) {
+  RowNest nest = makeRowNest(group);
+  if (isBatchNorm(group.nodes().front().op))
+    std::swap(nest.rows, nest.inner);
+  return nest;
+}
+
+RunningFactors boo::compiler::runningFactors(const Node &batchNorm,
+                                             int64_t length) {
+  double momentum = attribute<double>(batchNorm, "momentum");
+  double unbiased = length > 1 ? double(length) / double(length - 1) : 1;
+  return {1 - momentum, momentum, momentum * unbiased};
 }

@@ -87,10 +87,16 @@ FlagTable convFlagTable();
 FlagTable gemmFlagTable();
 FlagTable normFlagTable();
 FlagTable softmaxFlagTable();
+FlagTable batchNormFlagTable();
+FlagTable groupNormFlagTable();
+FlagTable t5NormFlagTable();
 StatusOr<CommandGraph> buildConv(const CommandLine &line);
 StatusOr<CommandGraph> buildGemm(const CommandLine &line);
 StatusOr<CommandGraph> buildNorm(const CommandLine &line);
 StatusOr<CommandGraph> buildSoftmax(const CommandLine &line);
+StatusOr<CommandGraph> buildBatchNorm(const CommandLine &line);
+StatusOr<CommandGraph> buildGroupNorm(const CommandLine &line);
+StatusOr<CommandGraph> buildT5Norm(const CommandLine &line);
 StatusOr<CommandGraph> buildGraphFile(const CommandLine &line);
 
 } // namespace boo

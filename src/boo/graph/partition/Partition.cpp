@@ -1,8 +1,8 @@
 //===- Partition.cpp - Cuts a Graph into groups ---------------------------===//
 //
 // A group has exactly one value that leaves it (an mlir node's group, and that
-// of a norm with statistics: its results, and nothing joins those, nor a
-// gradient). Its next user may
+// of a norm with statistics: its results, and nothing joins those, nor the
+// gradient of a convolution or a norm). Its next user may
 // therefore join without a cycle: nothing outside can depend on the group but
 // through that user.
 //
@@ -48,7 +48,8 @@ private:
 static bool isTailOp(Op op) { return op == Op::Pointwise || op == Op::Cast; }
 static bool takesTail(Op op) {
   return op == Op::Conv || op == Op::Matmul || op == Op::Norm ||
-         op == Op::Softmax || op == Op::Reduce || isTailOp(op);
+         op == Op::Softmax || op == Op::SoftmaxGrad || op == Op::Reduce ||
+         isTailOp(op);
 }
 
 static std::set<ValueId> distinctOperands(const Node &node) {
