@@ -47,8 +47,9 @@ struct Case {
   Graph graph;
   std::vector<GuardedBuffer> arguments;
   std::vector<const void *> pointers;
-  std::map<std::string, ReferenceOutput> expected; ///< by algorithm
-  std::optional<uint64_t> scheduleSeed;            ///< for a Schedule at random
+  std::map<std::string, std::vector<ReferenceOutput>>
+      expected;                         ///< by algorithm
+  std::optional<uint64_t> scheduleSeed; ///< for a Schedule at random
   std::string math = "strict";
   std::string tuningEntry; ///< where there is no scheduleSeed
 };
@@ -99,11 +100,17 @@ void fillOperands(Case &c, uint64_t seed, Fill fill,
   }
 }
 
+bool isRowOp(Op op) {
+  return op == Op::Norm || op == Op::NormGrad || op == Op::Softmax ||
+         op == Op::SoftmaxGrad || op == Op::Reduce || op == Op::BatchNorm ||
+         op == Op::BatchNormGrad;
+}
+
 /// Sums of small integers are exact as long as no tail function rounds.
 bool isExact(const Graph &graph) {
   for (const Node &node : graph.nodes()) {
-    if (node.op == Op::Norm || node.op == Op::Softmax ||
-        node.op == Op::Reduce || node.op == Op::Attention)
+    if (isRowOp(node.op) || node.op == Op::Attention ||
+        node.op == Op::AttentionGrad)
       return false;
     if ((node.op == Op::Pool || node.op == Op::PoolGrad) &&
         std::get<std::string>(node.attributes.at("fn")) != "max")
@@ -166,7 +173,7 @@ protected:
 
   /// Calls with one seed after the other, for this test's share of the time.
   void sweep(const std::function<void(uint64_t)> &check) {
-    constexpr double sweeps = 5;
+    constexpr double sweeps = 6;
     auto start = std::chrono::steady_clock::now();
     double budget = seconds("BOO_SOAK_SECONDS", 90) / sweeps;
     bool single =
@@ -216,34 +223,33 @@ private:
     ASSERT_TRUE(kernel.isOk()) << kernel.status().toString();
     Status prepared = (*kernel)->prepare(c.pointers, 2);
     ASSERT_TRUE(prepared.isOk()) << prepared.toString();
-    const TensorType &type =
-        c.graph.value(c.graph.outputs().front().value).type;
-    GuardedBuffer one = run(**kernel, c, type, guard, 1);
-    GuardedBuffer many = run(**kernel, c, type, guard, 3);
+    std::vector<GuardedBuffer> one = run(**kernel, c, guard, 1);
+    std::vector<GuardedBuffer> many = run(**kernel, c, guard, 3);
     if (HasFatalFailure())
       return;
-    ASSERT_EQ(std::memcmp(one.data(), many.data(), one.size()), 0)
-        << "one thread and three disagree";
+    ASSERT_TRUE(equal(one, many)) << "one thread and three disagree";
     const Manifest &manifest = (*kernel)->manifest(0);
     if (!c.expected.contains(manifest.algorithm)) {
       auto expected =
           evaluateReference(c.graph, c.pointers, manifest.algorithm, 2);
       ASSERT_TRUE(expected.isOk()) << expected.status().message();
-      c.expected[manifest.algorithm] = std::move(expected->front());
+      c.expected[manifest.algorithm] = std::move(*expected);
     }
     // What passes from one group to the next is rounded.
     exact &= manifest.algorithm.find("winograd") == std::string::npos &&
              (*kernel)->numGroups() == 1;
-    compare(c.expected[manifest.algorithm], type, one, exact,
-            manifest.schedule);
+    for (size_t i = 0; i != one.size(); ++i) {
+      SCOPED_TRACE("output " + std::to_string(i));
+      compare(c.expected[manifest.algorithm][i], outputType(c, i), one[i],
+              exact, manifest.schedule);
+    }
     if ((*kernel)->numGroups() != 1)
       return;
-    GuardedBuffer apart(size_t(type.spanBytes()), guard);
-    std::memset(apart.data(), 0x7F, apart.size());
+    std::vector<GuardedBuffer> apart = outputs(c, guard);
     ASSERT_EQ(runGuarded(c.graph, (*kernel)->report(0).artifact, c.pointers,
-                         apart.data(), guard),
+                         pointers(apart), guard),
               "");
-    ASSERT_EQ(std::memcmp(one.data(), apart.data(), one.size()), 0)
+    ASSERT_TRUE(equal(one, apart))
         << "tiles one by one, in workspace and scratch full of NaN, disagree";
     std::filesystem::remove((*kernel)->report(0).artifact);
   }
@@ -269,15 +275,40 @@ private:
     return load(c.graph, options);
   }
 
-  GuardedBuffer run(const Executable &kernel, const Case &c,
-                    const TensorType &type, GuardedBuffer::Guard guard,
-                    int threads) {
-    GuardedBuffer out(size_t(type.spanBytes()), guard);
-    std::memset(out.data(), 0x7F, out.size());
-    void *outs[] = {out.data()};
-    Status status = kernel.run(c.pointers, outs, threads);
+  static const TensorType &outputType(const Case &c, size_t index) {
+    return c.graph.value(c.graph.outputs()[index].value).type;
+  }
+  static std::vector<GuardedBuffer> outputs(const Case &c,
+                                            GuardedBuffer::Guard guard) {
+    std::vector<GuardedBuffer> buffers;
+    for (size_t i = 0; i != c.graph.outputs().size(); ++i) {
+      buffers.emplace_back(size_t(outputType(c, i).spanBytes()), guard);
+      std::memset(buffers.back().data(), 0x7F, buffers.back().size());
+    }
+    return buffers;
+  }
+  static std::vector<void *>
+  pointers(const std::vector<GuardedBuffer> &buffers) {
+    std::vector<void *> result;
+    for (const GuardedBuffer &buffer : buffers)
+      result.push_back(buffer.data());
+    return result;
+  }
+  static bool equal(const std::vector<GuardedBuffer> &a,
+                    const std::vector<GuardedBuffer> &b) {
+    for (size_t i = 0; i != a.size(); ++i)
+      if (std::memcmp(a[i].data(), b[i].data(), a[i].size()) != 0)
+        return false;
+    return true;
+  }
+
+  std::vector<GuardedBuffer> run(const Executable &kernel, const Case &c,
+                                 GuardedBuffer::Guard guard, int threads) {
+    std::vector<GuardedBuffer> out = outputs(c, guard);
+    Status status = kernel.run(c.pointers, pointers(out), threads);
     EXPECT_TRUE(status.isOk()) << status.toString();
-    EXPECT_TRUE(out.slackIsIntact()) << "wrote outside of the output";
+    for (const GuardedBuffer &buffer : out)
+      EXPECT_TRUE(buffer.slackIsIntact()) << "wrote outside of the output";
     return out;
   }
 
@@ -372,7 +403,8 @@ TEST_F(ConvSweep, SpecialValuesInAttentions) {
 TEST_F(ConvSweep, SpecialValuesInRows) {
   for (DType dtype : {DType::F32, DType::BF16, DType::F16, DType::F64})
     for (int64_t length : {7, 40, 5000})
-      for (Op op : {Op::Norm, Op::Softmax, Op::Reduce, Op::ArgReduce}) {
+      for (Op op : {Op::Norm, Op::NormGrad, Op::Softmax, Op::SoftmaxGrad,
+                    Op::Reduce, Op::ArgReduce}) {
         Case c;
         c.graph = plainRows(op, dtype, length);
         fillOperands(c, 11, Fill::Special, GuardedBuffer::Guard::After);
@@ -419,6 +451,17 @@ TEST_F(ConvSweep, SpecialValuesInPools) {
                               {TensorType::permuted(dtype, in, order)})[0]);
         }
         fillOperands(c, 7, Fill::Special, GuardedBuffer::Guard::After);
+        checkCase(c, false, GuardedBuffer::Guard::After);
+      }
+}
+
+TEST_F(ConvSweep, SpecialValuesInBatchNorms) {
+  for (DType dtype : {DType::F32, DType::BF16, DType::F16, DType::F64})
+    for (Op op : {Op::BatchNorm, Op::BatchNormGrad})
+      for (bool channelsLast : {false, true}) {
+        Case c;
+        c.graph = plainBatchNorm(op, dtype, channelsLast);
+        fillOperands(c, 11, Fill::Special, GuardedBuffer::Guard::After);
         checkCase(c, false, GuardedBuffer::Guard::After);
       }
 }

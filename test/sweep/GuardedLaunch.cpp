@@ -44,7 +44,8 @@ private:
 std::string boo::testing::runGuarded(const Graph &graph,
                                      const std::string &path,
                                      const std::vector<const void *> &in,
-                                     void *out, GuardedBuffer::Guard guard) {
+                                     const std::vector<void *> &out,
+                                     GuardedBuffer::Guard guard) {
   auto artifact = loadArtifact(path, "");
   if (!artifact.isOk())
     return artifact.status().toString();
@@ -62,7 +63,8 @@ std::string boo::testing::runGuarded(const Graph &graph,
   Memory constants(manifest.constantsBytes, guard);
   Memory scratch(manifest.scratchBytes, guard);
   int64_t dims = 0;
-  boo_args args{ins.data(), &out, &dims, constants.data(), workspace.data()};
+  boo_args args{ins.data(), out.data(), &dims, constants.data(),
+                workspace.data()};
   int32_t error = 0;
   auto call = [&](const Artifact::Kernel &kernel) {
     int64_t share = ceilDiv(kernel.grid, int64_t(7));

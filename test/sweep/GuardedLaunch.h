@@ -14,7 +14,8 @@ namespace boo::testing {
 /// against an inaccessible page and hold NaN before they are written. Returns
 /// what went wrong, or "".
 std::string runGuarded(const Graph &graph, const std::string &path,
-                       const std::vector<const void *> &in, void *out,
+                       const std::vector<const void *> &in,
+                       const std::vector<void *> &out,
                        GuardedBuffer::Guard guard);
 
 } // namespace boo::testing

@@ -36,7 +36,7 @@ public:
     int64_t rank = int64_t(sizes.size()), dims = of(1, rank);
     List out = sizes;
     ValueId y = kNoValue;
-    switch (of(0, 3)) {
+    switch (of(0, 7)) {
     case 0: {
       std::vector<ValueId> operands{x};
       List row(sizes.end() - dims, sizes.end());
@@ -51,12 +51,24 @@ public:
       break;
     }
     case 1:
+      return normGrad(sizes, dims);
+    case 2:
+      y = graph.addNode(
+          Op::SoftmaxGrad, {x, graph.addArgument(operand(sizes))},
+          {{"acc", acc}, {"axis", of(0, rank - 1)}, {"log", one(3)}},
+          {dense(out)})[0];
+      break;
+    case 3:
+      return batchNorm(sizes);
+    case 4:
+      return batchNormGrad(sizes);
+    case 5:
       y = graph.addNode(
           Op::Softmax, {x},
           {{"acc", acc}, {"axis", of(0, rank - 1)}, {"log", one(3)}},
           {dense(out)})[0];
       break;
-    case 2: {
+    case 6: {
       bool keep = one(2);
       reduce(out, dims, keep);
       TensorType indices = dense(out);
@@ -101,6 +113,85 @@ public:
   }
 
 private:
+  Graph normGrad(const List &sizes, int64_t dims) {
+    int64_t wanted = of(1, 7);
+    bool dx = wanted & 1, dweight = wanted & 2, dbias = wanted & 4;
+    List row(sizes.end() - dims, sizes.end()), stats = sizes;
+    std::fill(stats.end() - dims, stats.end(), 1);
+    DType acc = Type == DType::F64 ? DType::F64 : DType::F32;
+    Graph graph;
+    std::vector<ValueId> operands{graph.addArgument(operand(sizes))};
+    if (dx || dweight) {
+      operands.push_back(graph.addArgument(operand(sizes)));
+      for (int i = 0; i != 2; ++i) {
+        TensorType type = operand(stats);
+        type.dtype = acc;
+        operands.push_back(graph.addArgument(type));
+      }
+    }
+    if (dx && one(2))
+      operands.push_back(graph.addArgument(operand(row)));
+    std::vector<TensorType> types;
+    if (dx)
+      types.push_back(dense(sizes));
+    for (bool sums : {dweight, dbias})
+      if (sums)
+        types.push_back(dense(row));
+    for (ValueId id : graph.addNode(Op::NormGrad, operands,
+                                    {{"acc", acc},
+                                     {"dbias", dbias},
+                                     {"dims", dims},
+                                     {"dweight", dweight},
+                                     {"dx", dx}},
+                                    types))
+      graph.addOutput(id);
+    return canonicalize(graph);
+  }
+
+  /// Of a batch norm's parameters, for some of the dimensions.
+  TensorType parameter(List sizes) {
+    for (int64_t &size : sizes)
+      if (one(2))
+        size = 1;
+    TensorType type = dense(sizes);
+    type.dtype = Type == DType::F64 ? DType::F64 : DType::F32;
+    return type;
+  }
+
+  Graph batchNorm(const List &sizes) {
+    TensorType type = parameter(sizes);
+    Graph graph;
+    std::vector<ValueId> operands{graph.addArgument(operand(sizes))};
+    bool running = one(2), stats = one(2);
+    for (int i = running ? 4 : 2; i > 0; --i)
+      operands.push_back(graph.addArgument(type));
+    std::vector<TensorType> types{dense(sizes)};
+    types.insert(types.end(), (stats ? 2 : 0) + (running ? 2 : 0), type);
+    for (ValueId id : graph.addNode(Op::BatchNorm, operands,
+                                    {{"acc", type.dtype},
+                                     {"eps", one(3) ? 0.5 : 1e-3},
+                                     {"momentum", running ? 0.25 : 0.0},
+                                     {"stats", stats}},
+                                    types))
+      graph.addOutput(id);
+    return canonicalize(graph);
+  }
+
+  Graph batchNormGrad(const List &sizes) {
+    TensorType type = parameter(sizes);
+    Graph graph;
+    std::vector<ValueId> operands;
+    for (int i = 0; i != 2; ++i)
+      operands.push_back(graph.addArgument(operand(sizes)));
+    for (int i = 0; i != 3; ++i)
+      operands.push_back(graph.addArgument(type));
+    for (ValueId id :
+         graph.addNode(Op::BatchNormGrad, operands, {{"acc", type.dtype}},
+                       {dense(sizes), type, type}))
+      graph.addOutput(id);
+    return canonicalize(graph);
+  }
+
   int64_t of(int64_t low, int64_t high) { return pick(Random, low, high); }
   bool one(int64_t in) { return of(1, in) == 1; }
   static int64_t product(const List &sizes) {
@@ -168,11 +259,66 @@ Graph boo::testing::randomRows(uint64_t seed) {
   return RandomGroup(seed).make();
 }
 
+Graph boo::testing::plainBatchNorm(Op op, DType dtype, bool channelsLast) {
+  TensorType x =
+      TensorType::permuted(dtype, {3, 37, 29},
+                           channelsLast ? std::vector<size_t>{0, 2, 1}
+                                        : std::vector<size_t>{0, 1, 2});
+  DType acc = dtype == DType::F64 ? DType::F64 : DType::F32;
+  TensorType channel = TensorType::contiguous(acc, {1, 37, 1});
+  Graph graph;
+  std::vector<ValueId> operands;
+  auto add = [&](const TensorType &type, int count) {
+    for (int i = 0; i != count; ++i)
+      operands.push_back(graph.addArgument(type));
+  };
+  AttributeMap attributes{{"acc", acc}};
+  std::vector<TensorType> types{x, channel, channel};
+  add(x, op == Op::BatchNorm ? 1 : 2);
+  add(channel, op == Op::BatchNorm ? 4 : 3);
+  if (op == Op::BatchNorm) {
+    attributes["eps"] = 0.25;
+    attributes["momentum"] = 0.25;
+    attributes["stats"] = true;
+    types.insert(types.end(), 2, channel);
+  }
+  for (ValueId id : graph.addNode(op, operands, attributes, types))
+    graph.addOutput(id);
+  return graph;
+}
+
+/// Operands and results of the gradient of a norm of [37, length].
+static void plainNormGrad(Graph &graph, DType dtype, DType acc,
+                          int64_t length) {
+  TensorType type = TensorType::contiguous(dtype, {37, length});
+  TensorType row = TensorType::contiguous(dtype, {length});
+  TensorType stats = TensorType::contiguous(acc, {37, 1});
+  std::vector<ValueId> operands;
+  for (const TensorType &operand : {type, type, stats, stats, row})
+    operands.push_back(graph.addArgument(operand));
+  for (ValueId id : graph.addNode(Op::NormGrad, operands,
+                                  {{"acc", acc},
+                                   {"dbias", true},
+                                   {"dims", int64_t(1)},
+                                   {"dweight", true},
+                                   {"dx", true}},
+                                  {type, row, row}))
+    graph.addOutput(id);
+}
+
 Graph boo::testing::plainRows(Op op, DType dtype, int64_t length) {
   TensorType type = TensorType::contiguous(dtype, {37, length}), result = type;
   AttributeMap attributes{
       {"acc", dtype == DType::F64 ? DType::F64 : DType::F32}};
-  if (op == Op::Softmax) {
+  Graph graph;
+  if (op == Op::NormGrad) {
+    plainNormGrad(graph, dtype, std::get<DType>(attributes["acc"]), length);
+    return graph;
+  }
+  std::vector<ValueId> operands{graph.addArgument(type)};
+  if (op == Op::SoftmaxGrad)
+    operands.push_back(graph.addArgument(type));
+  if (op == Op::Softmax || op == Op::SoftmaxGrad) {
     attributes["axis"] = int64_t(1);
     attributes["log"] = length == 40;
   } else {
@@ -195,8 +341,6 @@ Graph boo::testing::plainRows(Op op, DType dtype, int64_t length) {
     attributes["keep"] = attributes["values"] = false;
     result = TensorType::contiguous(DType::I64, {37});
   }
-  Graph graph;
-  ValueId x = graph.addArgument(type);
-  graph.addOutput(graph.addNode(op, {x}, attributes, {result})[0]);
+  graph.addOutput(graph.addNode(op, operands, attributes, {result})[0]);
   return graph;
 }

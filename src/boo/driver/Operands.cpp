@@ -1,6 +1,7 @@
 //===- Operands.cpp -------------------------------------------------------===//
 
 #include "boo/driver/Operands.h"
+#include "boo/driver/Consistent.h"
 #include "boo/driver/Timer.h"
 
 #include <algorithm>
@@ -77,6 +78,10 @@ void Operands::fill(const Graph &graph, FillSpec spec, FillKind rest) {
     fillTensor(graph.value(graph.arguments()[i]).type, Arguments[i].data(),
                spec);
   }
+  std::vector<void *> buffers;
+  for (const GuardedBuffer &buffer : Arguments)
+    buffers.push_back(buffer.data());
+  makeConsistent(graph, buffers);
 }
 
 void Operands::poisonOutputs() {

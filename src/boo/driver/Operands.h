@@ -17,7 +17,8 @@ public:
   static int64_t bytes(const Graph &graph);
 
   /// Fills all arguments; the block of ones goes into the first one only, the
-  /// others are filled as `rest` says.
+  /// others are filled as `rest` says. What a forward pass would have made is
+  /// made of the others (Consistent.h).
   void fill(const Graph &graph, FillSpec spec, FillKind rest);
   /// Puts all operands at multiples of 64 bytes, or one element behind such:
   /// kernels may rely on no more. Their contents are lost; `in` and `out`

@@ -37,6 +37,17 @@ public:
     return it != Map.end() && std::holds_alternative<T>(it->second);
   }
 
+  /// An attribute that is there only when it is true.
+  StatusOr<bool> takeMark(const std::string &name) {
+    if (!Map.count(name))
+      return false;
+    StatusOr<bool> value = take<bool>(name, "true or left out");
+    if (value.isOk() && !*value)
+      return invalidArgument("attribute `" + name + "` of " + Name +
+                             " must be true or left out");
+    return value;
+  }
+
   Status finish() const {
     for (const auto &[name, value] : Map)
       if (std::find(Known.begin(), Known.end(), name) == Known.end())
@@ -69,7 +80,17 @@ inferAttentionGrad(AttributeReader &reader,
 StatusOr<std::vector<TensorType>>
 inferNorm(AttributeReader &reader, const std::vector<TensorType> &operands);
 StatusOr<std::vector<TensorType>>
-inferSoftmax(AttributeReader &reader, const std::vector<TensorType> &operands);
+inferNormGrad(AttributeReader &reader, const std::vector<TensorType> &operands);
+StatusOr<std::vector<TensorType>>
+inferBatchNorm(AttributeReader &reader,
+               const std::vector<TensorType> &operands);
+StatusOr<std::vector<TensorType>>
+inferBatchNormGrad(AttributeReader &reader,
+                   const std::vector<TensorType> &operands);
+/// Of softmax and its gradient.
+StatusOr<std::vector<TensorType>>
+inferSoftmax(Op op, AttributeReader &reader,
+             const std::vector<TensorType> &operands);
 StatusOr<std::vector<TensorType>>
 inferReduce(AttributeReader &reader, const std::vector<TensorType> &operands);
 StatusOr<std::vector<TensorType>>

@@ -369,8 +369,15 @@ inferOp(Op op, AttributeReader &reader,
     return inferAttentionGrad(reader, operands);
   case Op::Norm:
     return inferNorm(reader, operands);
+  case Op::NormGrad:
+    return inferNormGrad(reader, operands);
+  case Op::BatchNorm:
+    return inferBatchNorm(reader, operands);
+  case Op::BatchNormGrad:
+    return inferBatchNormGrad(reader, operands);
   case Op::Softmax:
-    return inferSoftmax(reader, operands);
+  case Op::SoftmaxGrad:
+    return inferSoftmax(op, reader, operands);
   case Op::Reduce:
     return inferReduce(reader, operands);
   case Op::ArgReduce:

@@ -260,6 +260,75 @@ TEST(ShapeInference, PoolGrad) {
               HasSubstr("indices must be i64[2,5,4] and are f32[2,5,4]"));
 }
 
+TEST(ShapeInference, NormGrad) {
+  AttributeMap norm{{"acc", DType::F32},
+                    {"dims", int64_t(1)},
+                    {"dx", true},
+                    {"dweight", true},
+                    {"dbias", false}};
+  TensorType x = f32({2, 3, 5}), stats = f32({2, 3, 1}), weight = f32({5});
+  auto results = inferResults(Op::NormGrad, norm, {x, x, stats, stats, weight});
+  ASSERT_TRUE(results.isOk()) << results.status().message();
+  ASSERT_EQ(results->size(), 2u);
+  EXPECT_EQ(printType((*results)[1]), "f32[5]{1}");
+  EXPECT_THAT(
+      infer(Op::NormGrad, norm, {x}),
+      HasSubstr("input, mean and rstd, and perhaps a weight, and has 1"));
+  EXPECT_THAT(infer(Op::NormGrad, norm, {x, x, stats, x}),
+              HasSubstr("rstd is f32[2,3,5] and must be f32[2,3,1]"));
+  norm["dx"] = false;
+  EXPECT_EQ(infer(Op::NormGrad, norm, {x, x, stats, stats}), "f32[5]{1}");
+  EXPECT_THAT(infer(Op::NormGrad, norm, {x, x, stats, stats, weight}),
+              HasSubstr("input, mean and rstd without `dx`"));
+  norm["rms"] = true;
+  EXPECT_EQ(infer(Op::NormGrad, norm, {x, x, stats}), "f32[5]{1}");
+  norm["rms"] = false;
+  EXPECT_THAT(infer(Op::NormGrad, norm, {x, x, stats}),
+              HasSubstr("`rms` of norm_grad must be true or left out"));
+  norm.erase("rms");
+  norm["dweight"] = false;
+  EXPECT_THAT(infer(Op::NormGrad, norm, {x}), HasSubstr("gives nothing"));
+  norm["dbias"] = true;
+  EXPECT_EQ(infer(Op::NormGrad, norm, {x}), "f32[5]{1}");
+  EXPECT_THAT(infer(Op::NormGrad, norm, {x, x, stats, stats}),
+              HasSubstr("alone for the bias"));
+}
+
+TEST(ShapeInference, SoftmaxGrad) {
+  AttributeMap softmax{
+      {"acc", DType::F32}, {"axis", int64_t(1)}, {"log", false}};
+  TensorType x = f32({2, 3});
+  EXPECT_EQ(infer(Op::SoftmaxGrad, softmax, {x, x}), "f32[2,3]{3,1}");
+  EXPECT_THAT(infer(Op::SoftmaxGrad, softmax, {x, f32({2, 1})}),
+              HasSubstr("output is f32[2,1] and must be f32[2,3]"));
+}
+
+TEST(ShapeInference, BatchNorm) {
+  AttributeMap norm{
+      {"acc", DType::F32}, {"eps", 1e-5}, {"momentum", 0.1}, {"stats", true}};
+  TensorType x = TensorType::contiguous(DType::BF16, {2, 3, 5, 7});
+  TensorType c = f32({1, 3, 1, 1});
+  auto results = inferResults(Op::BatchNorm, norm, {x, c, c, c, c});
+  ASSERT_TRUE(results.isOk()) << results.status().message();
+  ASSERT_EQ(results->size(), 5u);
+  EXPECT_EQ(printType((*results)[0]), "bf16[2,3,5,7]{105,35,7,1}");
+  EXPECT_EQ(printType((*results)[4]), "f32[1,3,1,1]{3,1,1,1}");
+  EXPECT_THAT(infer(Op::BatchNorm, norm, {x, c, c}),
+              HasSubstr("must be 0 without running statistics"));
+  EXPECT_THAT(infer(Op::BatchNorm, norm, {x, c, c, c}),
+              HasSubstr("takes both or none"));
+  EXPECT_THAT(infer(Op::BatchNorm, norm, {x, f32({3}), f32({3})}),
+              HasSubstr("scale is [3] and its input [2,3,5,7]"));
+  EXPECT_THAT(infer(Op::BatchNorm, norm, {x, c, f32({1, 1, 1, 1}), c, c}),
+              HasSubstr("bias is f32[1,1,1,1] and must be f32[1,3,1,1]"));
+  AttributeMap grad{{"acc", DType::F32}};
+  auto gradients = inferResults(Op::BatchNormGrad, grad, {x, x, c, c, c});
+  ASSERT_TRUE(gradients.isOk()) << gradients.status().message();
+  EXPECT_EQ(gradients->size(), 3u);
+  EXPECT_THAT(infer(Op::BatchNormGrad, grad, {x, c, c, c, c}),
+              HasSubstr("input is f32[1,3,1,1] and must be bf16[2,3,5,7]"));
+}
+
 TEST(ShapeInference, MatmulErrors) {
   TensorType a = f32({3, 5}), b = f32({5, 7});
   EXPECT_THAT(inferMatmul(f32({5}), b),

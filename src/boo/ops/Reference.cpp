@@ -14,10 +14,13 @@
 #include "boo/ops/attention/Reference.h"
 #include "boo/ops/conv/Reference.h"
 #include "boo/ops/matmul/Reference.h"
+#include "boo/ops/norm/BatchReference.h"
+#include "boo/ops/norm/GradReference.h"
 #include "boo/ops/norm/Reference.h"
 #include "boo/ops/pointwise/Pointwise.h"
 #include "boo/ops/pool/Reference.h"
 #include "boo/ops/reduce/Reference.h"
+#include "boo/ops/softmax/GradReference.h"
 #include "boo/ops/softmax/Reference.h"
 
 #include <cmath>
@@ -47,6 +50,7 @@ private:
   void settle(ValueId id, Tensor &tensor) const;
   Status findLifetimes();
   TensorView view(ValueId id) const;
+  std::vector<TensorView> views(const Node &node) const;
   /// A Tensor for each result.
   StatusOr<std::vector<Tensor>> evaluate(const Node &node) const;
   StatusOr<Tensor> evaluateOne(const Node &node) const;
@@ -82,19 +86,28 @@ TensorView Evaluator::view(ValueId id) const {
   return {*Tensors[size_t(id)], value.type};
 }
 
+std::vector<TensorView> Evaluator::views(const Node &node) const {
+  std::vector<TensorView> operands;
+  for (ValueId id : node.operands)
+    operands.push_back(view(id));
+  return operands;
+}
+
 StatusOr<std::vector<Tensor>> Evaluator::evaluate(const Node &node) const {
-  if (node.op == Op::Norm || node.op == Op::Attention ||
-      node.op == Op::AttentionGrad) {
-    std::vector<TensorView> operands;
-    for (ValueId id : node.operands)
-      operands.push_back(view(id));
-    if (node.op == Op::AttentionGrad)
-      return evaluateAttentionGradient(attentionProblem(G, node), operands,
-                                       TheWorkers);
-    if (node.op == Op::Attention)
-      return evaluateAttention(attentionProblem(G, node), operands, TheWorkers);
-    return evaluateNorm(G, node, operands, TheWorkers);
-  }
+  if (node.op == Op::Norm)
+    return evaluateNorm(G, node, views(node), TheWorkers);
+  if (node.op == Op::NormGrad)
+    return evaluateNormGrad(G, node, views(node), TheWorkers);
+  if (node.op == Op::BatchNorm)
+    return evaluateBatchNorm(G, node, views(node), TheWorkers);
+  if (node.op == Op::BatchNormGrad)
+    return evaluateBatchNormGrad(G, node, views(node), TheWorkers);
+  if (node.op == Op::AttentionGrad)
+    return evaluateAttentionGradient(attentionProblem(G, node), views(node),
+                                     TheWorkers);
+  if (node.op == Op::Attention)
+    return evaluateAttention(attentionProblem(G, node), views(node),
+                             TheWorkers);
   if (node.op == Op::ArgReduce)
     return evaluateArgReduce(G, node, view(node.operands[0]), TheWorkers);
   if (node.op == Op::Pool)
@@ -127,9 +140,14 @@ StatusOr<Tensor> Evaluator::evaluateOne(const Node &node) const {
     return evaluateSoftmax(G, node, view(node.operands[0]), TheWorkers);
   case Op::Reduce:
     return evaluateReduce(G, node, view(node.operands[0]), TheWorkers);
+  case Op::SoftmaxGrad:
+    return evaluateSoftmaxGrad(G, node, views(node), TheWorkers);
   case Op::Attention:
   case Op::AttentionGrad:
   case Op::Norm:
+  case Op::NormGrad:
+  case Op::BatchNorm:
+  case Op::BatchNormGrad:
   case Op::ArgReduce:
   case Op::Pool:
     break;
@@ -140,13 +158,9 @@ StatusOr<Tensor> Evaluator::evaluateOne(const Node &node) const {
     return evaluatePoolGrad(poolProblem(G, node), view(node.operands[0]),
                             indices ? &*indices : nullptr, TheWorkers);
   }
-  case Op::Pointwise: {
-    std::vector<TensorView> operands;
-    for (ValueId id : node.operands)
-      operands.push_back(view(id));
+  case Op::Pointwise:
     return evaluatePointwise(pointwiseFn(node), pointwiseParameters(node),
-                             operands, type, TheWorkers);
-  }
+                             views(node), type, TheWorkers);
   case Op::Cast:
     return evaluateCast(view(node.operands[0]),
                         G.value(node.operands[0]).type.dtype, type, TheWorkers);

@@ -15,12 +15,15 @@ class ReducedDims {
 public:
   explicit ReducedDims(std::vector<bool> inside) : Inside(std::move(inside)) {}
   bool contains(size_t dim) const { return Inside[dim]; }
+  /// Those that are not among these: along them the rows are counted.
+  ReducedDims others() const;
 
 private:
   std::vector<bool> Inside; ///< of each dimension
 };
 
-/// Of a Norm, Softmax, Reduce or ArgReduce node of a verified Graph.
+/// Of a Norm, BatchNorm, Softmax, Reduce or ArgReduce node of a verified Graph,
+/// or of the gradient of one.
 ReducedDims reducedDims(const Graph &graph, const Node &node);
 
 /// Elements of rows that are longer than this may be summed in chunks whose
@@ -39,5 +42,13 @@ struct Row {
 /// are numbered in row-major order of the other dimensions.
 void forEachRow(const TensorView &x, const ReducedDims &dims, Workers workers,
                 const std::function<void(int64_t, const Row &)> &body);
+
+/// The same of several operands at once. The first one's sizes count; the
+/// others are aligned with its last dimensions, and repeat along those that
+/// they lack or have in size 1.
+void forEachRow(
+    std::span<const TensorView> operands, const ReducedDims &dims,
+    Workers workers,
+    const std::function<void(int64_t, const std::vector<Row> &)> &body);
 
 } // namespace boo

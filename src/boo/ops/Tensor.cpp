@@ -104,6 +104,13 @@ static std::vector<int64_t> staticSizes(const TensorType &type) {
   return sizes;
 }
 
+Tensor boo::emptyTensor(const TensorType &type) {
+  Tensor tensor;
+  tensor.values.resize(size_t(type.numElements()));
+  tensor.errors.resize(size_t(type.numElements()));
+  return tensor;
+}
+
 TensorView::TensorView(const void *buffer, const TensorType &type)
     : Buffer(buffer), Load(elementLoader(type.dtype)), Sizes(staticSizes(type)),
       Strides(type.strides) {}

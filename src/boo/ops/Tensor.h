@@ -13,6 +13,9 @@ struct Tensor {
   std::vector<double> errors; ///< absolute, one for each value
 };
 
+/// Zeros for a value of this type.
+Tensor emptyTensor(const TensorType &type);
+
 /// Reads a launch's buffer or a Tensor, by strides.
 class TensorView {
 public:

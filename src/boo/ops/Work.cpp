@@ -5,9 +5,12 @@
 #include "boo/ops/attention/AttentionProblem.h"
 #include "boo/ops/conv/ConvProblem.h"
 #include "boo/ops/matmul/MatmulProblem.h"
+#include "boo/ops/norm/BatchReference.h"
+#include "boo/ops/norm/GradReference.h"
 #include "boo/ops/norm/Reference.h"
 #include "boo/ops/pool/PoolProblem.h"
 #include "boo/ops/reduce/Reference.h"
+#include "boo/ops/softmax/GradReference.h"
 #include "boo/ops/softmax/Reference.h"
 
 #include <set>
@@ -35,10 +38,16 @@ Work boo::graphWork(const Graph &graph) {
       work.flops += matmulProblem(graph, node, type).flops();
     if (node.op == Op::Attention || node.op == Op::AttentionGrad)
       work.flops += attentionProblem(graph, node).flops();
-    if (node.op == Op::Norm)
+    if (node.op == Op::Norm || node.op == Op::BatchNorm)
       work.flops += normFlops(graph, node);
     if (node.op == Op::Softmax)
       work.flops += softmaxFlops(graph, node);
+    if (node.op == Op::NormGrad)
+      work.flops += normGradFlops(graph, node);
+    if (node.op == Op::BatchNormGrad)
+      work.flops += batchNormGradFlops(graph, node);
+    if (node.op == Op::SoftmaxGrad)
+      work.flops += softmaxGradFlops(graph, node);
     if (node.op == Op::Reduce)
       work.flops += reduceFlops(graph, node);
     if (node.op == Op::ArgReduce)

@@ -8,6 +8,8 @@
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/OwningOpRef.h"
 
+#include <functional>
+
 namespace boo::compiler {
 
 /// A module with one function a dispatch, and the manifest's part about it.
@@ -16,6 +18,18 @@ struct KernelModule {
   std::vector<Dispatch> prepare, run;
   int64_t workspaceBytes = 0, scratchBytes = 0, constantsBytes = 0;
 };
+
+class KernelBuilder;
+
+/// Reserves `bytes` of the workspace; returns their place in it.
+int64_t addWorkspace(KernelModule &kernel, int64_t bytes);
+
+/// Adds a dispatch with a tile for each place of `grid`; a serial one has a
+/// single tile that works through all of them.
+void addDispatch(
+    KernelBuilder &builder, KernelModule &kernel, const char *name,
+    const std::vector<int64_t> &grid, bool serial,
+    const std::function<void(const std::vector<mlir::Value> &)> &body);
 
 /// Options of emission beyond the Schedule.
 struct EmitOptions {
@@ -47,8 +61,8 @@ StatusOr<KernelModule> emitWeightGrad(mlir::MLIRContext &context,
                                       const Graph &group,
                                       const Schedule &schedule);
 
-/// Writes the module of a group whose anchor is a norm, a softmax or a
-/// reduction, by a Schedule that checkRowSchedule has seen.
+/// Writes the module of a group whose anchor is a norm, a softmax, the gradient
+/// of one, or a reduction, by a Schedule that checkRowSchedule has seen.
 StatusOr<KernelModule> emitRows(mlir::MLIRContext &context, const Graph &group,
                                 const Schedule &schedule);
 

@@ -2,7 +2,9 @@
 
 #include "boo/compiler/kernels/RowEmitter.h"
 #include "boo/base/Math.h"
+#include "boo/compiler/kernels/ColumnEmitter.h"
 #include "boo/compiler/kernels/PointwiseBuilder.h"
+#include "boo/graph/Attributes.h"
 
 #include "mlir/Dialect/SCF/IR/SCF.h"
 
@@ -10,13 +12,16 @@ using namespace mlir;
 
 namespace boo::compiler {
 
-RowEmitter::RowEmitter(MLIRContext &context, const Graph &group,
+RowEmitter::RowEmitter(KernelBuilder &builder, const Graph &group,
                        const Schedule &schedule)
-    : Group(group), Anchor(group.nodes().front()), S(schedule),
-      Nest(makeRowNest(group)), Lanes(Nest.lanes(schedule.vectorBits)),
-      Module(ModuleOp::create(UnknownLoc::get(&context))), K(*Module),
-      Element(K.type(Nest.compute)), Vector(VectorType::get({Lanes}, Element)) {
-}
+    : RowEmitter(builder, group, schedule, makeRowNest(group)) {}
+
+RowEmitter::RowEmitter(KernelBuilder &builder, const Graph &group,
+                       const Schedule &schedule, RowNest nest)
+    : LaneMath(builder, nest.compute, nest.lanes(schedule.vectorBits),
+               schedule.fma),
+      Group(group), Anchor(group.nodes().front()), S(schedule),
+      Nest(std::move(nest)) {}
 
 //===----------------------------------------------------------------------===//
 // Rows and loops
@@ -57,28 +62,27 @@ void RowEmitter::overUnits(
       emitUnit(number, [&](const Unit &unit) { row(at[0], unit); });
     });
   };
-  int64_t number = int64_t(Result.run.size());
+  int64_t number = int64_t(Kernel->run.size());
   if (units == 0)
     K.dispatch(number, [](Value) {});
   else if (S.serial)
     K.dispatch(number, body, tiles);
   else
     K.dispatch(number, body);
-  Result.run.push_back({"boo_dispatch_" + std::to_string(number), name,
-                        S.serial ? std::min<int64_t>(tiles, 1) : tiles});
+  Kernel->run.push_back({"boo_dispatch_" + std::to_string(number), name,
+                         S.serial ? std::min<int64_t>(tiles, 1) : tiles});
 }
 
-KernelModule RowEmitter::emit() {
+void RowEmitter::emit(KernelModule &kernel) {
+  Kernel = &kernel;
   if (Anchor.op == Op::Reduce && Nest.parts(S) > 1)
     emitParts();
   else
     overUnits(std::string(opName(Anchor.op)), 1,
               [&](Value, const Unit &unit) { emitRow(unit); });
   if (S.scratchInput)
-    Result.scratchBytes =
+    Kernel->scratchBytes =
         Nest.length() * (S.dot ? 1 : Lanes) * dtypeBytes(Nest.compute);
-  Result.module = std::move(Module);
-  return std::move(Result);
 }
 
 void RowEmitter::emitUnit(Value number, const RowBody &row) {
@@ -109,13 +113,22 @@ void RowEmitter::emitUnit(Value number, const RowBody &row) {
 }
 
 void RowEmitter::emitRow(const Unit &unit) {
-  if (Anchor.op == Op::Norm)
+  switch (Anchor.op) {
+  case Op::Norm:
+  case Op::BatchNorm:
     return emitNorm(unit);
-  if (Anchor.op == Op::Softmax)
+  case Op::NormGrad:
+  case Op::BatchNormGrad:
+    return emitNormGrad(unit);
+  case Op::Softmax:
     return emitSoftmax(unit);
-  if (Anchor.op == Op::ArgReduce)
+  case Op::SoftmaxGrad:
+    return emitSoftmaxGrad(unit);
+  case Op::ArgReduce:
     return emitArgReduce(unit);
-  emitReduce(unit);
+  default:
+    return emitReduce(unit);
+  }
 }
 
 RowEmitter::Values RowEmitter::carry(Value begin, int64_t trips, int64_t step,
@@ -268,6 +281,19 @@ RowEmitter::Piece RowEmitter::statisticPiece(const Unit &unit) {
   return {Values(Nest.inner.size(), K.index(0)), 1, S.dot ? 1 : unit.count};
 }
 
+Value RowEmitter::loadStatistic(const Unit &unit, size_t operand) {
+  Piece all{Values(Nest.inner.size(), K.index(0)), 1,
+            S.dot ? Lanes : unit.count};
+  return load(unit, all, operand).front();
+}
+
+size_t RowEmitter::operand(size_t number) const {
+  const std::vector<ValueId> &arguments = Group.arguments();
+  return size_t(
+      std::find(arguments.begin(), arguments.end(), Anchor.operands[number]) -
+      arguments.begin());
+}
+
 void RowEmitter::finish(const Unit &unit, const Piece &piece,
                         ArrayRef<Value> results) {
   std::map<ValueId, Values> read;
@@ -291,9 +317,25 @@ void RowEmitter::finish(const Unit &unit, const Piece &piece,
   store(unit, piece, Group.arguments().size(), outputs);
 }
 
+/// Whether a dispatch goes row by row: what is done for each column alone does
+/// not.
+static bool hasRows(const Graph &group, const Schedule &schedule) {
+  const Node &anchor = group.nodes().front();
+  if (anchor.op == Op::NormGrad)
+    return attribute<bool>(anchor, "dx");
+  return !worksOnColumns(group, schedule);
+}
+
 StatusOr<KernelModule> emitRows(MLIRContext &context, const Graph &group,
                                 const Schedule &schedule) {
-  return RowEmitter(context, group, schedule).emit();
+  KernelModule kernel;
+  kernel.module = ModuleOp::create(UnknownLoc::get(&context));
+  KernelBuilder builder(*kernel.module);
+  if (hasRows(group, schedule))
+    RowEmitter(builder, group, schedule).emit(kernel);
+  if (sumsColumns(group) || worksOnColumns(group, schedule))
+    ColumnEmitter(builder, group, schedule).emit(kernel);
+  return kernel;
 }
 
 } // namespace boo::compiler

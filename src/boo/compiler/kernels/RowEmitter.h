@@ -1,32 +1,36 @@
 //===- RowEmitter.h - Kernels of norms, softmaxes, reductions ---*- C++ -*-===//
 //
-// Writes one dispatch, whose grid tiles are `w_chunk` rows, or vectors of rows.
-// A row goes through a few passes, each a walk over its elements by `k_unroll`
-// vectors a round: statistics first, results last, with the group's tail. With
-// `dot` the lanes lie along the row, and a statistic is added up over them at
-// the end of its pass; without it each lane is a row. Rows that come in
-// transposed, and exponentials, rest in scratch between the passes. With
-// `k_chunk` the statistics of a long row are those of its chunks, joined. A
-// reduction with `k_parts` folds each row in parts, which a second dispatch
-// joins in order.
+// And of those gradients that are as large as the input. Writes one dispatch,
+// whose grid tiles are `w_chunk` rows, or vectors of rows. A row goes through a
+// few passes, each a walk over its elements by `k_unroll` vectors a round:
+// statistics first, results last, with the group's tail. With `dot` the lanes
+// lie along the row, and a statistic is added up over them at the end of its
+// pass; without it each lane is a row. Rows that come in transposed, and
+// exponentials, rest in scratch between the passes. With `k_chunk` the
+// statistics of a long row are those of its chunks, joined. A reduction with
+// `k_parts` folds each row in parts, which a second dispatch joins in order.
 //
 //===----------------------------------------------------------------------===//
 #pragma once
 
 #include "boo/compiler/dialect/BlockAccess.h"
-#include "boo/compiler/kernels/KernelBuilder.h"
 #include "boo/compiler/kernels/KernelModule.h"
+#include "boo/compiler/kernels/LaneMath.h"
 #include "boo/compiler/strategy/RowNest.h"
 
 namespace boo::compiler {
 
-class RowEmitter {
+class RowEmitter : LaneMath {
 public:
-  RowEmitter(mlir::MLIRContext &context, const Graph &group,
+  RowEmitter(KernelBuilder &builder, const Graph &group,
              const Schedule &schedule);
-  KernelModule emit();
+  /// Adds the dispatch to those that `kernel` has.
+  void emit(KernelModule &kernel);
 
 private:
+  RowEmitter(KernelBuilder &builder, const Graph &group,
+             const Schedule &schedule, RowNest nest);
+
   using Values = llvm::SmallVector<Value>;
 
   /// The rows that are worked on together.
@@ -35,6 +39,7 @@ private:
     int64_t count;           ///< lanes that are rows, with lanes over rows
     Value number;            ///< among all units
   };
+  using Pair = std::pair<Value, Value>;
   /// Some vectors of a row.
   struct Piece {
     Values at;       ///< coordinates of the first one's elements
@@ -84,24 +89,37 @@ private:
               llvm::ArrayRef<Value> results);
   /// One value a row.
   Piece statisticPiece(const Unit &unit);
+  /// That of an operand, in every lane: the row's, or each its row's.
+  Value loadStatistic(const Unit &unit, size_t operand);
+  /// Of the anchor's operand `number`, among the nest's.
+  size_t operand(size_t number) const;
 
   // What is computed (RowPasses.cpp).
   void emitNorm(const Unit &unit);
+  /// Stores mean and 1 / sqrt(variance + eps) and moves the running mean and
+  /// variance towards these, as far as they are among the results.
+  void storeNormStatistics(const Unit &unit, Value mean, Value variance,
+                           Value scale);
+  void emitNormGrad(const Unit &unit);
   void emitSoftmax(const Unit &unit);
+  void emitSoftmaxGrad(const Unit &unit);
   /// Statistics of a range, all in every lane: the row's, or each its row's.
-  std::pair<Value, Value> normStatistics(const Unit &unit, const Range &range);
-  std::pair<Value, Value> softmaxStatistics(const Unit &unit,
-                                            const Range &range);
+  Pair normStatistics(const Unit &unit, const Range &range);
+  Pair softmaxStatistics(const Unit &unit, const Range &range);
   /// Those of the whole row, chunk by chunk: `join` takes those so far, those
   /// of a chunk, and how many elements both stand for.
-  using Pair = std::pair<Value, Value>;
   Pair overChunks(const std::function<Pair(const Range &)> &statistics,
                   const std::function<Pair(Pair, Value, Pair, int64_t)> &join);
   enum class Fold { Add, Multiply, Greatest, Maximum, Minimum };
-  /// One pass: folds what `element` makes of each element.
+  /// One pass: folds each of `count` quantities, of which `terms` gives vector
+  /// after vector for a piece, those of the first quantity first.
+  Values foldPieces(const Range &range, Fold fold, size_t count,
+                    const std::function<Values(const Piece &)> &terms);
+  /// The same for what `element` makes of each element.
   Value foldRow(const Unit &unit, const Range &range, Fold fold, bool first,
                 const std::function<Value(Value)> &element,
                 bool keepElement = false);
+  Value keepLanes(Value value, int64_t count, Value otherwise);
   Value fold(Fold fold, Value a, Value b);
   double neutral(Fold fold) const;
   Value foldLanes(Fold fold, llvm::ArrayRef<Value> values);
@@ -116,9 +134,6 @@ private:
   Value reduceRange(const Unit &unit, const Range &range);
   /// What is made of that at the end, after the tail.
   void finishReduce(const Unit &unit, Value folded);
-  /// The lanes of the last vector of a row that `count` elements are in, and
-  /// the fold's neutral element in the others.
-  Value masked(Value value, int64_t count, Fold fold);
   /// Where the fold of a unit's part lies in the workspace.
   Value partOffset(Value part, const Unit &unit);
 
@@ -132,24 +147,11 @@ private:
   Value beats(Pair b, Pair a, bool ordered);
   Pair better(Pair a, Pair b, bool ordered);
 
-  Value splat(double value);
-  Value addF(Value a, Value b);
-  Value subF(Value a, Value b);
-  Value mulF(Value a, Value b);
-  Value divF(Value a, Value b);
-  Value fmaF(Value a, Value b, Value c); ///< a * b + c
-  Value expF(Value a);
-
   const Graph &Group;
   const Node &Anchor;
   Schedule S;
   RowNest Nest;
-  int64_t Lanes;
-  mlir::OwningOpRef<mlir::ModuleOp> Module;
-  KernelBuilder K;
-  KernelModule Result;
-  mlir::Type Element;
-  mlir::VectorType Vector;
+  KernelModule *Kernel = nullptr; ///< what emit() adds to
 };
 
 } // namespace boo::compiler

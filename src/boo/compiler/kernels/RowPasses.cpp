@@ -9,6 +9,7 @@
 
 #include "boo/compiler/kernels/RowEmitter.h"
 #include "boo/graph/Attributes.h"
+#include "boo/ops/norm/NormOperands.h"
 
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
@@ -18,32 +19,6 @@
 using namespace mlir;
 
 namespace boo::compiler {
-
-Value RowEmitter::splat(double value) {
-  return arith::ConstantOp::create(
-      K.builder(), K.loc(), Vector,
-      DenseElementsAttr::get(Vector, K.builder().getFloatAttr(Element, value)));
-}
-Value RowEmitter::addF(Value a, Value b) {
-  return arith::AddFOp::create(K.builder(), K.loc(), a, b);
-}
-Value RowEmitter::subF(Value a, Value b) {
-  return arith::SubFOp::create(K.builder(), K.loc(), a, b);
-}
-Value RowEmitter::mulF(Value a, Value b) {
-  return arith::MulFOp::create(K.builder(), K.loc(), a, b);
-}
-Value RowEmitter::divF(Value a, Value b) {
-  return arith::DivFOp::create(K.builder(), K.loc(), a, b);
-}
-Value RowEmitter::fmaF(Value a, Value b, Value c) {
-  if (!S.fma)
-    return addF(mulF(a, b), c);
-  return math::FmaOp::create(K.builder(), K.loc(), a, b, c);
-}
-Value RowEmitter::expF(Value a) {
-  return math::ExpOp::create(K.builder(), K.loc(), a);
-}
 
 //===----------------------------------------------------------------------===//
 // Folds
@@ -107,20 +82,10 @@ Value RowEmitter::foldLanes(Fold how, ArrayRef<Value> values) {
   return value;
 }
 
-Value RowEmitter::masked(Value value, int64_t count, Fold how) {
-  SmallVector<bool> bits(size_t(Lanes), false);
-  std::fill_n(bits.begin(), count, true);
-  auto type = VectorType::get({Lanes}, K.builder().getI1Type());
-  Value used = arith::ConstantOp::create(
-      K.builder(), K.loc(), type, DenseElementsAttr::get(type, ArrayRef(bits)));
-  return arith::SelectOp::create(K.builder(), K.loc(), used, value,
-                                 splat(neutral(how)));
-}
-
 /// Whether the first pass leaves the row's elements in scratch.
 static bool firstPassStores(const Node &anchor, const Schedule &schedule,
                             const RowNest &nest) {
-  if (!schedule.scratchInput || isReduction(anchor.op))
+  if (!schedule.scratchInput || !restsInScratch(anchor.op))
     return false;
   const RowAxis &along = schedule.dot ? nest.inner.back() : nest.rows.back();
   bool exponentials =
@@ -134,31 +99,55 @@ RowEmitter::Values RowEmitter::again(const Unit &unit, const Piece &piece) {
   return load(unit, piece, Nest.input);
 }
 
+RowEmitter::Values
+RowEmitter::foldPieces(const Range &range, Fold how, size_t count,
+                       const std::function<Values(const Piece &)> &terms) {
+  int64_t step = S.dot ? Lanes : 1;
+  int64_t last = Nest.inner.size() == 1 ? range.length : Nest.inner.back().size;
+  auto sums = size_t(std::min(S.kUnroll, (last + step - 1) / step));
+  Values init(count * sums, splat(neutral(how)));
+  Values results = walk(
+      range, init, [&](const Piece &piece, MutableArrayRef<Value> carried) {
+        Values values = terms(piece);
+        auto vectors = size_t(piece.vectors);
+        for (size_t i = 0; i != values.size(); ++i) {
+          if (S.dot && piece.count < Lanes)
+            values[i] = keepLanes(values[i], piece.count, splat(neutral(how)));
+          Value &sum = carried[i / vectors * sums + i % vectors];
+          sum = fold(how, sum, values[i]);
+        }
+      });
+  Values folded;
+  for (size_t i = 0; i != count; ++i)
+    folded.push_back(foldLanes(how, ArrayRef(results).slice(i * sums, sums)));
+  return folded;
+}
+
+/// The first `count` lanes of `value`, those of `otherwise` behind them.
+Value RowEmitter::keepLanes(Value value, int64_t count, Value otherwise) {
+  SmallVector<bool> bits(size_t(Lanes), false);
+  std::fill_n(bits.begin(), count, true);
+  auto type = VectorType::get({Lanes}, K.builder().getI1Type());
+  Value used = arith::ConstantOp::create(
+      K.builder(), K.loc(), type, DenseElementsAttr::get(type, ArrayRef(bits)));
+  return arith::SelectOp::create(K.builder(), K.loc(), used, value, otherwise);
+}
+
 Value RowEmitter::foldRow(const Unit &unit, const Range &range, Fold how,
                           bool first,
                           const std::function<Value(Value)> &element,
                           bool keepElement) {
-  int64_t step = S.dot ? Lanes : 1;
-  int64_t last = Nest.inner.size() == 1 ? range.length : Nest.inner.back().size;
-  int64_t sums = std::min(S.kUnroll, (last + step - 1) / step);
-  Values init(size_t(sums), splat(neutral(how)));
-  Values results = walk(
-      range, init, [&](const Piece &piece, MutableArrayRef<Value> carried) {
-        Values values =
-            first ? load(unit, piece, Nest.input) : again(unit, piece);
-        if (first && firstPassStores(Anchor, S, Nest))
-          storeScratch(piece, values);
-        for (Value &value : values)
-          value = element(value);
-        if (keepElement)
-          storeScratch(piece, values);
-        for (size_t i = 0; i != values.size(); ++i) {
-          if (S.dot && piece.count < Lanes)
-            values[i] = masked(values[i], piece.count, how);
-          carried[i] = fold(how, carried[i], values[i]);
-        }
-      });
-  return foldLanes(how, results);
+  auto terms = [&](const Piece &piece) {
+    Values values = first ? load(unit, piece, Nest.input) : again(unit, piece);
+    if (first && firstPassStores(Anchor, S, Nest))
+      storeScratch(piece, values);
+    for (Value &value : values)
+      value = element(value);
+    if (keepElement)
+      storeScratch(piece, values);
+    return values;
+  };
+  return foldPieces(range, how, 1, terms).front();
 }
 
 RowEmitter::Pair RowEmitter::overChunks(
@@ -193,6 +182,9 @@ RowEmitter::Pair RowEmitter::overChunks(
 RowEmitter::Pair RowEmitter::normStatistics(const Unit &unit,
                                             const Range &range) {
   int64_t count = Nest.length() / Nest.inner.front().size * range.length;
+  if (isRmsNorm(Anchor))
+    return {splat(0), foldRow(unit, range, Fold::Add, true,
+                              [&](Value value) { return mulF(value, value); })};
   Value sum =
       foldRow(unit, range, Fold::Add, true, [](Value value) { return value; });
   Value mean = divF(sum, splat(double(count)));
@@ -218,23 +210,9 @@ void RowEmitter::emitNorm(const Unit &unit) {
   };
   auto [sum, squares] = overChunks(statistics, join);
   Value length = splat(double(Nest.length()));
-  Value mean = divF(sum, length);
-  Value variance =
-      addF(divF(squares, length), splat(attribute<double>(Anchor, "eps")));
-  Value scale =
-      divF(splat(1), math::SqrtOp::create(K.builder(), K.loc(), variance));
-  size_t outputs = Group.arguments().size();
-  if (Anchor.results.size() == 3) {
-    Piece one = statisticPiece(unit);
-    store(unit, one, outputs + 1, {mean});
-    store(unit, one, outputs + 2, {scale});
-  }
-  auto operand = [&](size_t number) {
-    const std::vector<ValueId> &arguments = Group.arguments();
-    return size_t(
-        std::find(arguments.begin(), arguments.end(), Anchor.operands[number]) -
-        arguments.begin());
-  };
+  Value mean = divF(sum, length), variance = divF(squares, length);
+  Value scale = rsqrtF(addF(variance, splat(attribute<double>(Anchor, "eps"))));
+  storeNormStatistics(unit, mean, variance, scale);
   walk(whole(), {}, [&](const Piece &piece, MutableArrayRef<Value>) {
     Values values = again(unit, piece), weights, biases;
     if (Anchor.operands.size() > 1)
@@ -249,6 +227,76 @@ void RowEmitter::emitNorm(const Unit &unit) {
         values[i] = mulF(values[i], weights[i]);
     }
     finish(unit, piece, values);
+  });
+}
+
+void RowEmitter::storeNormStatistics(const Unit &unit, Value mean,
+                                     Value variance, Value scale) {
+  Piece one = statisticPiece(unit);
+  size_t next = Group.arguments().size() + 1;
+  if (attribute<bool>(Anchor, "stats")) {
+    if (!isRmsNorm(Anchor))
+      store(unit, one, next++, {mean});
+    store(unit, one, next++, {scale});
+  }
+  if (Anchor.op != Op::BatchNorm || Anchor.operands.size() == 3)
+    return;
+  RunningFactors factors = runningFactors(Anchor, Nest.length());
+  auto move = [&](size_t number, Value batch, double factor) {
+    Value stays =
+        mulF(loadStatistic(unit, operand(number)), splat(factors.stays));
+    store(unit, one, next++, {addF(stays, mulF(batch, splat(factor)))});
+  };
+  move(3, mean, factors.mean);
+  move(4, variance, factors.variance);
+}
+
+/// rstd * (g - mean(g) - n * mean(g * n)), where g = dy * weight and
+/// n = (x - mean) * rstd. A batch norm's scale is the row's: the sums are those
+/// of dy, which are the gradients of bias and scale, and it comes last.
+void RowEmitter::emitNormGrad(const Unit &unit) {
+  bool batch = Anchor.op == Op::BatchNormGrad;
+  NormGradOperands places(Anchor);
+  Value mean =
+      places.centred ? loadStatistic(unit, operand(places.mean)) : splat(0);
+  Value scale = loadStatistic(unit, operand(places.rstd));
+  // Gradients of the normalised elements, then these.
+  auto read = [&](const Piece &piece) {
+    Values both = load(unit, piece, operand(0));
+    if (!batch && places.hasWeight(Anchor)) {
+      Values weights = load(unit, piece, operand(places.weight));
+      for (auto [value, weight] : llvm::zip_equal(both, weights))
+        value = mulF(value, weight);
+    }
+    for (Value value : load(unit, piece, operand(1)))
+      both.push_back(mulF(subF(value, mean), scale));
+    return both;
+  };
+  Values sums = foldPieces(whole(), Fold::Add, 2, [&](const Piece &piece) {
+    Values both = read(piece);
+    auto vectors = size_t(piece.vectors);
+    for (size_t i = 0; i != vectors; ++i)
+      both[vectors + i] = mulF(both[i], both[vectors + i]);
+    return both;
+  });
+  size_t outputs = Group.arguments().size();
+  Value factor = scale;
+  if (batch) {
+    store(unit, statisticPiece(unit), outputs + 1, {sums[1]});
+    store(unit, statisticPiece(unit), outputs + 2, {sums[0]});
+    factor = mulF(scale, loadStatistic(unit, operand(4)));
+  }
+  Value length = splat(double(Nest.length()));
+  Value level = places.centred ? divF(sums[0], length) : splat(0);
+  Value slope = divF(sums[1], length);
+  walk(whole(), {}, [&](const Piece &piece, MutableArrayRef<Value>) {
+    Values both = read(piece), results;
+    auto vectors = size_t(piece.vectors);
+    for (size_t i = 0; i != vectors; ++i) {
+      Value along = mulF(both[vectors + i], slope);
+      results.push_back(mulF(subF(subF(both[i], level), along), factor));
+    }
+    store(unit, piece, outputs, results);
   });
 }
 
@@ -299,6 +347,29 @@ void RowEmitter::emitSoftmax(const Unit &unit) {
       else
         value = mulF(kept ? value : expF(value), factor);
     }
+    finish(unit, piece, values);
+  });
+}
+
+/// y * (dy - sum of dy * y); of the logarithm dy - exp(y) * sum of dy.
+void RowEmitter::emitSoftmaxGrad(const Unit &unit) {
+  bool log = attribute<bool>(Anchor, "log");
+  auto terms = [&](const Piece &piece) {
+    Values values = load(unit, piece, operand(0));
+    if (log)
+      return values;
+    Values outputs = load(unit, piece, operand(1));
+    for (auto [value, output] : llvm::zip_equal(values, outputs))
+      value = mulF(value, output);
+    return values;
+  };
+  Value sum = foldPieces(whole(), Fold::Add, 1, terms).front();
+  walk(whole(), {}, [&](const Piece &piece, MutableArrayRef<Value>) {
+    Values values = load(unit, piece, operand(0));
+    Values outputs = load(unit, piece, operand(1));
+    for (auto [value, output] : llvm::zip_equal(values, outputs))
+      value = log ? subF(value, mulF(expF(output), sum))
+                  : mulF(output, subF(value, sum));
     finish(unit, piece, values);
   });
 }

@@ -56,7 +56,7 @@ void RowEmitter::emitParts() {
   int64_t rest = Nest.inner.front().size % length;
   VectorBlock block{1, Lanes, S.dot ? 1 : Lanes, Lanes, 1};
   auto workspace = [&] { return K.buffer(ArgField::Workspace, 0, Element); };
-  Result.workspaceBytes =
+  Kernel->workspaceBytes =
       parts * unitCount() * block.count * dtypeBytes(Nest.compute);
   overUnits("reduce", parts, [&](Value part, const Unit &unit) {
     auto emitPart = [&](int64_t steps) {

@@ -54,23 +54,13 @@ int64_t WeightGradEmitter::partElements() const {
 }
 
 int64_t WeightGradEmitter::workspace(int64_t elements) {
-  int64_t slot = Result.workspaceBytes;
-  int64_t bytes = elements * Compute.getIntOrFloatBitWidth() / 8;
-  Result.workspaceBytes += ceilDiv(bytes, 64) * 64;
-  return slot;
+  return addWorkspace(Result, elements * Compute.getIntOrFloatBitWidth() / 8);
 }
 
 void WeightGradEmitter::dispatch(
     const char *name, const std::vector<int64_t> &grid,
     const std::function<void(const std::vector<Value> &)> &body) {
-  int64_t number = int64_t(Result.run.size()), tiles = 1;
-  for (int64_t size : grid)
-    tiles *= size;
-  K.dispatch(
-      number, [&](Value tile) { body(K.delinearize(tile, grid)); },
-      S.serial ? std::optional(tiles) : std::nullopt);
-  Result.run.push_back(
-      {"boo_dispatch_" + std::to_string(number), name, S.serial ? 1 : tiles});
+  addDispatch(K, Result, name, grid, S.serial, body);
 }
 
 KernelModule WeightGradEmitter::emit() {

@@ -2,6 +2,7 @@
 
 #include "boo/compiler/strategy/RowNest.h"
 #include "boo/base/Math.h"
+#include "boo/graph/Attributes.h"
 #include "boo/ops/Rows.h"
 
 #include <algorithm>
@@ -87,7 +88,9 @@ RowNest boo::compiler::makeRowNest(const Graph &group) {
   }
   for (const Output &output : group.outputs()) {
     nest.operands.push_back(group.value(output.value).type);
-    ranks.push_back(nest.operands.back().rank());
+    // A reduction's result may lack the dimensions that it was reduced over.
+    bool reduces = anchor.op == Op::Reduce || anchor.op == Op::ArgReduce;
+    ranks.push_back(reduces ? resultRank : x.rank());
   }
   for (size_t dim = 0; dim != x.rank(); ++dim) {
     if (x.sizes[dim].size() == 1)
@@ -105,4 +108,40 @@ RowNest boo::compiler::makeRowNest(const Graph &group) {
   if (nest.inner.empty())
     nest.inner.push_back({1, std::vector<int64_t>(nest.operands.size(), 0)});
   return nest;
+}
+
+bool boo::compiler::restsInScratch(Op op) {
+  return op == Op::Norm || op == Op::BatchNorm || op == Op::Softmax;
+}
+
+static bool isBatchNorm(Op op) {
+  return op == Op::BatchNorm || op == Op::BatchNormGrad;
+}
+
+bool boo::compiler::sumsColumns(const Graph &group) {
+  const Node &anchor = group.nodes().front();
+  return anchor.op == Op::NormGrad && (attribute<bool>(anchor, "dweight") ||
+                                       attribute<bool>(anchor, "dbias"));
+}
+
+bool boo::compiler::worksOnColumns(const Graph &group,
+                                   const Schedule &schedule) {
+  if (!isBatchNorm(group.nodes().front().op) || schedule.dot)
+    return false;
+  RowNest nest = makeRowNest(group);
+  return nest.rows.back().strides[nest.input] == 1;
+}
+
+RowNest boo::compiler::makeColumnNest(const Graph &group) {
+  RowNest nest = makeRowNest(group);
+  if (isBatchNorm(group.nodes().front().op))
+    std::swap(nest.rows, nest.inner);
+  return nest;
+}
+
+RunningFactors boo::compiler::runningFactors(const Node &batchNorm,
+                                             int64_t length) {
+  double momentum = attribute<double>(batchNorm, "momentum");
+  double unbiased = length > 1 ? double(length) / double(length - 1) : 1;
+  return {1 - momentum, momentum, momentum * unbiased};
 }

@@ -1,8 +1,8 @@
 //===- RowNest.h - Norms, softmaxes, reductions as rows ---------*- C++ -*-===//
 //
-// What emitter and strategy see of such a group: rows, and the elements of a
-// row, each as loops that all operands cross in strides of their own. No MLIR
-// here.
+// The gradients of norms and softmaxes are among them. What emitter and
+// strategy see of such a group: rows, and the elements of a row, each as loops
+// that all operands cross in strides of their own. No MLIR here.
 //
 //===----------------------------------------------------------------------===//
 #pragma once
@@ -41,12 +41,33 @@ struct RowNest {
   int64_t lanes(int64_t vectorBits) const;
 };
 
-/// One value a row, and one pass.
-inline bool isReduction(Op op) {
-  return op == Op::Reduce || op == Op::ArgReduce;
-}
-
-/// Of a static group whose anchor is a norm, a softmax or a reduction.
+/// Of a static group whose anchor is a norm of any kind, a softmax, the
+/// gradient of one, or a reduction.
 RowNest makeRowNest(const Graph &group);
+
+/// Whether elements of a row may rest in scratch between its passes: gradients
+/// read their operands again, and reductions have one pass.
+bool restsInScratch(Op op);
+
+/// Whether the anchor gives sums over rows for each column: a norm's gradient
+/// with those of weight or bias.
+bool sumsColumns(const Graph &group);
+/// Whether a batch norm, or its gradient, works on rows that lie side by side
+/// as on columns: statistics of parts first, then what they give each element.
+bool worksOnColumns(const Graph &group, const Schedule &schedule);
+/// The nest of what goes column by column: `inner` are the columns, `rows` what
+/// is summed for each.
+RowNest makeColumnNest(const Graph &group);
+
+/// What a batch norm's running statistics are made of: old and new mean (or
+/// variance, which counts n / (n - 1) times) times these.
+struct RunningFactors {
+  double stays, mean, variance;
+};
+RunningFactors runningFactors(const Node &batchNorm, int64_t length);
+
+/// The most vectors of columns that are summed at once, and the most parts that
+/// a sum is cut into: they lie side by side in the workspace.
+inline constexpr int64_t mostColumnVectors = 8, mostColumnParts = 4096;
 
 } // namespace boo::compiler

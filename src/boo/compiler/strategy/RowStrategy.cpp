@@ -35,7 +35,7 @@ namespace {
 class RowModel {
 public:
   RowModel(const Graph &group, const Target &target)
-      : Anchor(group.nodes().front()), TheTarget(target),
+      : Group(group), Anchor(group.nodes().front()), TheTarget(target),
         Nest(makeRowNest(group)) {
     RegisterFile registers = registerFile(target.isa);
     S.algorithm = Algorithm::Rows;
@@ -47,10 +47,14 @@ public:
   Decision decide() {
     chooseLanes();
     chooseUnroll();
-    chooseChunk();
-    chooseScratch();
-    chooseParts();
+    if (!worksOnColumns(Group, S)) {
+      chooseChunk();
+      chooseScratch();
+    }
+    chooseRowParts();
     chooseGrid();
+    if (sumsColumns(Group) || worksOnColumns(Group, S))
+      chooseColumnParts();
     return {S, std::move(Why)};
   }
 
@@ -61,6 +65,12 @@ private:
   }
   int64_t inputBytes() const {
     return dtypeBytes(Nest.operands[Nest.input].dtype);
+  }
+  /// Of the input's size: a gradient has two such operands.
+  int64_t tensors() const {
+    bool gradient = Anchor.op == Op::NormGrad || Anchor.op == Op::SoftmaxGrad ||
+                    Anchor.op == Op::BatchNormGrad;
+    return gradient ? 3 : 2;
   }
   int64_t rowsAtOnce() const { return S.dot ? 1 : Lanes; }
 
@@ -100,7 +110,7 @@ private:
   void chooseChunk() {
     int64_t room = TheTarget.l2Bytes / 2;
     int64_t rowBytes = Nest.length() * rowsAtOnce() * inputBytes();
-    if (isReduction(Anchor.op) || rowBytes <= room)
+    if (!restsInScratch(Anchor.op) || rowBytes <= room)
       return;
     int64_t chunk =
         std::max(leastRowChunk, TheTarget.l1Bytes / 2 / inputBytes() /
@@ -117,7 +127,7 @@ private:
 
   void chooseScratch() {
     int64_t bytes = Nest.length() * rowsAtOnce() * dtypeBytes(Nest.compute);
-    if (isReduction(Anchor.op) || S.kChunk != 0 ||
+    if (!restsInScratch(Anchor.op) || S.kChunk != 0 ||
         bytes > TheTarget.l2Bytes / 2)
       return;
     int64_t stride = inputStride(S.dot ? Nest.inner.back() : Nest.rows.back());
@@ -140,7 +150,7 @@ private:
 
   /// Long rows are folded in parts: of few rows to feed all cores, of rows that
   /// lie side by side to stay in a few pages.
-  void chooseParts() {
+  void chooseRowParts() {
     int64_t units = unitCount(), steps = Nest.inner.front().size;
     int64_t unitBytes = Nest.length() * rowsAtOnce() * inputBytes();
     if (Anchor.op != Op::Reduce || units == 0 ||
@@ -158,17 +168,47 @@ private:
   void chooseGrid() {
     int64_t units = unitCount();
     int64_t unitBytes =
-        2 * Nest.length() / S.kParts * rowsAtOnce() * inputBytes();
+        tensors() * Nest.length() / S.kParts * rowsAtOnce() * inputBytes();
     S.wChunk = std::clamp<int64_t>(tileBytes / std::max<int64_t>(unitBytes, 1),
                                    1, std::max<int64_t>(units, 1));
     S.serial = S.kParts == 1 && units * unitBytes <= serialBytes;
     if (S.serial)
       Why.push_back("one grid tile: too little work to share");
-    else
+    else if (!worksOnColumns(Group, S))
       Why.push_back("grid tiles of " + str(S.wChunk) +
                     (S.dot ? " rows" : " vectors of rows"));
   }
 
+  /// Sums over the rows, for each column: independent sums in as many registers
+  /// as hide an addition's latency, and parts that feed all cores.
+  void chooseColumnParts() {
+    constexpr int64_t tiles = 256, leastRows = 64;
+    RowNest columns = makeColumnNest(Group);
+    int64_t last = columns.inner.back().size, rows = columns.rowCount();
+    S.nVectors = std::clamp<int64_t>((last + Lanes - 1) / Lanes, 1,
+                                     std::min<int64_t>(4, Lanes));
+    int64_t blocks = columns.length() / (S.nVectors * Lanes) + 1;
+    int64_t mostParts = std::clamp<int64_t>(tiles / blocks, 1, 64);
+    int64_t partRows = std::max(leastRows, (rows + mostParts - 1) / mostParts);
+    // A batch norm reads a part twice: the cache should hold it.
+    if (Anchor.op == Op::BatchNorm)
+      partRows =
+          std::min(partRows, std::max(leastRows,
+                                      TheTarget.l2Bytes / 2 /
+                                          (S.nVectors * Lanes * inputBytes())));
+    partRows =
+        std::max(partRows, (rows + mostColumnParts - 1) / mostColumnParts);
+    S.kParts =
+        S.serial ? 1 : std::max<int64_t>(1, (rows + partRows - 1) / partRows);
+    if (worksOnColumns(Group, S))
+      S.wChunk = std::clamp<int64_t>(
+          tileBytes / (tensors() * S.nVectors * Lanes * inputBytes()), 1, rows);
+    Why.push_back("columns: " + str(S.nVectors) +
+                  " vectors of them at a time, summed over the rows in " +
+                  str(S.kParts) + (S.kParts == 1 ? " part" : " parts"));
+  }
+
+  const Graph &Group;
   const Node &Anchor;
   const Target &TheTarget;
   RowNest Nest;
@@ -217,6 +257,14 @@ Status boo::compiler::checkRowSchedule(const Graph &group,
     if (bytes > double(int64_t(1) << 42))
       return refuse("k_parts=" + std::to_string(schedule.kParts) +
                     " needs more than 4 TiB of workspace");
+  }
+  if (sumsColumns(group) || worksOnColumns(group, schedule)) {
+    constexpr int64_t most = int64_t(1) << 38;
+    if (schedule.kParts > mostColumnParts)
+      return refuse("k_parts must be at most " +
+                    std::to_string(mostColumnParts));
+    if (makeColumnNest(group).length() > most / schedule.kParts)
+      return refuse("k_parts needs more than 4 TiB of workspace");
   }
   if (schedule.amx || schedule.pairs)
     return refuse("amx=1 and pairs=1 serve products only");

@@ -41,7 +41,8 @@ struct Schedule {
   int64_t mTile = 1;  ///< output pixels (Winograd: tiles) of a register tile
                       ///< (Attention: keys, and queries of the second product)
   int64_t nVectors = 1; ///< vectors of output channels of a register tile
-                        ///< (Attention: of queries, and of values' elements)
+                        ///< (Attention: of queries, and of values' elements;
+                        ///< Rows: of columns that are summed together)
   /// Reduction steps (Rows: vectors) in a round of the innermost loop.
   int64_t kUnroll = 1;
   /// Reduction steps after which sums rest in scratch, and the next channels'
@@ -65,7 +66,8 @@ struct Schedule {
                        ///< queries); n_vectors: channels (Attention: keys)
   bool serial = false; ///< one grid tile: too little work to share
   bool lanesOverInput = false; ///< filter's gradient: lanes are input channels
-  int64_t kParts = 1;   ///< filter's gradient: parts that a sum is cut into
+  int64_t kParts = 1;   ///< gradients of filter, weight and bias: parts that
+                        ///< a sum is cut into
   int64_t prefetch = 0; ///< reduction steps that filter loads run ahead
 
   /// Whether bf16 is multiplied as it is, in pairs of reduction steps.

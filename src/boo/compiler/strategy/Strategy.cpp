@@ -83,8 +83,11 @@ static Status checkRowGroup(const Graph &group) {
   const Node &anchor = group.nodes().front();
   BOO_RETURN_IF_ERROR(
       checkAnchorGroup(group, "a " + std::string(opName(anchor.op))));
-  if (anchor.results.size() > 1 && group.nodes().size() > 1)
-    return unsupported("nodes behind a norm with statistics in its group");
+  if ((anchor.results.size() > 1 || anchor.op == Op::NormGrad ||
+       anchor.op == Op::BatchNorm) &&
+      group.nodes().size() > 1)
+    return unsupported("nodes behind a norm with statistics, a batch norm, or "
+                       "the gradient of a norm in its group");
   // Far from the ends of int64_t: bytes are multiplied by lanes.
   constexpr int64_t most = int64_t(1) << 50;
   if (group.value(anchor.operands[0]).type.numElements() > most)
@@ -185,7 +188,11 @@ static Status checkForGroup(const Graph &group, const Target &target,
   case Op::AttentionGrad:
     return checkAttentionSchedule(group, schedule);
   case Op::Norm:
+  case Op::NormGrad:
+  case Op::BatchNorm:
+  case Op::BatchNormGrad:
   case Op::Softmax:
+  case Op::SoftmaxGrad:
   case Op::Reduce:
   case Op::ArgReduce:
     return checkRowSchedule(group, schedule);
@@ -247,7 +254,11 @@ StatusOr<Decision> boo::compiler::decide(const Graph &group,
     decision = decideAttention(group, target);
     break;
   case Op::Norm:
+  case Op::NormGrad:
+  case Op::BatchNorm:
+  case Op::BatchNormGrad:
   case Op::Softmax:
+  case Op::SoftmaxGrad:
   case Op::Reduce:
   case Op::ArgReduce:
     BOO_RETURN_IF_ERROR(checkRowGroup(group));

@@ -16,6 +16,7 @@ enum class SoftmaxFlag : size_t {
 struct SoftmaxSpec {
   DType dtype = DType::F32;
   std::vector<int64_t> sizes; ///< N, C, H, W
+  int64_t forw = 1;           ///< 1: forward, 2: gradient, 0: both
   bool log = false;
   bool perImage = false;     ///< over C, H and W together
   bool channelsLast = false; ///< NHWC memory
@@ -54,14 +55,10 @@ static StatusOr<SoftmaxSpec> softmaxSpec(const CommandLine &line) {
                       size_t(SoftmaxFlag::InH), size_t(SoftmaxFlag::InW)},
                      spec.dtype));
   auto text = [&](SoftmaxFlag flag) { return op.text(size_t(flag)); };
-  int64_t forw = op.integer(size_t(SoftmaxFlag::Forw));
-  if (forw == 0 || forw == 2)
-    return unsupported(spell(SoftmaxFlag::Forw) + " " + std::to_string(forw) +
-                       ": the gradient of a softmax is not there yet; -F 1 is "
-                       "forward");
-  if (forw != 1)
+  spec.forw = op.integer(size_t(SoftmaxFlag::Forw));
+  if (spec.forw < 0 || spec.forw > 2)
     return wrongChoice(SoftmaxFlag::Forw, text(SoftmaxFlag::Forw),
-                       "1 is forward");
+                       "1 is forward, 2 the gradient, 0 both");
   int64_t algorithm = op.integer(size_t(SoftmaxFlag::Algorithm));
   if (algorithm < 0 || algorithm > 2)
     return wrongChoice(SoftmaxFlag::Algorithm, text(SoftmaxFlag::Algorithm),
@@ -79,11 +76,18 @@ static StatusOr<SoftmaxSpec> softmaxSpec(const CommandLine &line) {
   return spec;
 }
 
+static std::string_view directionName(int64_t forw) {
+  static constexpr std::string_view names[] = {"forward_backward", "forward",
+                                               "backward"};
+  return names[forw];
+}
+
 /// In the manner of iree-turbine's names, which has none for it:
 /// softmax_float32_forward_8x1000x1x1_nchw_channel, log_softmax_….
 static std::string softmaxFuncName(const SoftmaxSpec &spec) {
   std::string name = std::string(spec.log ? "log_" : "") + "softmax_" +
-                     std::string(torchDType(spec.dtype)) + "_forward_";
+                     std::string(torchDType(spec.dtype)) + "_" +
+                     std::string(directionName(spec.forw)) + "_";
   for (size_t i = 0; i != 4; ++i)
     name += (i ? "x" : "") + std::to_string(spec.sizes[i]);
   return name + (spec.channelsLast ? "_nhwc" : "_nchw") +
@@ -102,15 +106,27 @@ StatusOr<CommandGraph> boo::buildSoftmax(const CommandLine &line) {
   if (spec.perImage)
     type = TensorType::contiguous(spec.dtype, {n[0], n[1] * n[2] * n[3]});
   Graph &graph = result.graph;
-  ValueId x = graph.addArgument(type);
   AttributeMap attributes{
       {"acc", spec.dtype == DType::F64 ? DType::F64 : DType::F32},
       {"axis", int64_t(1)},
       {"log", spec.log}};
-  graph.addOutput(graph.addNode(Op::Softmax, {x}, attributes, {type}).front());
+  // As torch has them: the output's gradient first.
+  ValueId dy = spec.forw == 1 ? kNoValue : graph.addArgument(type);
+  ValueId y = graph.addArgument(type);
+  auto addOutput = [&](ValueId id) {
+    graph.addOutput(id);
+    result.outputSizes.push_back(
+        spec.channelsLast ? std::vector<int64_t>{n[0], n[2], n[3], n[1]} : n);
+  };
+  if (spec.forw != 2) {
+    y = graph.addNode(Op::Softmax, {y}, attributes, {type}).front();
+    addOutput(y);
+  }
+  if (spec.forw != 1)
+    addOutput(
+        graph.addNode(Op::SoftmaxGrad, {dy, y}, attributes, {type}).front());
   BOO_RETURN_IF_ERROR(graph.verify());
   result.name = softmaxFuncName(spec);
-  result.outputSizes.push_back(
-      spec.channelsLast ? std::vector<int64_t>{n[0], n[2], n[3], n[1]} : n);
+  result.direction = directionName(spec.forw);
   return result;
 }

@@ -2,8 +2,9 @@
 //
 // A group has exactly one value that leaves it (an mlir node's group, and that
 // of a norm with statistics or of an attention: its results, and nothing joins
-// those, nor a gradient). Its next user may therefore join without a cycle:
-// nothing outside can depend on the group but through that user.
+// those, nor the gradient of an attention, of a filter or of a norm). Its next
+// user may therefore join without a cycle: nothing outside can depend on the
+// group but through that user.
 //
 //===----------------------------------------------------------------------===//
 
@@ -65,7 +66,8 @@ static bool meetsAllPixels(const Graph &graph, const Node &gradient) {
 bool boo::takesTail(const Graph &graph, const Node &node) {
   Op op = node.op;
   return op == Op::Conv || op == Op::Matmul || op == Op::Norm ||
-         op == Op::Softmax || op == Op::Reduce || isTailOp(op) ||
+         op == Op::Softmax || op == Op::SoftmaxGrad || op == Op::Reduce ||
+         isTailOp(op) ||
          (op == Op::ConvGradInput && meetsAllPixels(graph, node));
 }
 
