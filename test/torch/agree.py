@@ -2,7 +2,7 @@
 """Results and gradients in float64 against torch and its autograd.
 
 agree.py BOO [COUNT [SEED]] draws COUNT commands of each kind from SEED, runs
-them with `BOO driver … --save`, and computes the same with torch from the same
+them with `BOO driver … --save-dir`, and computes the same with torch from the same
 inputs, gradients by autograd. Prints a line a command; exits with 1 if any
 differs by more than a few units of float64, and with 77 (skipped) if torch or
 numpy is not there.
@@ -137,7 +137,7 @@ def run(boo, words, folder):
     """Inputs and outputs of a command, as torch's tensors."""
     for old in glob.glob(os.path.join(folder, "*.npy")):
         os.remove(old)
-    done = subprocess.run([boo, "driver", *words, "--no-cache", "--no-verbose", "--save", folder],
+    done = subprocess.run([boo, "driver", *words, "--no-cache", "--no-verbose", "--save-dir", folder],
                           capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError(done.stderr.strip())

@@ -100,6 +100,7 @@ boo::inferNormGrad(AttributeReader &reader,
                    const std::vector<TensorType> &operands) {
   const TensorType &dy = operands[0];
   BOO_ASSIGN_OR_RETURN(size_t dims, takeRowDims(Op::NormGrad, reader, dy));
+  BOO_RETURN_IF_ERROR(takeAcc(reader, Op::NormGrad, dy.dtype));
   BOO_ASSIGN_OR_RETURN(bool dx, reader.take<bool>("dx", "true or false"));
   BOO_ASSIGN_OR_RETURN(bool dweight,
                        reader.take<bool>("dweight", "true or false"));
