@@ -27,7 +27,10 @@ KINDS = {}
 
 
 def kind(function):
-    """A function that draws a command and how torch computes it: (command, compute)."""
+    """A function that draws a command and how torch computes it: (command, compute).
+
+    A third entry makes inputs that belong together of those that were drawn.
+    """
     KINDS[function.__name__] = function
     return function
 
@@ -103,10 +106,8 @@ def gemm(rng):
     direction = rng.randint(1, 3)
 
     def compute(first, second):
-        if direction == 1:
-            return first @ second
-        # Sizes in files are logical: operands as the product reads them.
-        return first @ second
+        # Operands come as the product reads them, the gradient first.
+        return second @ first if direction == 3 else first @ second
 
     return [*words, "-F", str(direction)], compute
 
@@ -125,6 +126,116 @@ def layer_norm(rng):
 
 
 @kind
+def layer_norm_gradients(rng):
+    sizes = [rng.randint(1, 5), rng.randint(1, 7), rng.randint(2, 30)]
+    first = rng.randint(1, 2)
+    words = ["layernormfp64", "-X", "x".join(map(str, sizes)), "-o", str(first), "-m", "1"]
+
+    def compute(dy, x, weight, _mean, _rstd):
+        x, weight = x.requires_grad_(), weight.requires_grad_()
+        bias = torch.zeros_like(weight, requires_grad=True)
+        y = F.layer_norm(x, sizes[first:], weight, bias, 1e-5)
+        return gradients(y, (x, weight, bias), dy)
+
+    return [*words, "-F", "14"], compute
+
+
+@kind
+def softmax_gradient(rng):
+    n, c, h, w = (rng.randint(1, 9) for _ in range(4))
+    words = ["softmaxfp64", "-n", str(n), "-c", str(c), "-H", str(h), "-W", str(w), "-F", "2"]
+    log = rng.randint(0, 1)
+
+    def compute(dy, y):
+        # Logarithms of probabilities are an input that gives them.
+        x = (y if log else y.log()).requires_grad_()
+        return gradients((F.log_softmax if log else F.softmax)(x, 1), x, dy)
+
+    return [*words, "-a", "2" if log else "1"], compute
+
+
+def draw_attention(rng):
+    kv, causal = rng.randint(1, 3), rng.randint(0, 1)
+    heads = kv * rng.randint(1, 3)
+    words = ["mhsafp64", "--batch", str(rng.randint(1, 2)), "--heads", str(heads),
+             "--kv_heads", str(kv), "--seq", str(rng.randint(1, 40)),
+             "--kv_seq", str(rng.randint(1, 40)), "--head_dim", str(rng.randint(1, 40)),
+             "--causal", str(causal)]
+
+    def function(q, k, v):
+        return F.scaled_dot_product_attention(q, k, v, is_causal=bool(causal), enable_gqa=True)
+
+    return words, function
+
+
+@kind
+def attention(rng):
+    return draw_attention(rng)
+
+
+@kind
+def attention_gradients(rng):
+    words, function = draw_attention(rng)
+
+    def compute(q, k, v, _out, _logsumexp, dout):
+        operands = [each.clone().requires_grad_() for each in (q, k, v)]
+        return gradients(function(*operands), operands, dout)
+
+    def complete(q, k, v, _out, _logsumexp, dout):
+        group = q.shape[1] // k.shape[1]
+        scores = q @ k.repeat_interleave(group, 1).transpose(2, 3) / q.shape[3] ** 0.5
+        if words[-1] == "1":
+            scores = scores.masked_fill(torch.ones_like(scores).triu(1) > 0, float("-inf"))
+        return q, k, v, function(q, k, v), scores.logsumexp(3), dout
+
+    return [*words, "-F", "2"], compute, complete
+
+
+def draw_pool(rng):
+    window, stride, pad = rng.randint(1, 4), rng.randint(1, 4), 0
+    pad = rng.randint(0, window // 2)
+    words = ["poolfp64", "-n", str(rng.randint(1, 2)), "-c", str(rng.randint(1, 5)),
+             "-H", str(rng.randint(4, 12)), "-W", str(rng.randint(4, 12)),
+             "-y", str(window), "-x", str(window), "-u", str(stride), "-v", str(stride),
+             "-p", str(pad), "-q", str(pad)]
+    if rng.randint(0, 1):
+        return [*words, "-m", "max"], lambda x: F.max_pool2d(x, window, stride, pad)
+    inside = rng.randint(0, 1)
+    return ([*words, "-m", "avg_in" if inside else "avg"],
+            lambda x: F.avg_pool2d(x, window, stride, pad, count_include_pad=bool(inside)))
+
+
+@kind
+def pool(rng):
+    return draw_pool(rng)
+
+
+@kind
+def pool_gradient(rng):
+    words, function = draw_pool(rng)
+    sizes = [int(words[i]) for i in (2, 4, 6, 8)]
+
+    def compute(*operands):
+        *x, dy = operands  # an average's gradient needs no input
+        x = x[0] if x else torch.zeros(sizes, dtype=torch.float64)
+        return gradients(function(x.requires_grad_()), x, dy)
+
+    return [*words, "-F", "2"], compute
+
+
+@kind
+def batch_norm(rng):
+    n, c, h, w = rng.randint(2, 4), rng.randint(1, 20), rng.randint(1, 6), rng.randint(2, 6)
+    words = ["bnormfp64", "-n", str(n), "-c", str(c), "-H", str(h), "-W", str(w)]
+    words += ["--layout", rng.choice(["NCHW", "NHWC"])]
+
+    def compute(x, scale, bias):
+        return F.batch_norm(x, None, None, scale.flatten(), bias.flatten(), True, 0.1, 1e-5)
+
+    return words, compute
+
+
+@kind
 def softmax(rng):
     n, c, h, w = (rng.randint(1, 9) for _ in range(4))
     words = ["softmaxfp64", "-n", str(n), "-c", str(c), "-H", str(h), "-W", str(w)]
@@ -133,20 +244,29 @@ def softmax(rng):
     return [*words, "-a", "2" if log else "1"], lambda x: function(x, 1)
 
 
-def run(boo, words, folder):
+def run(boo, words, folder, complete):
     """Inputs and outputs of a command, as torch's tensors."""
     for old in glob.glob(os.path.join(folder, "*.npy")):
         os.remove(old)
-    done = subprocess.run([boo, "driver", *words, "--no-cache", "--no-verbose", "--save-dir", folder],
-                          capture_output=True, text=True)
-    if done.returncode:
-        raise RuntimeError(done.stderr.strip())
+
+    def call(*flags):
+        done = subprocess.run([boo, "driver", *words, "--no-cache", "--no-verbose", *flags],
+                              capture_output=True, text=True)
+        if done.returncode:
+            raise RuntimeError(done.stderr.strip())
+
+    def paths(part):
+        found = glob.glob(os.path.join(folder, f"*.{part}*.npy"))
+        return sorted(found, key=lambda path: int(path.rsplit(f".{part}", 1)[1].split(".")[0]))
 
     def load(part):
-        paths = glob.glob(os.path.join(folder, f"*.{part}*.npy"))
-        paths.sort(key=lambda path: int(os.path.basename(path).split(f".{part}")[1].split(".")[0]))
-        return [torch.from_numpy(numpy.load(path)) for path in paths]
+        return [torch.from_numpy(numpy.load(path)) for path in paths(part)]
 
+    call("--save-dir", folder)
+    if complete:
+        for path, tensor in zip(paths("input"), complete(*load("input"))):
+            numpy.save(path, tensor.contiguous().numpy())
+        call("--load-dir", folder, "--save-dir", folder)
     return load("input"), load("output")
 
 
@@ -175,9 +295,9 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         for name, function in KINDS.items():
             for i in range(count):
-                words, compute = function(random.Random(f"{name} {seed} {i}"))
+                words, compute, *complete = function(random.Random(f"{name} {seed} {i}"))
                 try:
-                    inputs, outputs = run(boo, words, folder)
+                    inputs, outputs = run(boo, words, folder, complete[0] if complete else None)
                     why = differs(outputs, compute(*inputs))
                 except (RuntimeError, ValueError, TypeError) as error:
                     why = str(error)

@@ -2,7 +2,6 @@
 
 #include "boo/driver/Numerics.h"
 #include "boo/base/Interrupt.h"
-#include "boo/ops/Rows.h"
 #include "boo/runtime/Cache.h"
 
 #include <algorithm>
@@ -40,26 +39,22 @@ SpreadRule boo::spreadRule(std::string_view algorithm) {
   return rule;
 }
 
-/// Whether statistics tell anything: not of f64, as the reference is no better
-/// than the kernel; not of norms, which amplify the error of their f32 mean,
-/// and of rows so long that the errors of their f32 sums show: the yardstick
-/// makes neither.
+/// Whether direct evaluation sums as a kernel may, in f32 from product to
+/// product: of what it computes exactly and rounds once any kernel spreads
+/// more.
+static bool sumsDirectly(Op op) {
+  return op == Op::Conv || op == Op::ConvGradInput ||
+         op == Op::ConvGradWeight || op == Op::Matmul || op == Op::Pointwise ||
+         op == Op::Cast;
+}
+
+/// Whether statistics tell anything: not of f64, where the reference is no
+/// better than the kernel, nor of ops without a yardstick.
 static bool isStatistical(const Graph &graph) {
-  for (const Node &node : graph.nodes()) {
-    const TensorType &type = graph.value(node.results.front()).type;
-    if (type.dtype == DType::F64 || node.op == Op::Norm)
+  for (const Node &node : graph.nodes())
+    if (graph.value(node.results.front()).type.dtype == DType::F64 ||
+        !sumsDirectly(node.op))
       return false;
-    if (node.op != Op::Softmax && node.op != Op::Reduce)
-      continue;
-    const TensorType &operand = graph.value(node.operands.front()).type;
-    int64_t length = 1;
-    ReducedDims dims = reducedDims(graph, node);
-    for (size_t d = 0; d != operand.rank(); ++d)
-      if (dims.contains(d))
-        length *= operand.sizes[d].size();
-    if (length > leastRowChunk)
-      return false;
-  }
   return true;
 }
 

@@ -132,6 +132,36 @@ TEST(AtenCommand, reductionsTakeAnyDimensions) {
               HasSubstr("cast(%0) {to = f64}"));
 }
 
+TEST(AtenCommand, indicesOfExtremes) {
+  std::string head = R"(aten::argmin "[[4, 8, 16], [], []]" )"
+                     R"("['float', 'Scalar', 'Scalar']" )"
+                     R"("[[128, 16, 1], [], []]" )";
+  EXPECT_THAT(graphOf(head + R"("['', '1', 'False']")"),
+              HasSubstr("%0 = input f32[4,16,8]{128,1,16}\n%1 = argreduce(%0) "
+                        "{dims = 1, fn = \"min\", keep = false, values = "
+                        "false} : i64[4,16]{16,1}"));
+  EXPECT_THAT(graphOf(head + R"("['', 'None', 'False']")"),
+              HasSubstr("dims = 3"));
+}
+
+TEST(AtenCommand, attention) {
+  std::string head =
+      "aten::scaled_dot_product_attention \"[[2, 8, 5, 16], [2, 4, 7, 16], [2, "
+      "4, 7, 16], [5, 7], [], [], [], []]\" \"['float', 'float', 'float', "
+      "'float', 'Scalar', 'Scalar', 'Scalar', 'Scalar']\" \"[[640, 80, 16, 1], "
+      "[448, 112, 16, 1], [448, 112, 16, 1], [7, 1], [], [], [], []]\" ";
+  EXPECT_THAT(
+      graphOf(head + "\"['', '', '', '', '0.0', 'True', 'None', 'True']\""),
+      HasSubstr("attention(%0, %1, %2, %3) {acc = f32, causal = true, "
+                "logsumexp = false, scale = 0.25}"));
+  EXPECT_THAT(
+      errorOf(head + "\"['', '', '', '', '0.0', 'True', 'None', 'False']\""),
+      HasSubstr("argument 7 (enable_gqa) must be True"));
+  EXPECT_THAT(
+      errorOf(head + "\"['', '', '', '', '0.5', 'True', 'None', 'True']\""),
+      HasSubstr("argument 4 (dropout_p) must be 0"));
+}
+
 TEST(AtenCommand, typesPromoteAsTensorsDo) {
   auto typeOf = [](const std::string &a, const std::string &b,
                    const std::string &dims, const std::string &strides) {

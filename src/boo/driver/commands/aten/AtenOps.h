@@ -53,6 +53,8 @@ Status buildAtenSoftmax(AtenGraph &build);
 Status buildAtenLayerNorm(AtenGraph &build);
 Status buildAtenBatchNorm(AtenGraph &build);
 Status buildAtenReduce(AtenGraph &build);
+Status buildAtenArgReduce(AtenGraph &build);
+Status buildAtenAttention(AtenGraph &build);
 Status buildAtenBinary(AtenGraph &build);
 Status buildAtenUnary(AtenGraph &build);
 

@@ -3,6 +3,7 @@
 #include "boo/driver/commands/aten/AtenOps.h"
 
 #include <algorithm>
+#include <cmath>
 
 using namespace boo;
 
@@ -117,6 +118,64 @@ Status boo::buildAtenReduce(AtenGraph &build) {
                                                   {"dims", count},
                                                   {"fn", fn},
                                                   {"keep", false}}));
+  build.graph().addOutput(result);
+  return Status::ok();
+}
+
+Status boo::buildAtenArgReduce(AtenGraph &build) {
+  const AtenCall &call = build.call();
+  BOO_ASSIGN_OR_RETURN(TensorType type, call.tensor(0));
+  if (type.rank() == 0)
+    return call.error(0, "has no dimension to reduce");
+  // Without a dimension an index counts all elements in row-major order.
+  std::vector<bool> reduced(type.rank(), call.isNone(1));
+  if (!call.isNone(1)) {
+    BOO_ASSIGN_OR_RETURN(int64_t dim, call.integer(1, std::nullopt));
+    BOO_ASSIGN_OR_RETURN(int64_t axis, wrapDim(call, 1, dim, type.rank()));
+    reduced[size_t(axis)] = true;
+  }
+  ValueId x = build.graph().addArgument(reducedLast(type, reduced));
+  auto count = int64_t(std::count(reduced.begin(), reduced.end(), true));
+  BOO_ASSIGN_OR_RETURN(ValueId result,
+                       build.add(Op::ArgReduce, {x},
+                                 {{"dims", count},
+                                  {"fn", std::string(call.name().substr(3))},
+                                  {"keep", false},
+                                  {"values", false}}));
+  build.graph().addOutput(result);
+  return Status::ok();
+}
+
+Status boo::buildAtenAttention(AtenGraph &build) {
+  const AtenCall &call = build.call();
+  std::vector<ValueId> operands;
+  for (size_t i : {0, 1, 2}) {
+    BOO_ASSIGN_OR_RETURN(TensorType type, call.tensor(i));
+    if (type.rank() != 4)
+      return call.error(i, "must have 4 dimensions: batch, heads, length, "
+                           "elements");
+    operands.push_back(build.graph().addArgument(type));
+  }
+  TensorType query = build.typeOf(operands[0]), key = build.typeOf(operands[1]);
+  if (!call.isNone(3)) {
+    BOO_ASSIGN_OR_RETURN(TensorType mask, call.tensor(3));
+    operands.push_back(build.graph().addArgument(mask));
+  }
+  BOO_ASSIGN_OR_RETURN(double dropout, call.real(4, 0.0));
+  BOO_ASSIGN_OR_RETURN(bool causal, call.truth(5, false));
+  BOO_ASSIGN_OR_RETURN(
+      double scale, call.real(6, 1 / std::sqrt(double(query.sizes[3].size()))));
+  BOO_ASSIGN_OR_RETURN(bool grouped, call.truth(7, false));
+  if (dropout != 0)
+    return call.error(4, "must be 0: nothing is dropped at random");
+  if (!grouped && query.sizes[1] != key.sizes[1])
+    return call.error(7, "must be True where key has other heads than query");
+  BOO_ASSIGN_OR_RETURN(ValueId result,
+                       build.add(Op::Attention, operands,
+                                 {{"acc", accumulator(query.dtype)},
+                                  {"causal", causal},
+                                  {"logsumexp", false},
+                                  {"scale", scale}}));
   build.graph().addOutput(result);
   return Status::ok();
 }
