@@ -241,6 +241,10 @@ void Pool::wait() {
   // and the wait.
   if (!interrupted() || Told)
     ::ppoll(fds.data(), fds.size(), endless ? nullptr : &patience, &OldMask);
+  // One that came beside something to read is still pending: it is let in
+  // before another job is handed out.
+  timespec none{};
+  ::ppoll(nullptr, 0, &none, &OldMask);
   for (size_t i = fds.size(); i-- != 0;)
     if (fds[i].revents)
       receive(Workers[i]);

@@ -80,9 +80,9 @@ TEST(ActivCommand, gradients) {
     std::vector<double> dx = valuesOf(built, arguments);
     for (size_t i = 0; i != x.size(); ++i) {
       constexpr double step = 1e-5;
-      double slope = (mode.value(double(x[i]) + step) -
-                      mode.value(double(x[i]) - step)) /
-                     (2 * step);
+      double slope =
+          (mode.value(double(x[i]) + step) - mode.value(double(x[i]) - step)) /
+          (2 * step);
       EXPECT_NEAR(dx[i], slope * double(dy[i]), 1e-6) << mode.flags;
     }
   }
