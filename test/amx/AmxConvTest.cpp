@@ -10,6 +10,7 @@
 #include "GuardedBuffer.h"
 #include "RandomConv.h"
 #include "RandomMatmul.h"
+#include "RandomSource.h"
 #include "boo/abi/CompilerAbi.h"
 #include "boo/abi/KernelAbi.h"
 #include "boo/abi/Manifest.h"

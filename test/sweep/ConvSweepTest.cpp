@@ -20,6 +20,7 @@
 #include "RandomPool.h"
 #include "RandomRows.h"
 #include "RandomSchedule.h"
+#include "RandomSource.h"
 #include "boo/ops/Reference.h"
 #include "boo/runtime/Launcher.h"
 #include "boo/runtime/cpu/CpuInfo.h"

@@ -1,7 +1,7 @@
 //===- RandomAttention.cpp - Attentions from a seed -----------------------===//
 
 #include "RandomAttention.h"
-#include "RandomConv.h"
+#include "RandomSource.h"
 
 #include <numeric>
 
@@ -12,14 +12,12 @@ namespace {
 
 using List = std::vector<int64_t>;
 
-class RandomGroup {
+class RandomGroup : RandomSource {
 public:
-  explicit RandomGroup(uint64_t seed) : Random(seed) {}
+  explicit RandomGroup(uint64_t seed) : RandomSource(seed) {}
 
   Graph make() {
-    static constexpr DType dtypes[] = {DType::F32, DType::F32, DType::BF16,
-                                       DType::F16, DType::F64};
-    Type = dtypes[of(0, 4)];
+    Type = anyFloat();
     int64_t batch = of(1, 3), kvHeads = of(1, 3), group = one(2) ? of(1, 8) : 1;
     int64_t queries = one(3) ? of(1, 3) : one(3) ? of(60, 140) : of(1, 40);
     int64_t keys = one(3) ? queries : one(4) ? of(200, 700) : of(1, 90);
@@ -66,9 +64,6 @@ public:
   }
 
 private:
-  int64_t of(int64_t low, int64_t high) { return pick(Random, low, high); }
-  bool one(int64_t in) { return of(1, in) == 1; }
-
   /// Row-major, often; or heads inside; or any order of dimensions.
   TensorType dense(const List &sizes) {
     std::vector<size_t> order(sizes.size());
@@ -93,9 +88,6 @@ private:
       type.strides[size_t(of(0, int64_t(sizes.size()) - 1))] = 0;
     return type;
   }
-
-  std::mt19937_64 Random;
-  DType Type = DType::F32;
 };
 
 } // namespace

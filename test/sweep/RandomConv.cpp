@@ -1,6 +1,7 @@
 //===- RandomConv.cpp - Convolution groups from a seed --------------------===//
 
 #include "RandomConv.h"
+#include "RandomSource.h"
 #include "boo/graph/ShapeInference.h"
 #include "boo/graph/partition/Partition.h"
 
@@ -10,20 +11,14 @@
 using namespace boo;
 using namespace boo::testing;
 
-int64_t boo::testing::pick(std::mt19937_64 &random, int64_t low, int64_t high) {
-  return low + int64_t(random() % uint64_t(high - low + 1));
-}
-
 namespace {
 
-class RandomGroup {
+class RandomGroup : RandomSource {
 public:
-  explicit RandomGroup(uint64_t seed) : Random(seed) {}
+  explicit RandomGroup(uint64_t seed) : RandomSource(seed) {}
 
   Graph make() {
-    static constexpr DType dtypes[] = {DType::F32, DType::F32, DType::BF16,
-                                       DType::F16, DType::F64};
-    Type = dtypes[of(0, 4)];
+    Type = anyFloat();
     Rank = of(1, 3);
     chooseChannels();
     chooseSpace();
@@ -90,9 +85,6 @@ private:
     graph.addOutput(y);
     return canonicalize(graph);
   }
-
-  int64_t of(int64_t low, int64_t high) { return pick(Random, low, high); }
-  bool one(int64_t in) { return of(1, in) == 1; }
 
   Graph gradient(Op op, const AttributeMap &attributes,
                  const std::vector<int64_t> &outGrad,
@@ -202,8 +194,6 @@ private:
     }
   }
 
-  std::mt19937_64 Random;
-  DType Type = DType::F32;
   bool Gradients = true; ///< now and then
   int64_t Rank = 2, Batch = 1, In = 1, Out = 1, Groups = 1;
   std::vector<int64_t> Space, Filter, Stride, Dilation, PadLo, PadHi, OutSizes;

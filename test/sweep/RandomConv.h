@@ -3,8 +3,6 @@
 
 #include "boo/graph/Graph.h"
 
-#include <random>
-
 namespace boo::testing {
 
 /// A verified group: a convolution of any rank, layout, grouping and dtype with
@@ -17,8 +15,5 @@ Graph randomConv(uint64_t seed);
 /// paddings that differ from side to side; and a tuning entry that asks for it.
 Graph randomWinograd(uint64_t seed);
 std::string randomWinogradSchedule(uint64_t seed);
-
-/// Uniform in [low, high], the same everywhere (std's distributions are not).
-int64_t pick(std::mt19937_64 &random, int64_t low, int64_t high);
 
 } // namespace boo::testing

@@ -1,7 +1,7 @@
 //===- RandomMatmul.cpp - Groups of matrix products from a seed -----------===//
 
 #include "RandomMatmul.h"
-#include "RandomConv.h"
+#include "RandomSource.h"
 
 #include <algorithm>
 #include <numeric>
@@ -13,14 +13,12 @@ namespace {
 
 using List = std::vector<int64_t>;
 
-class RandomGroup {
+class RandomGroup : RandomSource {
 public:
-  explicit RandomGroup(uint64_t seed) : Random(seed) {}
+  explicit RandomGroup(uint64_t seed) : RandomSource(seed) {}
 
   Graph make() {
-    static constexpr DType dtypes[] = {DType::F32, DType::F32, DType::BF16,
-                                       DType::F16, DType::F64};
-    Type = dtypes[of(0, 4)];
+    Type = anyFloat();
     List batch(size_t(one(2) ? 0 : of(1, 4)));
     for (int64_t &size : batch)
       size = of(1, 4);
@@ -56,9 +54,6 @@ public:
   }
 
 private:
-  int64_t of(int64_t low, int64_t high) { return pick(Random, low, high); }
-  bool one(int64_t in) { return of(1, in) == 1; }
-
   /// Few, one beside a multiple of a vector, or anything.
   int64_t size() {
     switch (of(0, 5)) {
@@ -141,8 +136,6 @@ private:
     return sizes;
   }
 
-  std::mt19937_64 Random;
-  DType Type = DType::F32;
   List Out;
 };
 

@@ -1,7 +1,7 @@
 //===- RandomPool.cpp - Poolings from a seed ------------------------------===//
 
 #include "RandomPool.h"
-#include "RandomConv.h"
+#include "RandomSource.h"
 #include "boo/graph/ShapeInference.h"
 
 #include <algorithm>
@@ -14,14 +14,12 @@ namespace {
 
 using List = std::vector<int64_t>;
 
-class RandomGraph {
+class RandomGraph : RandomSource {
 public:
-  explicit RandomGraph(uint64_t seed) : Random(seed) {}
+  explicit RandomGraph(uint64_t seed) : RandomSource(seed) {}
 
   Graph make() {
-    static constexpr DType dtypes[] = {DType::F32, DType::F32, DType::BF16,
-                                       DType::F16, DType::F64};
-    Type = dtypes[of(0, 4)];
+    Type = anyFloat();
     static const char *const fns[] = {"max", "avg", "avg_in"};
     std::string fn = fns[of(0, 2)];
     chooseSizes(fn);
@@ -36,9 +34,6 @@ public:
   }
 
 private:
-  int64_t of(int64_t low, int64_t high) { return pick(Random, low, high); }
-  bool one(int64_t in) { return of(1, in) == 1; }
-
   void chooseSizes(const std::string &fn) {
     auto rank = size_t(of(1, 3));
     List window, stride, dilation, lo, hi;
@@ -135,8 +130,6 @@ private:
     return type;
   }
 
-  std::mt19937_64 Random;
-  DType Type = DType::F32;
   List In, Out;
   AttributeMap Attributes;
 };

@@ -1,7 +1,7 @@
 //===- RandomRows.cpp - Norms, softmaxes, reductions from a seed ----------===//
 
 #include "RandomRows.h"
-#include "RandomConv.h"
+#include "RandomSource.h"
 
 #include <numeric>
 
@@ -12,14 +12,12 @@ namespace {
 
 using List = std::vector<int64_t>;
 
-class RandomGroup {
+class RandomGroup : RandomSource {
 public:
-  explicit RandomGroup(uint64_t seed) : Random(seed) {}
+  explicit RandomGroup(uint64_t seed) : RandomSource(seed) {}
 
   Graph make() {
-    static constexpr DType dtypes[] = {DType::F32, DType::F32, DType::BF16,
-                                       DType::F16, DType::F64};
-    Type = dtypes[of(0, 4)];
+    Type = anyFloat();
     List sizes(size_t(of(1, 4)));
     for (int64_t &size : sizes)
       size = one(3) ? of(1, 4) : of(1, 40);
@@ -192,8 +190,6 @@ private:
     return canonicalize(graph);
   }
 
-  int64_t of(int64_t low, int64_t high) { return pick(Random, low, high); }
-  bool one(int64_t in) { return of(1, in) == 1; }
   static int64_t product(const List &sizes) {
     return std::accumulate(sizes.begin(), sizes.end(), int64_t(1),
                            std::multiplies<>());
@@ -248,9 +244,6 @@ private:
       type.strides[size_t(of(0, int64_t(sizes.size()) - 1))] = 0;
     return type;
   }
-
-  std::mt19937_64 Random;
-  DType Type = DType::F32;
 };
 
 } // namespace

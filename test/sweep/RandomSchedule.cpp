@@ -1,7 +1,7 @@
 //===- RandomSchedule.cpp - Tuning entries at random ----------------------===//
 
 #include "RandomSchedule.h"
-#include "RandomConv.h"
+#include "RandomSource.h"
 
 using namespace boo;
 using namespace boo::testing;

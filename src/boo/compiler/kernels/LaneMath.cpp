@@ -3,6 +3,7 @@
 #include "boo/compiler/kernels/LaneMath.h"
 
 #include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
 
 using namespace mlir;
 
@@ -40,6 +41,33 @@ Value LaneMath::expF(Value a) {
 }
 Value LaneMath::rsqrtF(Value a) {
   return divF(splat(1), math::SqrtOp::create(K.builder(), K.loc(), a));
+}
+
+Value LaneMath::greatestF(Value a, Value b) {
+  // One instruction.
+  Value greater = arith::CmpFOp::create(K.builder(), K.loc(),
+                                        arith::CmpFPredicate::OGT, b, a);
+  return arith::SelectOp::create(K.builder(), K.loc(), greater, b, a);
+}
+
+Value LaneMath::foldVectors(SmallVector<Value> values, Join join) {
+  for (; values.size() > 1; values.resize((values.size() + 1) / 2))
+    for (size_t i = 0, half = (values.size() + 1) / 2; i + half < values.size();
+         ++i)
+      values[i] = join(values[i], values[i + half]);
+  return values.front();
+}
+
+Value LaneMath::foldAcross(Value value, Join join) {
+  // Lanes change places, so that all end with the same bits.
+  for (int64_t distance = Lanes / 2; distance != 0; distance /= 2) {
+    SmallVector<int64_t> places;
+    for (int64_t lane = 0; lane != Lanes; ++lane)
+      places.push_back(lane ^ distance);
+    value = join(value, vector::ShuffleOp::create(K.builder(), K.loc(), value,
+                                                  value, places));
+  }
+  return value;
 }
 
 } // namespace boo::compiler

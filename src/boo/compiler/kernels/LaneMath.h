@@ -18,6 +18,13 @@ protected:
   Value fmaF(Value a, Value b, Value c); ///< a * b + c
   Value expF(Value a);
   Value rsqrtF(Value a); ///< by square root and quotient, both rounded
+  Value greatestF(Value a, Value b); ///< a NaN in `b` leaves `a`
+
+  using Join = llvm::function_ref<Value(Value, Value)>;
+  /// Of several vectors, lane by lane, in halves.
+  Value foldVectors(llvm::SmallVector<Value> values, Join join);
+  /// Of all lanes, in every lane, with the same bits.
+  Value foldAcross(Value value, Join join);
 
   KernelBuilder &K;
   int64_t Lanes;

@@ -47,12 +47,8 @@ Value RowEmitter::fold(Fold fold, Value a, Value b) {
     return addF(a, b);
   case Fold::Multiply:
     return mulF(a, b);
-  case Fold::Greatest: {
-    // One instruction: a NaN in `b` leaves `a`.
-    Value greater = arith::CmpFOp::create(builder, K.loc(),
-                                          arith::CmpFPredicate::OGT, b, a);
-    return arith::SelectOp::create(builder, K.loc(), greater, b, a);
-  }
+  case Fold::Greatest:
+    return greatestF(a, b);
   case Fold::Maximum:
     return arith::MaximumFOp::create(builder, K.loc(), a, b);
   case Fold::Minimum:
@@ -62,24 +58,9 @@ Value RowEmitter::fold(Fold fold, Value a, Value b) {
 }
 
 Value RowEmitter::foldLanes(Fold how, ArrayRef<Value> values) {
-  Values left(values);
-  for (; left.size() > 1; left.resize((left.size() + 1) / 2))
-    for (size_t i = 0, half = (left.size() + 1) / 2; i + half < left.size();
-         ++i)
-      left[i] = fold(how, left[i], left[i + half]);
-  Value value = left.front();
-  if (!S.dot)
-    return value;
-  // Lanes change places, so that all end with the same bits.
-  for (int64_t distance = Lanes / 2; distance != 0; distance /= 2) {
-    SmallVector<int64_t> places;
-    for (int64_t lane = 0; lane != Lanes; ++lane)
-      places.push_back(lane ^ distance);
-    value = fold(
-        how, value,
-        vector::ShuffleOp::create(K.builder(), K.loc(), value, value, places));
-  }
-  return value;
+  auto join = [&](Value a, Value b) { return fold(how, a, b); };
+  Value value = foldVectors(Values(values), join);
+  return S.dot ? foldAcross(value, join) : value;
 }
 
 /// Whether the first pass leaves the row's elements in scratch.

@@ -10,12 +10,15 @@ using namespace mlir;
 
 namespace boo::compiler {
 
+NewKernel::NewKernel(MLIRContext &context)
+    : Module(ModuleOp::create(UnknownLoc::get(&context))), Builder(*Module) {}
+
 VectorCode::VectorCode(MLIRContext &context, DType compute, int64_t vectorBits,
                        bool fma)
-    : Module(ModuleOp::create(UnknownLoc::get(&context))), K(*Module),
-      Element(K.type(compute)),
-      Lanes(std::max<int64_t>(1, vectorBits / (8 * dtypeBytes(compute)))),
-      Vector(VectorType::get({Lanes}, Element)), Fma(fma) {}
+    : NewKernel(context),
+      LaneMath(Builder, compute,
+               std::max<int64_t>(1, vectorBits / (8 * dtypeBytes(compute))),
+               fma) {}
 
 VectorCode::Values VectorCode::carry(Value from, Value to, int64_t step,
                                      Values init, const Carry &body) {
@@ -30,62 +33,20 @@ VectorCode::Values VectorCode::carry(Value from, Value to, int64_t step,
 }
 
 Value VectorCode::fold(Fold fold, Value a, Value b) {
-  if (fold == Fold::Add)
-    return addF(a, b);
-  // One instruction: a NaN in `b` leaves `a`.
-  Value greater = arith::CmpFOp::create(K.builder(), K.loc(),
-                                        arith::CmpFPredicate::OGT, b, a);
-  return arith::SelectOp::create(K.builder(), K.loc(), greater, b, a);
+  return fold == Fold::Add ? addF(a, b) : greatestF(a, b);
 }
 
 Value VectorCode::foldAll(Fold how, Values values) {
-  for (; values.size() > 1; values.resize((values.size() + 1) / 2))
-    for (size_t i = 0, half = (values.size() + 1) / 2; i + half < values.size();
-         ++i)
-      values[i] = fold(how, values[i], values[i + half]);
-  return values.front();
+  return foldVectors(std::move(values),
+                     [&](Value a, Value b) { return fold(how, a, b); });
 }
 
 Value VectorCode::foldLanes(Fold how, Value value) {
-  // Lanes change places, so that all end with the same bits.
-  for (int64_t distance = Lanes / 2; distance != 0; distance /= 2) {
-    SmallVector<int64_t> places;
-    for (int64_t lane = 0; lane != Lanes; ++lane)
-      places.push_back(lane ^ distance);
-    value = fold(
-        how, value,
-        vector::ShuffleOp::create(K.builder(), K.loc(), value, value, places));
-  }
-  return value;
+  return foldAcross(value, [&](Value a, Value b) { return fold(how, a, b); });
 }
 
-Value VectorCode::splat(double value) {
-  return arith::ConstantOp::create(
-      K.builder(), K.loc(), Vector,
-      DenseElementsAttr::get(Vector, K.builder().getFloatAttr(Element, value)));
-}
 Value VectorCode::broadcast(Value scalar) {
   return vector::BroadcastOp::create(K.builder(), K.loc(), Vector, scalar);
-}
-Value VectorCode::addF(Value a, Value b) {
-  return arith::AddFOp::create(K.builder(), K.loc(), a, b);
-}
-Value VectorCode::subF(Value a, Value b) {
-  return arith::SubFOp::create(K.builder(), K.loc(), a, b);
-}
-Value VectorCode::mulF(Value a, Value b) {
-  return arith::MulFOp::create(K.builder(), K.loc(), a, b);
-}
-Value VectorCode::divF(Value a, Value b) {
-  return arith::DivFOp::create(K.builder(), K.loc(), a, b);
-}
-Value VectorCode::fmaF(Value a, Value b, Value c) {
-  if (!Fma)
-    return addF(mulF(a, b), c);
-  return math::FmaOp::create(K.builder(), K.loc(), a, b, c);
-}
-Value VectorCode::expF(Value a) {
-  return math::ExpOp::create(K.builder(), K.loc(), a);
 }
 Value VectorCode::logF(Value a) {
   return math::LogOp::create(K.builder(), K.loc(), a);

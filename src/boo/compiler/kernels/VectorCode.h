@@ -6,13 +6,21 @@
 //===----------------------------------------------------------------------===//
 #pragma once
 
-#include "boo/compiler/kernels/KernelBuilder.h"
+#include "boo/compiler/kernels/LaneMath.h"
 
 #include "mlir/IR/OwningOpRef.h"
 
 namespace boo::compiler {
 
-class VectorCode {
+/// Comes first among the bases: the others write to it.
+struct NewKernel {
+  explicit NewKernel(mlir::MLIRContext &context);
+
+  mlir::OwningOpRef<mlir::ModuleOp> Module;
+  KernelBuilder Builder;
+};
+
+class VectorCode : protected NewKernel, protected LaneMath {
 protected:
   using Values = llvm::SmallVector<Value>;
   using Carry = std::function<Values(Value, mlir::ValueRange)>;
@@ -33,24 +41,10 @@ protected:
   /// Of all lanes, in every lane, with the same bits.
   Value foldLanes(Fold fold, Value value);
 
-  Value splat(double value);
   Value broadcast(Value scalar);
-  Value addF(Value a, Value b);
-  Value subF(Value a, Value b);
-  Value mulF(Value a, Value b);
-  Value divF(Value a, Value b);
-  Value fmaF(Value a, Value b, Value c); ///< a * b + c
-  Value expF(Value a);
   Value logF(Value a);
   Value loadVector(Value buffer, Value at);
   void storeVector(Value value, Value buffer, Value at);
-
-  mlir::OwningOpRef<mlir::ModuleOp> Module;
-  KernelBuilder K;
-  mlir::Type Element;
-  int64_t Lanes;
-  mlir::VectorType Vector;
-  bool Fma;
 };
 
 } // namespace boo::compiler

@@ -43,12 +43,6 @@ static std::string spell(BatchNormFlag flag) {
   return flagSpelling(batchNormFlagTable()[size_t(flag)]);
 }
 
-static Status wrongChoice(const FlagValues &op, BatchNormFlag flag,
-                          const std::string &choices) {
-  return invalidArgument(spell(flag) + " " +
-                         op.text(size_t(flag)).substr(0, 60) + ": " + choices);
-}
-
 static Status readSizes(const FlagValues &op, BatchNormSpec *spec) {
   int64_t bytes = dtypeBytes(spec->dtype);
   for (BatchNormFlag flag :
@@ -58,7 +52,7 @@ static Status readSizes(const FlagValues &op, BatchNormSpec *spec) {
     if (flag == BatchNormFlag::InD && size == 0)
       continue;
     if (size < 1)
-      return wrongChoice(op, flag, "must be at least 1");
+      return op.wrongChoice(size_t(flag), "must be at least 1");
     if (__builtin_mul_overflow(bytes, size, &bytes) || bytes > INT64_MAX / 4)
       return invalidArgument("the input has more bytes than 61 bits count; "
                              "lower its sizes");
@@ -70,19 +64,20 @@ static Status readSizes(const FlagValues &op, BatchNormSpec *spec) {
   if (layout.empty() || spec->channelsLast ||
       layout == (deep ? "NCDHW" : "NCHW"))
     return Status::ok();
-  return wrongChoice(op, BatchNormFlag::Layout,
-                     deep ? "must be NCDHW or NDHWC, as there is a depth (-D)"
-                          : "must be NCHW or NHWC; NCDHW and NDHWC need a "
-                            "depth (-D)");
+  return op.wrongChoice(size_t(BatchNormFlag::Layout),
+                        deep
+                            ? "must be NCDHW or NDHWC, as there is a depth (-D)"
+                            : "must be NCHW or NHWC; NCDHW and NDHWC need a "
+                              "depth (-D)");
 }
 
 static Status readDirection(const FlagValues &op, BatchNormSpec *spec) {
   auto choice = [&](BatchNormFlag flag, int64_t most) -> StatusOr<int64_t> {
     int64_t value = op.integer(size_t(flag));
     if (value < 0 || value > most)
-      return wrongChoice(op, flag,
-                         most == 1 ? "must be 0 or 1"
-                                   : "1 is training, 2 inference, 0 neither");
+      return op.wrongChoice(
+          size_t(flag), most == 1 ? "must be 0 or 1"
+                                  : "1 is training, 2 inference, 0 neither");
     return value;
   };
   BOO_ASSIGN_OR_RETURN(int64_t forw, choice(BatchNormFlag::Forw, 2));
@@ -120,10 +115,12 @@ static StatusOr<BatchNormSpec> batchNormSpec(const CommandLine &line) {
   BOO_RETURN_IF_ERROR(readDirection(op, &spec));
   spec.eps = op.real(size_t(BatchNormFlag::Eps));
   if (!(spec.eps >= 0) || spec.eps > 1e30)
-    return wrongChoice(op, BatchNormFlag::Eps, "must lie between 0 and 1e30");
+    return op.wrongChoice(size_t(BatchNormFlag::Eps),
+                          "must lie between 0 and 1e30");
   spec.momentum = op.real(size_t(BatchNormFlag::Momentum));
   if (!(spec.momentum >= 0) || spec.momentum > 1)
-    return wrongChoice(op, BatchNormFlag::Momentum, "must lie between 0 and 1");
+    return op.wrongChoice(size_t(BatchNormFlag::Momentum),
+                          "must lie between 0 and 1");
   return spec;
 }
 

@@ -249,6 +249,12 @@ Status FlagValues::checkUse(std::vector<std::string> *notes) const {
   return Status::ok();
 }
 
+Status FlagValues::wrongChoice(size_t flag, std::string_view choices) const {
+  return invalidArgument(flagSpelling(Table[flag]) + " " +
+                         text(flag).substr(0, 60) + ": " +
+                         std::string(choices));
+}
+
 std::string boo::wrapText(std::string_view text, size_t indent, size_t column) {
   std::string out;
   bool lineStart = true;

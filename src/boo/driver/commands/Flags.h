@@ -89,6 +89,9 @@ public:
   /// a line in `notes` for each such Noted one.
   Status checkUse(std::vector<std::string> *notes) const;
 
+  /// An error that names the flag and its value, and says what it may be.
+  Status wrongChoice(size_t flag, std::string_view choices) const;
+
 private:
   FlagTable Table;
   std::vector<std::vector<std::string>> Values;

@@ -40,16 +40,6 @@ FlagTable boo::groupNormFlagTable() {
   return table;
 }
 
-static std::string spell(GroupNormFlag flag) {
-  return flagSpelling(groupNormFlagTable()[size_t(flag)]);
-}
-
-static Status wrongChoice(const FlagValues &op, GroupNormFlag flag,
-                          const std::string &choices) {
-  return invalidArgument(spell(flag) + " " +
-                         op.text(size_t(flag)).substr(0, 60) + ": " + choices);
-}
-
 static Status readSizes(const FlagValues &op, GroupNormSpec *spec) {
   int64_t bytes = dtypeBytes(spec->dtype);
   bool deep = op.integer(size_t(GroupNormFlag::InD)) != 0;
@@ -61,7 +51,7 @@ static Status readSizes(const FlagValues &op, GroupNormSpec *spec) {
         (flag == GroupNormFlag::InD || (flag == GroupNormFlag::InH && !deep)))
       continue;
     if (size < 1)
-      return wrongChoice(op, flag, "must be at least 1");
+      return op.wrongChoice(size_t(flag), "must be at least 1");
     if (__builtin_mul_overflow(bytes, size, &bytes) || bytes > INT64_MAX / 4)
       return invalidArgument("the input has more bytes than 61 bits count; "
                              "lower its sizes");
@@ -74,9 +64,9 @@ static Status readSizes(const FlagValues &op, GroupNormSpec *spec) {
   spec->channelsLast = layout == last[rank];
   if (layout.empty() || spec->channelsLast || layout == first[rank])
     return Status::ok();
-  return wrongChoice(op, GroupNormFlag::Layout,
-                     "must be " + std::string(first[rank]) + " or " +
-                         std::string(last[rank]) + " for these sizes");
+  return op.wrongChoice(size_t(GroupNormFlag::Layout),
+                        "must be " + std::string(first[rank]) + " or " +
+                            std::string(last[rank]) + " for these sizes");
 }
 
 static StatusOr<GroupNormSpec> groupNormSpec(const CommandLine &line) {
@@ -88,20 +78,21 @@ static StatusOr<GroupNormSpec> groupNormSpec(const CommandLine &line) {
   spec.dtype = line.info->dtype;
   BOO_RETURN_IF_ERROR(readSizes(op, &spec));
   if (op.integer(size_t(GroupNormFlag::Forw)) != 1)
-    return wrongChoice(op, GroupNormFlag::Forw,
-                       "1 is forward, and MIOpenDriver has nothing else");
+    return op.wrongChoice(size_t(GroupNormFlag::Forw),
+                          "1 is forward, and MIOpenDriver has nothing else");
   spec.groups = op.integer(size_t(GroupNormFlag::Groups));
   if (spec.groups < 1 || spec.sizes[1] % spec.groups != 0)
-    return wrongChoice(op, GroupNormFlag::Groups,
-                       "must be at least 1 and divide the channels, " +
-                           std::to_string(spec.sizes[1]));
+    return op.wrongChoice(size_t(GroupNormFlag::Groups),
+                          "must be at least 1 and divide the channels, " +
+                              std::to_string(spec.sizes[1]));
   spec.eps = op.real(size_t(GroupNormFlag::Eps));
   if (!(spec.eps >= 0) || spec.eps > 1e30)
-    return wrongChoice(op, GroupNormFlag::Eps, "must lie between 0 and 1e30");
+    return op.wrongChoice(size_t(GroupNormFlag::Eps),
+                          "must lie between 0 and 1e30");
   int64_t mode = op.integer(size_t(GroupNormFlag::Mode));
   if (mode != 0 && mode != 1)
-    return wrongChoice(op, GroupNormFlag::Mode,
-                       "0 is without, 1 with weight and bias");
+    return op.wrongChoice(size_t(GroupNormFlag::Mode),
+                          "0 is without, 1 with weight and bias");
   spec.weights = mode == 1;
   spec.stats = op.on(size_t(GroupNormFlag::Stats));
   spec.weightsConstant = line.driver.on(DriverFlag::WeiConst);

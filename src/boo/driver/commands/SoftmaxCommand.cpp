@@ -33,16 +33,6 @@ FlagTable boo::softmaxFlagTable() {
   return table;
 }
 
-static std::string spell(SoftmaxFlag flag) {
-  return flagSpelling(softmaxFlagTable()[size_t(flag)]);
-}
-
-static Status wrongChoice(SoftmaxFlag flag, const std::string &value,
-                          const char *choices) {
-  return invalidArgument(spell(flag) + " " + value.substr(0, 60) + ": " +
-                         choices);
-}
-
 static StatusOr<SoftmaxSpec> softmaxSpec(const CommandLine &line) {
   const FlagValues &op = line.op;
   BOO_RETURN_IF_ERROR(refusePositionals(line));
@@ -57,21 +47,21 @@ static StatusOr<SoftmaxSpec> softmaxSpec(const CommandLine &line) {
   auto text = [&](SoftmaxFlag flag) { return op.text(size_t(flag)); };
   spec.forw = op.integer(size_t(SoftmaxFlag::Forw));
   if (spec.forw < 0 || spec.forw > 2)
-    return wrongChoice(SoftmaxFlag::Forw, text(SoftmaxFlag::Forw),
-                       "1 is forward, 2 the gradient, 0 both");
+    return op.wrongChoice(size_t(SoftmaxFlag::Forw),
+                          "1 is forward, 2 the gradient, 0 both");
   int64_t algorithm = op.integer(size_t(SoftmaxFlag::Algorithm));
   if (algorithm < 0 || algorithm > 2)
-    return wrongChoice(SoftmaxFlag::Algorithm, text(SoftmaxFlag::Algorithm),
-                       "0 is fast, 1 accurate, 2 the logarithm");
+    return op.wrongChoice(size_t(SoftmaxFlag::Algorithm),
+                          "0 is fast, 1 accurate, 2 the logarithm");
   spec.log = algorithm == 2;
   int64_t mode = op.integer(size_t(SoftmaxFlag::Mode));
   if (mode != 0 && mode != 1)
-    return wrongChoice(SoftmaxFlag::Mode, text(SoftmaxFlag::Mode),
-                       "0 is over each image, 1 over the channels");
+    return op.wrongChoice(size_t(SoftmaxFlag::Mode),
+                          "0 is over each image, 1 over the channels");
   spec.perImage = mode == 0;
   std::string layout = text(SoftmaxFlag::Layout);
   if (layout != "NCHW" && layout != "NHWC")
-    return wrongChoice(SoftmaxFlag::Layout, layout, "must be NCHW or NHWC");
+    return op.wrongChoice(size_t(SoftmaxFlag::Layout), "must be NCHW or NHWC");
   spec.channelsLast = layout == "NHWC";
   return spec;
 }

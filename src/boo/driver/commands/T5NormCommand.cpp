@@ -26,12 +26,6 @@ static std::string spell(T5NormFlag flag) {
   return flagSpelling(t5NormFlagTable()[size_t(flag)]);
 }
 
-static Status wrongChoice(const FlagValues &op, T5NormFlag flag,
-                          const char *choices) {
-  return invalidArgument(spell(flag) + " " +
-                         op.text(size_t(flag)).substr(0, 60) + ": " + choices);
-}
-
 static StatusOr<NormSpec> t5NormSpec(const CommandLine &line) {
   const FlagValues &op = line.op;
   if (!line.positionals.empty())
@@ -45,16 +39,17 @@ static StatusOr<NormSpec> t5NormSpec(const CommandLine &line) {
                              op.text(size_t(T5NormFlag::Input)), spec.dtype));
   spec.eps = op.real(size_t(T5NormFlag::Eps));
   if (!(spec.eps >= 0) || spec.eps > 1e30)
-    return wrongChoice(op, T5NormFlag::Eps, "must lie between 0 and 1e30");
+    return op.wrongChoice(size_t(T5NormFlag::Eps),
+                          "must lie between 0 and 1e30");
   int64_t mode = op.integer(size_t(T5NormFlag::Mode));
   if (mode != 0 && mode != 1 && mode != 5 && mode != 6)
-    return wrongChoice(op, T5NormFlag::Mode,
-                       "0 or 5 is without, 1 or 6 with a weight");
+    return op.wrongChoice(size_t(T5NormFlag::Mode),
+                          "0 or 5 is without, 1 or 6 with a weight");
   spec.weight = mode == 1 || mode == 6;
   int64_t forw = op.integer(size_t(T5NormFlag::Forw));
   if (forw < 0 || forw > 2)
-    return wrongChoice(op, T5NormFlag::Forw,
-                       "1 is forward, 2 the gradients, 0 both");
+    return op.wrongChoice(size_t(T5NormFlag::Forw),
+                          "1 is forward, 2 the gradients, 0 both");
   int64_t gradients =
       NormInputGrad | (spec.weight ? int64_t(NormWeightGrad) : 0);
   spec.parts = forw == 1   ? NormForward
