@@ -6,13 +6,18 @@
 
 using namespace boo;
 
+/// Some programs begin a file with it; readers pass it over.
+static constexpr std::string_view byteOrderMark = "\xef\xbb\xbf";
+
 std::string boo::csvLine(std::span<const std::string> cells) {
   std::string line;
   for (size_t i = 0; i != cells.size(); ++i) {
     line += i ? "," : "";
     // A lone empty cell would be an empty line, which is no row.
     bool empty = cells.size() == 1 && cells[i].empty();
-    if (!empty && cells[i].find_first_of(",\"\r\n") == std::string::npos) {
+    bool isMark = cells[i].starts_with(byteOrderMark);
+    if (!empty && !isMark &&
+        cells[i].find_first_of(",\"\r\n") == std::string::npos) {
       line += cells[i];
       continue;
     }
@@ -31,8 +36,8 @@ static Status wrong(size_t line, const char *what) {
 StatusOr<std::vector<CsvRow>> boo::parseCsv(std::string_view text) {
   std::vector<CsvRow> rows;
   size_t line = 1, at = 0;
-  if (text.starts_with("\xef\xbb\xbf"))
-    at = 3;
+  if (text.starts_with(byteOrderMark))
+    at = byteOrderMark.size();
   while (at < text.size()) {
     if (text[at] == '\n' || text.substr(at, 2) == "\r\n") {
       at += text[at] == '\n' ? 1 : 2;
