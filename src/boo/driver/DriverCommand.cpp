@@ -84,8 +84,7 @@ static ParsedLine parseLine(const FileLine &from,
   return line;
 }
 
-/// Adds the launches that a line asks for as lines of their own. What is wrong
-/// with several of them is told once.
+/// Adds the launches that a line asks for as lines of their own.
 static void addLaunches(ParsedLine line, std::vector<ParsedLine> *lines) {
   auto launches = line.line ? separateLaunches(*line.line)
                             : StatusOr<std::vector<CommandLine>>(line.status);
@@ -95,15 +94,10 @@ static void addLaunches(ParsedLine line, std::vector<ParsedLine> *lines) {
     lines->push_back(std::move(line));
     return;
   }
-  std::string said;
+  std::string whole = line.line->command;
   for (const CommandLine &launch : *launches) {
-    if (launches->size() > 1) {
+    if (launch.command != whole)
       line.text = launch.command;
-      Status status = buildCommand(launch).status();
-      if (!status.isOk() && status.toString() == said)
-        continue;
-      said = status.isOk() ? said : status.toString();
-    }
     line.line = launch;
     lines->push_back(line);
   }

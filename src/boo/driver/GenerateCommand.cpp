@@ -207,11 +207,9 @@ Status Generator::generate(const PlannedCommand &planned) {
 static int run(const ProgramLine &program, std::vector<std::string> notes) {
   std::string folder = program.own.text(size_t(GenerateFlag::OutputDir));
   Generator generator(folder, program.own.text(size_t(GenerateFlag::Stage)));
-  bool single = program.file.empty();
-  std::vector<PlannedCommand> commands;
-  for (const FileLine &line : program.lines)
-    commands.push_back(
-        planCommand(line, program, "", /*compileOnly=*/true, &notes));
+  std::vector<PlannedCommand> commands =
+      planCommands(program, "", /*compileOnly=*/true, &notes);
+  bool single = isSingle(program, commands);
   printNotes(std::move(notes));
   if (!folder.empty())
     if (Status status = makeDirectories(folder); !status.isOk())
@@ -227,7 +225,6 @@ static int run(const ProgramLine &program, std::vector<std::string> notes) {
     Status status = generator.generate(planned);
     if (status.isOk())
       continue;
-    // Alone, what is wrong with it is wrong with the call.
     if (single)
       return programError(status);
     failures.push_back(failureOf(planned, status));

@@ -113,13 +113,13 @@ public:
   }
 
   int run(std::vector<PlannedCommand> commands) {
+    bool single = isSingle(Program, commands);
     SignalScope signals;
     for (const PlannedCommand &planned : commands) {
       if (interrupted())
         break;
       runOne(planned);
     }
-    bool single = Program.file.empty();
     if (!single)
       std::fputs(("\n" + numericsTable(Rows)).c_str(), stdout);
     std::fputs(failureList(Failures).c_str(), single ? stderr : stdout);
@@ -187,15 +187,11 @@ int boo::numericsCommand(std::span<const std::string> arguments) {
   if (!status.isOk())
     return programError(status);
 
-  std::vector<PlannedCommand> commands;
-  for (const FileLine &line : program->lines) {
-    commands.push_back(planCommand(line, *program,
-                                   program->driver.text(DriverFlag::CacheDir),
-                                   /*compileOnly=*/false, &notes));
-    // Alone, what is wrong with it is wrong with the call.
-    if (program->file.empty() && !commands.back().status.isOk())
-      return programError(commands.back().status);
-  }
+  std::vector<PlannedCommand> commands =
+      planCommands(*program, program->driver.text(DriverFlag::CacheDir),
+                   /*compileOnly=*/false, &notes);
+  if (isSingle(*program, commands) && !commands.front().status.isOk())
+    return programError(commands.front().status);
   std::erase_if(notes, isDriversOwn);
   printNotes(std::move(notes));
   return run.run(std::move(commands));

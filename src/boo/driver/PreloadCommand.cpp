@@ -203,16 +203,13 @@ static int run(const ProgramLine &program, PreloadOptions options,
   for (const std::string &note :
        idleFlags(program.driver, Used, "boo preload only compiles"))
     notes.push_back(note);
-  std::vector<PlannedCommand> commands;
-  for (const FileLine &line : program.lines) {
-    commands.push_back(planCommand(line, program, options.cacheDir,
-                                   options.modulesOnly, &notes));
-    // Alone, what is wrong with it is wrong with the call.
-    if (program.file.empty() && !commands.back().status.isOk())
-      return programError(commands.back().status);
+  std::vector<PlannedCommand> commands =
+      planCommands(program, options.cacheDir, options.modulesOnly, &notes);
+  if (isSingle(program, commands) && !commands.front().status.isOk())
+    return programError(commands.front().status);
+  for (const PlannedCommand &command : commands)
     if (options.cacheDir.empty())
-      options.cacheDir = commands.back().options.cacheDir;
-  }
+      options.cacheDir = command.options.cacheDir;
   printNotes(std::move(notes));
   if (options.cacheDir.empty())
     options.cacheDir = env().cacheDir;

@@ -94,6 +94,15 @@ TEST_F(PreloadCommand, aBadLineCostsThatLineAlone) {
                     HasSubstr("--iree-opt-level=O3 is ignored")));
 }
 
+TEST_F(PreloadCommand, directionsAreCommandsOfTheirOwn) {
+  std::string list = file("list.txt", "# sums\nconv -n 1 -F 5 --target none\n");
+  EXPECT_THAT(preload({list}).out,
+              AllOf(StartsWith("2 commands: 0 compiled, 0 cached, 2 failed\n"),
+                    HasSubstr("line 2: conv_2d_float32_forward_1x3x32x32"),
+                    HasSubstr("line 2: conv_2d_float32_weight_backward_1x3x"),
+                    HasSubstr("repeat with: boo driver conv -n 1 -F 4 ")));
+}
+
 TEST_F(PreloadCommand, flagsBesideTheFileWin) {
   // So that the line is refused, which shows who won.
   std::string list = file("list.txt", "conv -n 1 -c 4 -k 8 --math fast\n");

@@ -165,14 +165,19 @@ StatusOr<ProgramLine> boo::parseProgram(std::string_view program,
   return line;
 }
 
-/// The part of planCommand that can fail.
-static Status plan(const FileLine &file, const ProgramLine &program,
-                   const std::string &cacheDir, bool compileOnly,
-                   PlannedCommand &planned, std::vector<std::string> *notes) {
+/// The launches of a line, parsed.
+static StatusOr<std::vector<CommandLine>>
+launchesOf(const FileLine &file, const ProgramLine &program) {
   BOO_RETURN_IF_ERROR(file.status);
-  planned.text = planned.name = joinCommand(file.tokens);
-  BOO_ASSIGN_OR_RETURN(planned.line, parseCommand(file.tokens, program.outside,
-                                                  !program.file.empty()));
+  BOO_ASSIGN_OR_RETURN(
+      CommandLine line,
+      parseCommand(file.tokens, program.outside, !program.file.empty()));
+  return separateLaunches(line);
+}
+
+/// The part of planning a launch that can fail.
+static Status plan(const std::string &cacheDir, bool compileOnly,
+                   PlannedCommand &planned, std::vector<std::string> *notes) {
   planned.text = planned.name = planned.line.command;
   BOO_RETURN_IF_ERROR(planned.line.driver.checkUse(notes));
   planned.repro = reproLine(planned.line, "boo");
@@ -191,18 +196,36 @@ static Status plan(const FileLine &file, const ProgramLine &program,
   return Status::ok();
 }
 
-PlannedCommand boo::planCommand(const FileLine &line,
-                                const ProgramLine &program,
-                                const std::string &cacheDir, bool compileOnly,
-                                std::vector<std::string> *notes) {
-  PlannedCommand planned;
-  if (!program.file.empty())
-    planned.where = "line " + std::to_string(line.number);
-  planned.text = planned.name = line.text;
-  planned.status = plan(line, program, cacheDir, compileOnly, planned, notes);
-  if (planned.repro.empty())
-    planned.repro = "boo driver " + planned.text;
-  return planned;
+std::vector<PlannedCommand> boo::planCommands(const ProgramLine &program,
+                                              const std::string &cacheDir,
+                                              bool compileOnly,
+                                              std::vector<std::string> *notes) {
+  std::vector<PlannedCommand> commands;
+  for (const FileLine &file : program.lines) {
+    PlannedCommand planned;
+    if (!program.file.empty())
+      planned.where = "line " + std::to_string(file.number);
+    planned.text = planned.name =
+        file.status.isOk() ? joinCommand(file.tokens) : file.text;
+    auto add = [&](PlannedCommand command) {
+      if (command.repro.empty())
+        command.repro = "boo driver " + command.text;
+      commands.push_back(std::move(command));
+    };
+    auto launches = launchesOf(file, program);
+    planned.status = launches.status();
+    if (!launches.isOk()) {
+      add(std::move(planned));
+      continue;
+    }
+    for (CommandLine &launch : *launches) {
+      PlannedCommand each = planned;
+      each.line = std::move(launch);
+      each.status = plan(cacheDir, compileOnly, each, notes);
+      add(std::move(each));
+    }
+  }
+  return commands;
 }
 
 std::vector<std::string> boo::idleFlags(const DriverValues &driver,

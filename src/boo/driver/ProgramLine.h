@@ -31,7 +31,7 @@ StatusOr<ProgramLine> parseProgram(std::string_view program,
                                    std::span<const std::string> tokens,
                                    FlagTable own);
 
-/// A line of the list with all that is needed to compile it, or why it is not
+/// A launch of a line with all that is needed to compile it, or why it is not
 /// to be had.
 struct PlannedCommand {
   std::string where; ///< "line 7", or "" for a single command
@@ -43,10 +43,20 @@ struct PlannedCommand {
   CompileOptions options;
   Status status;
 };
-/// `notes` gets what is to be said once of flags without effect.
-PlannedCommand planCommand(const FileLine &line, const ProgramLine &program,
-                           const std::string &cacheDir, bool compileOnly,
-                           std::vector<std::string> *notes);
+/// All launches of all lines: most lines have one, those whose directions are
+/// launched apart several. `notes` gets what is to be said once of flags
+/// without effect.
+std::vector<PlannedCommand> planCommands(const ProgramLine &program,
+                                         const std::string &cacheDir,
+                                         bool compileOnly,
+                                         std::vector<std::string> *notes);
+
+/// Whether the call is for one launch, with which all is wrong that is wrong
+/// with the launch.
+inline bool isSingle(const ProgramLine &program,
+                     std::span<const PlannedCommand> commands) {
+  return program.file.empty() && commands.size() == 1;
+}
 
 /// For each flag of the driver that was given and is not in `used`: "--time
 /// (-t) is ignored: WHY".

@@ -116,4 +116,33 @@ TEST(Programs, emptyValuesAreValues) {
   EXPECT_EQ(line->own.text(0), "");
 }
 
+/// What is planned of a single command: names, or what is wrong.
+std::vector<std::string> plan(std::vector<std::string> tokens) {
+  auto line = parse(std::move(tokens));
+  EXPECT_TRUE(line.isOk());
+  std::vector<std::string> notes, names;
+  for (const PlannedCommand &each :
+       planCommands(*line, "", /*compileOnly=*/true, &notes)) {
+    names.push_back(each.status.isOk() ? each.name : each.status.message());
+    EXPECT_EQ(each.where, "");
+    EXPECT_THAT(each.repro, HasSubstr(each.text));
+  }
+  return names;
+}
+
+TEST(Programs, directionsOneAfterTheOther) {
+  EXPECT_THAT(plan({"conv", "-n", "2", "-F", "0", "-b", "1"}),
+              ElementsAre(HasSubstr("_forward_b_2x3x"),
+                          HasSubstr("_input_backward_2x3x"),
+                          HasSubstr("_weight_backward_2x3x"),
+                          HasSubstr("_bias_backward_2x3x")));
+  // What one direction does not have costs that one alone; what none has is
+  // told once.
+  EXPECT_THAT(plan({"conv", "-F", "3", "--residual"}),
+              ElementsAre(HasSubstr("_forward_"),
+                          HasSubstr("only the forward direction")));
+  EXPECT_THAT(plan({"conv", "-F", "0", "-H", "0"}),
+              ElementsAre(HasSubstr("--in_h (-H)")));
+}
+
 } // namespace

@@ -198,10 +198,15 @@ static StatusOr<CommandLine> withFlag(const CommandLine &line, size_t flag,
 StatusOr<std::vector<CommandLine>>
 boo::separateLaunches(const CommandLine &line) {
   std::vector<CommandLine> launches;
+  std::string said;
   if (line.info->family == FamilyId::Conv)
     for (const std::string &direction : convLaunches(line.op)) {
       BOO_ASSIGN_OR_RETURN(CommandLine launch,
                            withFlag(line, size_t(ConvFlag::Forw), direction));
+      Status status = buildCommand(launch).status();
+      if (!status.isOk() && status.toString() == said)
+        continue;
+      said = status.isOk() ? said : status.toString();
       launches.push_back(std::move(launch));
     }
   if (launches.empty())

@@ -77,7 +77,9 @@ StatusOr<CommandLine> parseCommand(std::span<const std::string> tokens,
                                    bool inFile = false);
 
 /// The launches that a command asks for, one after the other, each as a command
-/// of its own: the directions of conv -F 0, but of most commands the line.
+/// of its own: the directions of conv -F 0, but of most commands the line. Of
+/// those that are wrong for one reason only the first is there, to be told
+/// once.
 StatusOr<std::vector<CommandLine>> separateLaunches(const CommandLine &line);
 
 /// What one launch computes.
