@@ -24,17 +24,17 @@ static std::string layoutName(const std::string &layout, char from) {
   return text;
 }
 
-static std::string directionName(const ConvSpec &spec) {
-  if (spec.gradients == 0)
+std::string boo::convDirectionName(unsigned gradients) {
+  if (gradients == 0)
     return "forward";
-  if (spec.gradients == (InputGrad | WeightGrad | BiasGrad))
+  if (gradients == (InputGrad | WeightGrad | BiasGrad))
     return "all_backward";
   std::string name;
-  if (spec.wants(InputGrad))
+  if (gradients & InputGrad)
     name += "input_";
-  if (spec.wants(WeightGrad))
+  if (gradients & WeightGrad)
     name += "weight_";
-  if (spec.wants(BiasGrad))
+  if (gradients & BiasGrad)
     name += "bias_";
   return name + "backward";
 }
@@ -63,7 +63,7 @@ std::string boo::convFuncName(const ConvSpec &spec) {
   }
   std::string name = "conv_" + std::to_string(rank) + "d_" +
                      std::string(torchDType(spec.dtype)) + "_" +
-                     directionName(spec);
+                     convDirectionName(spec.gradients);
   if (spec.bias)
     name += "_b";
   name += "_" + joinTimes(sizesInLayout(spec.inSizes(), spec.inLayout)) + "_" +
@@ -125,7 +125,7 @@ StatusOr<CommandGraph> boo::buildConv(const CommandLine &line) {
   CommandGraph result;
   BOO_ASSIGN_OR_RETURN(ConvSpec spec, convSpec(line, &result.notes));
   result.name = convFuncName(spec);
-  result.direction = directionName(spec);
+  result.direction = convDirectionName(spec.gradients);
   if (spec.gradients)
     buildGradients(spec, &result);
   else

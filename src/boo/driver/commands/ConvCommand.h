@@ -72,6 +72,10 @@ ConvFlag convSizeFlag(size_t rank, size_t i);
 /// when it is one launch anyway.
 std::vector<std::string> convLaunches(const FlagValues &op);
 
+/// "forward", or which gradients, as iree-turbine names them:
+/// "input_weight_backward".
+std::string convDirectionName(unsigned gradients);
+
 /// iree-turbine's name of the convolution, e.g.
 /// conv_2d_float32_forward_b_10x2x14x14_nchw_3x2x2x2_fchw_nfhw_1x1s_0x0p_1x1d_1g
 /// with what turbine does not have behind it.

@@ -366,6 +366,33 @@ TEST(Plan, RefusesToReadWhatItHasOverwritten) {
   EXPECT_THAT(plan.status().message(), HasSubstr("inout"));
 }
 
+TEST(Plan, RunningStatisticsMoveInPlace) {
+  auto plan = [](bool crossed) {
+    Graph graph;
+    TensorType type = TensorType::contiguous(DType::F32, {4, 8, 9});
+    TensorType channel = TensorType::contiguous(DType::F32, {1, 8, 1});
+    std::vector<ValueId> operands{graph.addArgument(type)};
+    for (int i = 0; i != 4; ++i)
+      operands.push_back(
+          graph.addArgument(channel, i < 2 ? Role::Input : Role::InOut));
+    std::vector<ValueId> made =
+        graph.addNode(Op::BatchNorm, operands,
+                      {{"acc", DType::F32},
+                       {"eps", 1e-5},
+                       {"momentum", 0.1},
+                       {"stats", true}},
+                      {type, channel, channel, channel, channel});
+    for (size_t i = 0; i != 3; ++i)
+      graph.addOutput(made[i]);
+    graph.addOutput(made[3], operands[crossed ? 4 : 3]);
+    graph.addOutput(made[4], operands[crossed ? 3 : 4]);
+    return makePlan(graph).status();
+  };
+  EXPECT_TRUE(plan(false).isOk()) << plan(false).toString();
+  // The mean would be gone when the variance's place is read.
+  EXPECT_EQ(plan(true).code(), StatusCode::Unsupported);
+}
+
 /// The groups between which each value must keep its memory.
 struct Lifetime {
   ValueId value;

@@ -19,6 +19,20 @@ struct Block {
 
 } // namespace
 
+/// Whether `operand` of a batch norm is a running statistic that its own
+/// successor is written over: each element is read just before.
+static bool movesInPlace(const Graph &graph, const Node &node, size_t operand) {
+  if (node.op != Op::BatchNorm || operand < 3)
+    return false;
+  // Those are the last two of five operands and of the results.
+  ValueId moved = node.results[node.results.size() + operand - 5];
+  return std::any_of(graph.outputs().begin(), graph.outputs().end(),
+                     [&](const Output &output) {
+                       return output.value == moved &&
+                              output.into == node.operands[operand];
+                     });
+}
+
 /// Is every use of `id` in the group one that reads the very element that is
 /// then written in its place?
 static bool readsElementwise(const Group &group, ValueId id) {
@@ -29,8 +43,8 @@ static bool readsElementwise(const Group &group, ValueId id) {
   ValueId argument = graph.arguments()[size_t(it - group.arguments.begin())];
   const auto &sizes = graph.value(argument).type.sizes;
   for (const Node &node : graph.nodes())
-    for (ValueId operand : node.operands)
-      if (operand == argument &&
+    for (size_t i = 0; i != node.operands.size(); ++i)
+      if (node.operands[i] == argument && !movesInPlace(graph, node, i) &&
           ((node.op != Op::Pointwise && node.op != Op::Cast) ||
            graph.value(node.results[0]).type.sizes != sizes))
         return false;

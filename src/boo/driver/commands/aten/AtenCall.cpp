@@ -224,6 +224,17 @@ StatusOr<bool> AtenCall::truth(size_t i, bool otherwise) const {
   return value.truth;
 }
 
+StatusOr<std::vector<bool>> AtenCall::truths(size_t i) const {
+  std::vector<bool> values;
+  if (!isNone(i))
+    for (const Literal &item : Arguments[i].value.items) {
+      if (item.kind != Literal::Bool)
+        return error(i, "must be a list of True and False");
+      values.push_back(item.truth);
+    }
+  return values;
+}
+
 StatusOr<std::string> AtenCall::text(size_t i, const char *otherwise) const {
   if (isNone(i))
     return std::string(otherwise);

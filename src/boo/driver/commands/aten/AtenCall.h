@@ -37,6 +37,7 @@ public:
   StatusOr<int64_t> integer(size_t i, std::optional<int64_t> otherwise) const;
   StatusOr<double> real(size_t i, std::optional<double> otherwise) const;
   StatusOr<bool> truth(size_t i, bool otherwise) const;
+  StatusOr<std::vector<bool>> truths(size_t i) const;
   StatusOr<std::string> text(size_t i, const char *otherwise) const;
   /// An integer stands for a list of itself.
   StatusOr<std::vector<int64_t>> integers(size_t i) const;

@@ -47,6 +47,7 @@ StatusOr<CommandGraph> boo::buildAten(const CommandLine &line) {
   if (!verified.isOk())
     return verified.withContext(std::string(line.info->spelling));
   result.name = call.funcName();
+  result.direction = build.direction();
   for (const Output &output : result.graph.outputs())
     result.outputSizes.push_back(memorySizes(build.typeOf(output.value)));
   return result;

@@ -8,6 +8,7 @@
 
 using namespace boo;
 using namespace boo::testing;
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 
 static std::string graphOf(const std::string &command) {
@@ -97,6 +98,112 @@ TEST(AtenCommand, convolutionInChannelsLast) {
   EXPECT_THAT(errorOf(head + "\"['', '', '', '[2, 2, 2]', '', '', '', '', "
                              "'']\""),
               HasSubstr("argument 3 (stride) has 3 entries for 2"));
+}
+
+TEST(AtenCommand, outputPaddingBeyondTheStride) {
+  auto line = [](const char *padding, const char *outputPadding) {
+    return std::string("aten::convolution \"[[1, 2, 5], [2, 3, 3], [], [], [], "
+                       "[], [], [], []]\" \"['float', 'float', '', 'ScalarList'"
+                       ", 'ScalarList', 'ScalarList', 'Scalar', 'ScalarList', "
+                       "'Scalar']\" \"[[10, 5, 1], [9, 3, 1], [], [], [], [], "
+                       "[], [], []]\" \"['', '', '', '[2]', '[") +
+           padding + "]', '[4]', 'True', '[" + outputPadding + "]', '1']\"";
+  };
+  // (5 - 1) * 2 - 2 * 3 + 4 * 2 + 3 + 1, of which the last two pixels are
+  // beyond what the stride leaves open.
+  EXPECT_THAT(graphOf(line("3", "3")),
+              HasSubstr("pad_hi = [1], pad_lo = [3], size = [14], stride = "
+                        "[2]} : f32[1,3,14]"));
+  EXPECT_THAT(errorOf(line("1", "3")),
+              HasSubstr("argument 7 (output_padding) is 3 beside a stride of 2 "
+                        "and a padding of 1: what is not below the stride"));
+  EXPECT_THAT(errorOf(line("3", "4")), HasSubstr("must be below the stride"));
+}
+
+TEST(AtenCommand, gradientsOfConvolutions) {
+  auto line = [](const char *transposed, const char *mask) {
+    // From 9x9 to 5x5 with a stride of 2, or the other way round.
+    std::string small = "[2, 8, 5, 5]", large = "[2, 4, 9, 9]";
+    bool turned = transposed[0] == 'T';
+    return "aten::convolution_backward \"[" + (turned ? large : small) + ", " +
+           (turned ? small : large) +
+           ", [8, 4, 3, 3], [], [], [], [], [], [], [], []]\" \"['float', "
+           "'float', 'float', 'ScalarList', 'ScalarList', 'ScalarList', "
+           "'ScalarList', 'Scalar', 'ScalarList', 'Scalar', '']\" \"[" +
+           (turned ? "[324, 81, 9, 1], [200, 25, 5, 1]"
+                   : "[200, 25, 5, 1], [324, 81, 9, 1]") +
+           ", [36, 9, 3, 1], [], [], [], [], [], [], [], []]\" \"['', '', '', "
+           "'[8]', '[2, 2]', '[1, 1]', '[1, 1]', '" +
+           transposed + "', '[0, 0]', '1', '" + mask + "']\"";
+  };
+  CommandGraph all = buildOf(line("False", "[True, True, True]"));
+  std::string text = printGraph(all.graph);
+  EXPECT_THAT(text, HasSubstr("%3 = conv_grad_input(%0, %2) {acc = f32, "
+                              "dilation = [1, 1], groups = 1, pad_hi = [1, 1], "
+                              "pad_lo = [1, 1], size = [9, 9], stride = [2, "
+                              "2]} : f32[2,4,9,9]"));
+  EXPECT_THAT(text, HasSubstr("%4 = conv_grad_weight(%0, %1)"));
+  EXPECT_THAT(text,
+              HasSubstr("size = [3, 3], stride = [2, 2]} : f32[8,4,3,3]"));
+  EXPECT_THAT(text, HasSubstr("%5 = reduce(%0) {acc = f32, dims = [0, 2, 3], "
+                              "fn = \"sum\", keep = true} : f32[1,8,1,1]"));
+  EXPECT_THAT(text, HasSubstr("return %3, %4, %5"));
+  EXPECT_EQ(all.direction, "all_backward");
+
+  CommandGraph turned = buildOf(line("True", "[True, True, False]"));
+  text = printGraph(turned.graph);
+  EXPECT_THAT(text, HasSubstr("%3 = conv(%0, %2)"));
+  EXPECT_THAT(text, HasSubstr("%4 = conv_grad_weight(%1, %0)"));
+  EXPECT_EQ(turned.direction, "input_weight_backward");
+
+  CommandGraph weight = buildOf(line("False", "[False, True, False]"));
+  EXPECT_EQ(weight.graph.arguments().size(), 2u);
+  EXPECT_EQ(weight.direction, "weight_backward");
+  EXPECT_THAT(errorOf(line("False", "[False, False, False]")),
+              HasSubstr("argument 10 (output_mask) asks for no gradient"));
+  EXPECT_THAT(errorOf(line("False", "[True]")),
+              HasSubstr("must say of input, weight and bias"));
+  std::string wrong = line("False", "[True, True, True]");
+  wrong.replace(wrong.find("[2, 8, 5, 5]"), 12, "[2, 8, 5, 4]");
+  EXPECT_THAT(errorOf(wrong), HasSubstr("must be of the convolution's result: "
+                                        "float32 of [2,8,5,5]"));
+}
+
+TEST(AtenCommand, batchNormInTraining) {
+  auto line = [](const std::string &name, const std::string &type,
+                 const std::string &running) {
+    bool none = running == "''";
+    return "aten::" + name + " \"[[2, 8, 5, 5], [8], [8], " +
+           (none ? "[], []" : "[8], [8]") + ", [], [], []]\" \"['" + type +
+           "', 'float', 'float', " + running + ", " + running +
+           ", 'Scalar', 'Scalar', 'Scalar']\" \"[[200, 1, 40, "
+           "8], [1], [1], " +
+           (none ? "[], []" : "[1], [1]") +
+           ", [], [], []]\" \"['', '', '', '', '', 'True', '0.2', '0.001']\"";
+  };
+  EXPECT_THAT(
+      graphOf(line("native_batch_norm", "float", "'float'")),
+      AllOf(HasSubstr("%3 = inout f32[1,8,1,1]"),
+            HasSubstr("%5, %6, %7, %8, %9 = batch_norm(%0, %1, %2, %3, %4) "
+                      "{acc = f32, eps = 0.001, momentum = 0.2, stats = true} "
+                      ": f32[2,8,5,5]{200,1,40,8}, "),
+            HasSubstr("return %5, %6, %7, %8 into %3, %9 into %4\n")));
+  // Running statistics of another type are rounded where they lie.
+  EXPECT_THAT(
+      graphOf(line("native_batch_norm", "c10::BFloat16", "'c10::BFloat16'")),
+      AllOf(HasSubstr("%3 = inout bf16[1,8,1,1]"),
+            HasSubstr("cast(%11) {to = bf16}"), HasSubstr(" into %3, ")));
+  EXPECT_THAT(graphOf(line("batch_norm", "float", "'float'")),
+              AllOf(HasSubstr("stats = false"),
+                    HasSubstr("return %5, %6 into %3, %7 into %4\n")));
+  EXPECT_THAT(graphOf(line("native_batch_norm", "float", "''")),
+              AllOf(HasSubstr("momentum = 0.0, stats = true"),
+                    HasSubstr("return %3, %4, %5\n")));
+  std::string bare = line("native_batch_norm", "float", "''");
+  bare.replace(bare.find("'float', 'float'"), 16, "'float', ''");
+  bare.replace(bare.find("[2, 8, 5, 5], [8]"), 17, "[2, 8, 5, 5], []");
+  bare.replace(bare.find("8], [1]"), 7, "8], []");
+  EXPECT_THAT(errorOf(bare), HasSubstr("argument 1 (weight) must be a tensor"));
 }
 
 TEST(AtenCommand, rows) {

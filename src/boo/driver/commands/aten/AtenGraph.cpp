@@ -29,17 +29,27 @@ static bool isDense(const TensorType &type) {
 StatusOr<ValueId> AtenGraph::add(Op op, std::vector<ValueId> operands,
                                  AttributeMap attributes,
                                  const TensorType *layout) {
+  BOO_ASSIGN_OR_RETURN(
+      std::vector<ValueId> made,
+      addAll(op, std::move(operands), std::move(attributes), layout));
+  return made.front();
+}
+
+StatusOr<std::vector<ValueId>> AtenGraph::addAll(Op op,
+                                                 std::vector<ValueId> operands,
+                                                 AttributeMap attributes,
+                                                 const TensorType *layout) {
   std::vector<TensorType> types;
   for (ValueId id : operands)
     types.push_back(typeOf(id));
   auto results = inferResults(op, attributes, types);
   if (!results.isOk())
     return results.status().withContext("aten::" + std::string(Call.name()));
-  TensorType type = results->front();
+  TensorType &type = results->front();
   if (layout && layout->sizes == type.sizes && isDense(*layout))
     type.strides = layout->strides;
-  return G.addNode(op, std::move(operands), std::move(attributes), {type})
-      .front();
+  return G.addNode(op, std::move(operands), std::move(attributes),
+                   std::move(*results));
 }
 
 StatusOr<ValueId> AtenGraph::pointwise(PointwiseFn fn,

@@ -26,14 +26,23 @@ public:
   StatusOr<ValueId> add(Op op, std::vector<ValueId> operands,
                         AttributeMap attributes,
                         const TensorType *layout = nullptr);
+  /// A node with all its results; the first lies in memory as said above.
+  StatusOr<std::vector<ValueId>> addAll(Op op, std::vector<ValueId> operands,
+                                        AttributeMap attributes,
+                                        const TensorType *layout = nullptr);
   /// The result lies in memory as the first operand that has its sizes.
   StatusOr<ValueId> pointwise(PointwiseFn fn, std::vector<ValueId> operands,
                               std::vector<double> parameters = {});
   StatusOr<ValueId> cast(ValueId value, DType to);
 
+  /// What is computed, as reports name it: "forward" unless it is set.
+  const std::string &direction() const { return Direction; }
+  void setDirection(std::string direction) { Direction = std::move(direction); }
+
 private:
   const AtenCall &Call;
   Graph &G;
+  std::string Direction = "forward";
 };
 
 /// The type that sums of `dtype` are made in.
@@ -49,6 +58,7 @@ Status buildAtenAddmm(AtenGraph &build);
 Status buildAtenLinear(AtenGraph &build);
 Status buildAtenConvolution(AtenGraph &build);
 Status buildAtenConv(AtenGraph &build);
+Status buildAtenConvBackward(AtenGraph &build);
 Status buildAtenSoftmax(AtenGraph &build);
 Status buildAtenLayerNorm(AtenGraph &build);
 Status buildAtenBatchNorm(AtenGraph &build);

@@ -180,6 +180,68 @@ Status boo::buildAtenAttention(AtenGraph &build) {
   return Status::ok();
 }
 
+/// Argument `i`, one value for each channel of the input, with its rank.
+static StatusOr<TensorType> channelArgument(const AtenCall &call, size_t i,
+                                            const TensorType &input) {
+  BOO_ASSIGN_OR_RETURN(TensorType vector, call.tensor(i));
+  if (vector.rank() != 1 || vector.sizes[0] != input.sizes[1])
+    return call.error(i, "must have one value for each channel");
+  return channelVector(vector, input);
+}
+
+/// Training: statistics of the batch, which are results of the native operator,
+/// and running ones that move where they lie. Those and weight and bias are of
+/// the input's type or wider; statistics come back in it.
+static Status addTraining(AtenGraph &build, const TensorType &type) {
+  const AtenCall &call = build.call();
+  Graph &graph = build.graph();
+  DType acc = accumulator(type.dtype);
+  BOO_ASSIGN_OR_RETURN(double momentum, call.real(6, 0.1));
+  BOO_ASSIGN_OR_RETURN(double eps, call.real(7, 1e-5));
+  if (call.isNone(3) != call.isNone(4))
+    return call.error(call.isNone(3) ? 3 : 4,
+                      "must be a tensor: there are both running statistics or "
+                      "none");
+  bool running = !call.isNone(3), stats = call.name() != "batch_norm";
+  std::vector<ValueId> operands{graph.addArgument(type)}, arguments;
+  for (size_t i = 1; i != (running ? 5 : 3); ++i) {
+    if (call.isNone(i))
+      return unsupported(
+          call.error(i, "must be a tensor: in training there is a weight and "
+                        "a bias")
+              .message());
+    BOO_ASSIGN_OR_RETURN(TensorType vector, channelArgument(call, i, type));
+    if (i > 2 && vector.sizes[1] != Dim(1) && vector.strides[1] != 1)
+      return unsupported(
+          call.error(i, "must lie in memory without gaps: it is written to")
+              .message());
+    Role role = i > 2 ? Role::InOut : call.weightRole();
+    arguments.push_back(graph.addArgument(vector, role));
+    BOO_ASSIGN_OR_RETURN(ValueId wide, build.cast(arguments.back(), acc));
+    operands.push_back(wide);
+  }
+  BOO_ASSIGN_OR_RETURN(std::vector<ValueId> made,
+                       build.addAll(Op::BatchNorm, operands,
+                                    {{"acc", acc},
+                                     {"eps", eps},
+                                     {"momentum", running ? momentum : 0.0},
+                                     {"stats", stats}},
+                                    &type));
+  graph.addOutput(made[0]);
+  DType parameter = build.typeOf(arguments[0]).dtype;
+  for (size_t i = 1; stats && i != 3; ++i) {
+    BOO_ASSIGN_OR_RETURN(ValueId id, build.cast(made[i], parameter));
+    graph.addOutput(id);
+  }
+  for (size_t i = 0; running && i != 2; ++i) {
+    ValueId into = arguments[2 + i];
+    BOO_ASSIGN_OR_RETURN(ValueId id, build.cast(made[made.size() - 2 + i],
+                                                build.typeOf(into).dtype));
+    graph.addOutput(id, into);
+  }
+  return Status::ok();
+}
+
 /// (x - mean) / sqrt(variance + eps) * weight + bias, with the running
 /// statistics, computed in f32 at least and rounded once.
 Status boo::buildAtenBatchNorm(AtenGraph &build) {
@@ -187,12 +249,10 @@ Status boo::buildAtenBatchNorm(AtenGraph &build) {
   BOO_ASSIGN_OR_RETURN(TensorType type, call.tensor(0));
   BOO_ASSIGN_OR_RETURN(bool training, call.truth(5, false));
   BOO_ASSIGN_OR_RETURN(double eps, call.real(7, 1e-5));
-  if (training)
-    return unsupported("aten::" + std::string(call.name()) +
-                       ": training is not available; False, the fifth "
-                       "argument from 0, normalises by the running statistics");
   if (type.rank() < 2)
     return call.error(0, "must have at least 2 dimensions");
+  if (training)
+    return addTraining(build, type);
   Graph &graph = build.graph();
   DType made = accumulator(type.dtype);
   ValueId x = graph.addArgument(type);
@@ -200,11 +260,8 @@ Status boo::buildAtenBatchNorm(AtenGraph &build) {
   for (size_t i : {1, 2, 3, 4}) {
     if (i <= 2 && call.isNone(i))
       continue;
-    BOO_ASSIGN_OR_RETURN(TensorType vector, call.tensor(i));
-    if (vector.rank() != 1 || vector.sizes[0] != type.sizes[1])
-      return call.error(i, "must have one value for each channel");
-    vectors[i] =
-        graph.addArgument(channelVector(vector, type), call.weightRole());
+    BOO_ASSIGN_OR_RETURN(TensorType vector, channelArgument(call, i, type));
+    vectors[i] = graph.addArgument(vector, call.weightRole());
     BOO_ASSIGN_OR_RETURN(vectors[i], build.cast(vectors[i], made));
   }
   auto [input, weight, bias, mean, variance] = vectors;
