@@ -2,6 +2,7 @@
 # name, a cache of its own for every test, features by what the machine has.
 import os
 import shlex
+import shutil
 
 import lit.formats
 
@@ -49,5 +50,7 @@ needed = {
 }
 present = cpu_flags()
 config.available_features.update(name for name, flags in needed.items() if flags <= present)
+if shutil.which("zsh"):
+    config.available_features.add("zsh")
 if config.boo_compiler:
     config.available_features.add("compiler")
