@@ -9,6 +9,7 @@
 #include "boo/driver/Consistent.h"
 #include "boo/graph/Attributes.h"
 #include "boo/ops/Reference.h"
+#include "boo/ops/attention/AttentionProblem.h"
 #include "boo/ops/norm/NormOperands.h"
 
 #include <algorithm>
@@ -103,6 +104,10 @@ static ValueId radicand(const Graph &graph, const Node &root) {
   return scale ? inner.operands[0] : id;
 }
 
+static double scoresOf(const AttentionProblem &problem) {
+  return double(problem.batch) * double(problem.heads) * problem.pairs();
+}
+
 void boo::makeConsistent(const Graph &graph, std::span<void *const> arguments) {
   Forward forward(graph, arguments);
   auto type = [&](ValueId id) { return dense(graph.value(id).type); };
@@ -130,6 +135,17 @@ void boo::makeConsistent(const Graph &graph, std::span<void *const> arguments) {
                    {"stats", true}},
                   {o[1], o[4], o[4]}, {type(o[1]), type(o[2]), type(o[3])}, 1,
                   {o[2], o[3]});
+    constexpr double mostScores = 1 << 26;
+    if (node.op == Op::AttentionGrad &&
+        scoresOf(attentionProblem(graph, node)) <= mostScores) {
+      AttributeMap attributes = node.attributes;
+      attributes["logsumexp"] = true;
+      std::vector<ValueId> from{o[0], o[1], o[2]};
+      if (o.size() > 6)
+        from.push_back(o[6]);
+      forward.run(Op::Attention, attributes, from, {type(o[3]), type(o[4])}, 0,
+                  {o[3], o[4]});
+    }
     if (node.op == Op::SoftmaxGrad)
       forward.run(Op::Softmax, node.attributes, {o[1]}, {type(o[1])}, 0,
                   {o[1]});
