@@ -17,6 +17,7 @@
 #include "RandomAttention.h"
 #include "RandomConv.h"
 #include "RandomMatmul.h"
+#include "RandomPad.h"
 #include "RandomPool.h"
 #include "RandomRows.h"
 #include "RandomSchedule.h"
@@ -116,6 +117,9 @@ bool isExact(const Graph &graph) {
     if ((node.op == Op::Pool || node.op == Op::PoolGrad) &&
         std::get<std::string>(node.attributes.at("fn")) != "max")
       return false;
+    if (node.op == Op::Pad &&
+        !std::isfinite(std::get<double>(node.attributes.at("value"))))
+      return false;
     if (node.op == Op::Pointwise) {
       const std::string &fn = std::get<std::string>(node.attributes.at("fn"));
       if (fn != "add" && fn != "mul" && fn != "relu" && fn != "clamp")
@@ -174,7 +178,7 @@ protected:
 
   /// Calls with one seed after the other, for this test's share of the time.
   void sweep(const std::function<void(uint64_t)> &check) {
-    constexpr double sweeps = 6;
+    constexpr double sweeps = 7;
     auto start = std::chrono::steady_clock::now();
     double budget = seconds("BOO_SOAK_SECONDS", 90) / sweeps;
     bool single =
@@ -352,6 +356,10 @@ TEST_F(ConvSweep, RandomRows) {
 }
 TEST_F(ConvSweep, RandomPools) {
   sweep([&](uint64_t seed) { checkEverywhere(randomPool(seed), seed); });
+}
+
+TEST_F(ConvSweep, RandomPads) {
+  sweep([&](uint64_t seed) { checkEverywhere(randomPad(seed), seed); });
 }
 
 // Where taps lie apart, an edge pixel's first one is not next to the border.

@@ -45,6 +45,8 @@ StatusOr<KernelModule> boo::compiler::emitKernel(MLIRContext &context,
     return emitAttention(context, group, schedule);
   case Algorithm::Pool:
     return emitPool(context, group, schedule);
+  case Algorithm::Pad:
+    return emitPad(context, group, schedule);
   case Algorithm::Module:
     return emitModule(context, group);
   }
@@ -61,6 +63,7 @@ static std::string printModule(ModuleOp module) {
 /// Whether the emitter of this algorithm writes linalg ops.
 static bool usesLinalg(const Schedule &schedule) {
   return schedule.algorithm == Algorithm::Pointwise ||
+         schedule.algorithm == Algorithm::Pad ||
          schedule.algorithm == Algorithm::Module;
 }
 

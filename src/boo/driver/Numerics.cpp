@@ -19,6 +19,7 @@ static constexpr SpreadRule Rules[] = {
     {"direct", 1.2, true},     {"depthwise", 1.2, true},
     {"winograd-4x4", 4, true}, {"winograd-2x2", 1.5, true},
     {"rows", 4, false},        {"pointwise", 4, false},
+    {"pad", 1.2, true},
 };
 
 std::span<const SpreadRule> boo::spreadRules() { return Rules; }
@@ -44,8 +45,8 @@ SpreadRule boo::spreadRule(std::string_view algorithm) {
 /// more.
 static bool sumsDirectly(Op op) {
   return op == Op::Conv || op == Op::ConvGradInput ||
-         op == Op::ConvGradWeight || op == Op::Matmul || op == Op::Pointwise ||
-         op == Op::Cast;
+         op == Op::ConvGradWeight || op == Op::Matmul || op == Op::Pad ||
+         op == Op::Pointwise || op == Op::Cast;
 }
 
 /// Whether statistics tell anything: not of f64, where the reference is no

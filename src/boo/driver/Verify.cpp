@@ -34,7 +34,7 @@ int64_t boo::exactMagnitude(const Graph &graph, const std::string &algorithm,
   constexpr size_t npos = std::string::npos;
   if (algorithm.find("winograd") != npos)
     return 0;
-  int64_t magnitude = 8, anchors = 0;
+  int64_t magnitude = 8, anchors = 0, border = 0;
   // Anchors may stand side by side, as the gradients of one convolution do, but
   // not one behind another.
   std::vector<bool> summed(graph.values().size());
@@ -48,6 +48,13 @@ int64_t boo::exactMagnitude(const Graph &graph, const std::string &algorithm,
       if (dtypeBytes(result.dtype) < 4 && algorithm.find(" + ") != npos)
         return 0;
       summed[size_t(node.results.front())] = behind;
+      continue;
+    }
+    if (node.op == Op::Pad && !behind) {
+      double value = std::fabs(attribute<double>(node, "value"));
+      if (!(value <= double(magnitude)) || value != std::floor(value))
+        return 0;
+      border = std::max(border, int64_t(value));
       continue;
     }
     bool product = isConv(node.op) || node.op == Op::Matmul;
@@ -76,7 +83,8 @@ int64_t boo::exactMagnitude(const Graph &graph, const std::string &algorithm,
     int64_t limit = int64_t(1) << 23;
     if (result.dtype == DType::F16 && math == "fast")
       limit = int64_t(1) << 10;
-    while (magnitude > 0 && terms > limit / (magnitude * magnitude))
+    while (magnitude > 0 &&
+           terms > limit / (magnitude * std::max(magnitude, border)))
       --magnitude;
   }
   return anchors ? magnitude : 0;

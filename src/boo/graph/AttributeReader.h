@@ -100,5 +100,7 @@ StatusOr<std::vector<TensorType>>
 inferPool(AttributeReader &reader, const std::vector<TensorType> &operands);
 StatusOr<std::vector<TensorType>>
 inferPoolGrad(AttributeReader &reader, const std::vector<TensorType> &operands);
+StatusOr<std::vector<TensorType>>
+inferPad(AttributeReader &reader, const std::vector<TensorType> &operands);
 
 } // namespace boo

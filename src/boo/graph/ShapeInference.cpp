@@ -386,6 +386,8 @@ inferOp(Op op, AttributeReader &reader,
     return inferPool(reader, operands);
   case Op::PoolGrad:
     return inferPoolGrad(reader, operands);
+  case Op::Pad:
+    return inferPad(reader, operands);
   case Op::Pointwise:
     return inferPointwise(reader, operands);
   case Op::Cast:

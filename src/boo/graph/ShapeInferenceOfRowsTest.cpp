@@ -172,6 +172,24 @@ TEST(ShapeInference, ArgReduce) {
               HasSubstr("`dims` of argreduce is 4 and must be 1 to 3"));
 }
 
+TEST(ShapeInference, Pad) {
+  using List = std::vector<int64_t>;
+  AttributeMap pad{{"lo", List{1, -2}}, {"hi", List{0, 5}}, {"value", 0.5}};
+  EXPECT_EQ(infer(Op::Pad, pad, {f32({3, 4})}), "f32[4,7]{7,1}");
+  EXPECT_THAT(infer(Op::Pad, pad, {f32({3})}),
+              HasSubstr("`lo` of pad has 2 entries and its operand 1"));
+  EXPECT_THAT(infer(Op::Pad, pad, {f32({3, 2})}),
+              HasSubstr("pad by -2 and 5 leaves nothing of dimension 1, which "
+                        "has size 2"));
+  pad["hi"] = List{0, int64_t(1) << 31};
+  EXPECT_THAT(infer(Op::Pad, pad, {f32({3, 4})}),
+              HasSubstr("must lie between -2147483647 and 2147483647"));
+  pad.erase("value");
+  pad["hi"] = List{0, 0};
+  EXPECT_THAT(infer(Op::Pad, pad, {f32({3, 4})}),
+              HasSubstr("pad needs the attribute `value`"));
+}
+
 TEST(ShapeInference, Pool) {
   using List = std::vector<int64_t>;
   AttributeMap pool{{"acc", DType::F32},      {"fn", std::string("max")},

@@ -17,6 +17,7 @@
 #include "boo/ops/norm/BatchReference.h"
 #include "boo/ops/norm/GradReference.h"
 #include "boo/ops/norm/Reference.h"
+#include "boo/ops/pad/Reference.h"
 #include "boo/ops/pointwise/Pointwise.h"
 #include "boo/ops/pool/Reference.h"
 #include "boo/ops/reduce/Reference.h"
@@ -158,6 +159,8 @@ StatusOr<Tensor> Evaluator::evaluateOne(const Node &node) const {
     return evaluatePoolGrad(poolProblem(G, node), view(node.operands[0]),
                             indices ? &*indices : nullptr, TheWorkers);
   }
+  case Op::Pad:
+    return evaluatePad(G, node, view(node.operands[0]), TheWorkers);
   case Op::Pointwise:
     return evaluatePointwise(pointwiseFn(node), pointwiseParameters(node),
                              views(node), type, TheWorkers);

@@ -1,6 +1,7 @@
 //===- ElementGrid.cpp - The elements of a pointwise group ----------------===//
 
 #include "boo/compiler/import/ElementGrid.h"
+#include "boo/graph/Attributes.h"
 
 #include <algorithm>
 #include <cmath>
@@ -20,7 +21,27 @@ static int64_t broadcastStride(const TensorType &type, size_t dim,
   return type.strides[dim - missing];
 }
 
-static std::vector<ElementAxis> outputAxes(const Graph &group) {
+/// Dimensions of size 1 count where they lie in the border.
+static std::vector<ElementAxis> padAxes(const Graph &group) {
+  using List = std::vector<int64_t>;
+  const Node &node = group.nodes().front();
+  const TensorType &in = group.value(node.operands[0]).type;
+  const TensorType &out = group.value(node.results[0]).type;
+  const List &lo = attribute<List>(node, "lo"),
+             &hi = attribute<List>(node, "hi");
+  std::vector<ElementAxis> axes;
+  for (size_t dim = 0; dim != out.rank(); ++dim) {
+    int64_t size = out.sizes[dim].size();
+    if (size == 1 && lo[dim] == 0)
+      continue;
+    // A dimension of size 1 is crossed in no step at all.
+    int64_t stride = size == 1 ? out.numElements() : out.strides[dim];
+    axes.push_back({size, stride, {in.strides[dim]}, 1, lo[dim], hi[dim]});
+  }
+  return axes;
+}
+
+static std::vector<ElementAxis> elementAxes(const Graph &group) {
   const TensorType &out = group.value(group.outputs().front().value).type;
   std::vector<ElementAxis> axes;
   for (size_t dim = 0; dim != out.rank(); ++dim) {
@@ -31,6 +52,12 @@ static std::vector<ElementAxis> outputAxes(const Graph &group) {
       axis.in.push_back(broadcastStride(group.value(id).type, dim, out.rank()));
     axes.push_back(std::move(axis));
   }
+  return axes;
+}
+
+static std::vector<ElementAxis> outputAxes(const Graph &group) {
+  bool pads = group.nodes().front().op == Op::Pad;
+  std::vector<ElementAxis> axes = pads ? padAxes(group) : elementAxes(group);
   if (axes.empty()) // one element
     axes.push_back({1, 1, std::vector<int64_t>(group.arguments().size(), 0)});
   std::sort(
@@ -41,7 +68,8 @@ static std::vector<ElementAxis> outputAxes(const Graph &group) {
 
 /// Whether a step of `outer` is a whole pass of `inner`, for all operands.
 static bool isOneAxis(const ElementAxis &outer, const ElementAxis &inner) {
-  bool same = outer.out == inner.out * inner.size;
+  bool same =
+      outer.out == inner.out * inner.size && inner.lo == 0 && inner.hi == 0;
   for (size_t i = 0; i != inner.in.size(); ++i)
     same &= outer.in[i] == inner.in[i] * inner.size;
   return same;
@@ -83,6 +111,8 @@ std::vector<ElementAxis> boo::compiler::makeElementGrid(const Graph &group,
   std::vector<ElementAxis> axes;
   for (ElementAxis &axis : outputAxes(group)) {
     if (!axes.empty() && isOneAxis(axes.back(), axis)) {
+      axis.lo = axes.back().lo * axis.size;
+      axis.hi = axes.back().hi * axis.size;
       axis.size *= axes.back().size;
       axes.pop_back();
     }

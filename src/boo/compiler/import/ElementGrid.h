@@ -1,6 +1,7 @@
 //===- ElementGrid.h - The elements of a pointwise group --------*- C++ -*-===//
 //
-// A lone pointwise group as a grid over its output's memory. No MLIR here.
+// A lone pointwise group, or a pad, as a grid over its output's memory. No MLIR
+// here.
 //
 //===----------------------------------------------------------------------===//
 #pragma once
@@ -16,6 +17,9 @@ struct ElementAxis {
   int64_t out;
   std::vector<int64_t> in;
   int64_t piece = 1; ///< of the axis, in one grid tile
+  /// Of a pad: steps before the input's first one and behind its last; less
+  /// than 0 where the output begins or ends within the input.
+  int64_t lo = 0, hi = 0;
 
   int64_t pieces() const { return (size + piece - 1) / piece; }
 };
@@ -27,7 +31,8 @@ struct ElementAxis {
 /// along another axis, as long along that one.
 ///
 /// `group` is static and has one output, which is not empty; all its values
-/// broadcast to that output.
+/// broadcast to that output. Or it is a pad; then an argument's first element
+/// is where the input's is, `lo` steps behind the output's.
 std::vector<ElementAxis> makeElementGrid(const Graph &group,
                                          int64_t tileElements);
 

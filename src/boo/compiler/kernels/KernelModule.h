@@ -82,6 +82,10 @@ StatusOr<KernelModule> emitAttentionGrad(mlir::MLIRContext &context,
 StatusOr<KernelModule> emitPool(mlir::MLIRContext &context, const Graph &group,
                                 const Schedule &schedule);
 
+/// Writes the module of a tensor with a border.
+StatusOr<KernelModule> emitPad(mlir::MLIRContext &context, const Graph &group,
+                               const Schedule &schedule);
+
 /// Writes the module of a group of pointwise and cast nodes. Refuses several
 /// outputs and symbolic sizes.
 StatusOr<KernelModule> emitPointwise(mlir::MLIRContext &context,

@@ -9,16 +9,24 @@ using namespace boo::compiler;
 /// place costs nothing, little enough that small tensors feed all cores.
 static constexpr int64_t tileBytes = 16 << 10;
 
-Decision boo::compiler::decidePointwise(const Graph &group,
-                                        const Target &target) {
+static Decision decideElements(const Target &target, Algorithm algorithm) {
   Decision decision;
   RegisterFile registers = registerFile(target.isa);
-  decision.schedule.algorithm = Algorithm::Pointwise;
+  decision.schedule.algorithm = algorithm;
   decision.schedule.vectorBits = registers.bits;
   decision.schedule.fma = registers.fma;
   decision.schedule.wChunk = tileBytes * 8 / registers.bits;
-  decision.why = {"pointwise: one pass over the output, in its memory order; "
-                  "grid tiles of up to " +
+  decision.why = {std::string(algorithmName(algorithm)) +
+                  ": one pass over the output, in its memory order; grid tiles "
+                  "of up to " +
                   std::to_string(decision.schedule.wChunk) + " vectors"};
   return decision;
+}
+
+Decision boo::compiler::decidePointwise(const Graph &, const Target &target) {
+  return decideElements(target, Algorithm::Pointwise);
+}
+
+Decision boo::compiler::decidePad(const Graph &, const Target &target) {
+  return decideElements(target, Algorithm::Pad);
 }

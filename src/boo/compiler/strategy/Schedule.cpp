@@ -10,7 +10,7 @@ using namespace boo::compiler;
 
 static constexpr std::string_view algorithmNames[] = {
     "direct",       "depthwise", "pointwise", "module", "winograd-4x4",
-    "winograd-2x2", "rows",      "attention", "pool"};
+    "winograd-2x2", "rows",      "attention", "pool",   "pad"};
 
 std::string_view boo::compiler::algorithmName(Algorithm algorithm) {
   return algorithmNames[size_t(algorithm)];

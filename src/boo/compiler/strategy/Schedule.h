@@ -26,6 +26,7 @@ enum class Algorithm {
   Rows,        ///< norm, softmax, reduce: row after row
   Attention,   ///< softmax of products times values, block by block of keys
   Pool,        ///< pooling: rows of windows, then windows in a row
+  Pad,         ///< elements in any order, and a border
 };
 std::string_view algorithmName(Algorithm algorithm);
 bool isWinograd(Algorithm algorithm);
@@ -50,9 +51,9 @@ struct Schedule {
   /// with those before them. Attention: keys of a block, 0: all.
   int64_t kChunk = 0;
   int64_t nChunk = 1; ///< channel blocks that one grid tile works through
-  /// Register tiles of a row (pointwise: vectors; Winograd: register tiles of
-  /// all output; Rows: rows, or vectors of rows; Attention: vectors of queries)
-  /// that one grid tile works through.
+  /// Register tiles of a row (pointwise and Pad: vectors; Winograd: register
+  /// tiles of all output; Rows: rows, or vectors of rows; Attention: vectors of
+  /// queries) that one grid tile works through.
   int64_t wChunk = 1;
   bool scratchInput = false; ///< rows of input are copied (padded, widened);
                              ///< Winograd: all of it, channels last; Rows: a

@@ -139,6 +139,16 @@ static Status checkPoolGroup(const Graph &group) {
   return Status::ok();
 }
 
+static Status checkPadGroup(const Graph &group) {
+  BOO_RETURN_IF_ERROR(checkAnchorGroup(group, "a pad"));
+  // Far from the ends of int64_t: bytes are multiplied by lanes.
+  constexpr int64_t most = int64_t(1) << 50;
+  const Node &node = group.nodes().front();
+  if (group.value(node.results[0]).type.numElements() > most)
+    return unsupported("a pad of more than 2^50 elements");
+  return Status::ok();
+}
+
 /// What every family asks of a Schedule.
 static Status checkSchedule(const Target &target, const Schedule &schedule) {
   RegisterFile registers = registerFile(target.isa);
@@ -268,6 +278,10 @@ StatusOr<Decision> boo::compiler::decide(const Graph &group,
   case Op::PoolGrad:
     BOO_RETURN_IF_ERROR(checkPoolGroup(group));
     decision = decidePool(group, target);
+    break;
+  case Op::Pad:
+    BOO_RETURN_IF_ERROR(checkPadGroup(group));
+    decision = decidePad(group, target);
     break;
   case Op::Pointwise:
   case Op::Cast:

@@ -72,6 +72,7 @@ Decision decideGradInput(const Graph &group, const Target &target,
                          std::string_view math);
 Decision decideWeightGrad(const Graph &group, const Target &target);
 Decision decidePointwise(const Graph &group, const Target &target);
+Decision decidePad(const Graph &group, const Target &target);
 Decision decideRows(const Graph &group, const Target &target);
 Decision decideAttention(const Graph &group, const Target &target);
 Decision decidePool(const Graph &group, const Target &target);

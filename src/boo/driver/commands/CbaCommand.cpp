@@ -64,6 +64,7 @@ static CommandLine withoutConv(const CommandLine &line,
     instead.emplace_back(size_t(flag), "1");
   for (ConvFlag flag : {ConvFlag::PadD, ConvFlag::PadH, ConvFlag::PadW})
     instead.emplace_back(size_t(flag), "0");
+  instead.emplace_back(size_t(ConvFlag::PadVal), "0");
   CommandLine result = line;
   result.op = withFlags(line.op, instead, "-F 2 has no convolution", notes);
   return result;

@@ -2,6 +2,8 @@
 
 #include "boo/driver/commands/ConvCommand.h"
 
+#include <cstdio>
+
 using namespace boo;
 
 template <typename Values> static std::string joinTimes(const Values &values) {
@@ -44,6 +46,11 @@ static std::string nameSuffix(const ConvSpec &spec) {
   std::string name;
   if (spec.transposed)
     name += "_trans_" + joinTimes(spec.outPad, spec.rank) + "op";
+  if (spec.padValue != 0) {
+    char value[32];
+    std::snprintf(value, sizeof value, "_pad%g", spec.padValue);
+    name += value;
+  }
   if (spec.castTo)
     name += "_cast_" + std::string(torchDType(*spec.castTo));
   if (spec.residual)

@@ -36,6 +36,7 @@ struct ConvSpec {
   int64_t batch = 0, inChannels = 0, outChannels = 0, groups = 1;
   std::array<int64_t, 3> in{}, filter{}, out{}, stride{}, dilation{};
   std::array<int64_t, 3> padLo{}, padHi{}, outPad{};
+  double padValue = 0;                        ///< 0 where nothing is padded
   std::string inLayout, filLayout, outLayout; ///< upper case
   bool bias = false, residual = false, weightsConstant = false;
   std::vector<TailFn> tail;
@@ -105,8 +106,10 @@ public:
 
 private:
   AttributeMap attributes() const;
+  /// The input with its padding, where that is not zeros.
+  ValueId padded(ValueId input);
   ValueId product(Op op, ValueId first, ValueId second, const TensorType &type,
-                  const std::array<int64_t, 3> *size);
+                  const std::array<int64_t, 3> *size, bool padsZeros = true);
 
   const ConvSpec &Spec;
   Graph &G;

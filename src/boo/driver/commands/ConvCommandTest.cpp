@@ -251,6 +251,45 @@ TEST(ConvCommand, directionsOneAfterTheOther) {
     EXPECT_THAT(launches(one), ElementsAre(one));
 }
 
+TEST(ConvCommand, paddingOfAnotherValue) {
+  std::string flags = "conv -n 2 -c 3 -H 5 -W 6 -k 4 -p 1 -q 2 -I NHWC -r 0.5";
+  CommandGraph forward = buildOf(flags);
+  EXPECT_THAT(forward.name, HasSubstr("1g_pad0.5"));
+  EXPECT_THAT(
+      printGraph(forward.graph),
+      HasSubstr("%2 = pad(%0) {hi = [0, 0, 1, 2], lo = [0, 0, 1, 2], value = "
+                "0.5} : f32[2,3,7,10]{210,1,30,3}\n"
+                "%3 = conv(%2, %1) {acc = f32, dilation = [1, 1], groups = 1, "
+                "pad_hi = [0, 0], pad_lo = [0, 0], stride = [1, 1]} : "
+                "f32[2,4,5,8]"));
+  EXPECT_THAT(printGraph(buildOf(flags + " -F 4").graph),
+              HasSubstr("%3 = conv_grad_weight(%0, %2) {acc = f32, dilation = "
+                        "[1, 1], groups = 1, pad_hi = [0, 0], pad_lo = [0, 0], "
+                        "size = [3, 3]"));
+  // All of one launch, and what does not depend on the value.
+  CommandGraph both = buildOf(flags + " -F 6");
+  EXPECT_THAT(printGraph(both.graph),
+              HasSubstr("pad_hi = [1, 2], pad_lo = [1, 2], size = [5, 6]"));
+  EXPECT_TRUE(both.notes.empty());
+  CommandGraph input = buildOf(flags + " -F 2");
+  EXPECT_EQ(printGraph(input.graph),
+            printGraph(buildOf("conv -n 2 -c 3 -H 5 -W 6 -k 4 -p 1 -q 2 -I "
+                               "NHWC -F 2")
+                           .graph));
+  ASSERT_EQ(input.notes.size(), 1u);
+  EXPECT_THAT(input.notes[0],
+              HasSubstr("--pad_val (-r) changes nothing: these gradients"));
+  CommandGraph none = buildOf("conv -r 1");
+  EXPECT_EQ(none.graph.nodes().size(), 1u);
+  ASSERT_EQ(none.notes.size(), 1u);
+  EXPECT_THAT(none.notes[0], HasSubstr("nothing is padded"));
+  EXPECT_THAT(errorOf("conv -m trans -p 1 -r 1"),
+              HasSubstr("-m trans pads nothing"));
+  EXPECT_THAT(errorOf("convfp16 -p 1 -r 1e6"),
+              HasSubstr("must be a number that float16 holds"));
+  EXPECT_THAT(errorOf("conv -p 1 -r nan"), HasSubstr("--pad_val (-r)"));
+}
+
 TEST(ConvCommand, transposed) {
   // torch: conv_transpose2d(x, w, stride=2, padding=1, output_padding=(1, 0)).
   std::string flags = "conv -m trans -n 2 -c 4 -H 5 -W 6 -k 6 -g 2 -p 1 -q 1 "
@@ -306,8 +345,8 @@ TEST(ConvCommand, casts) {
 
 TEST(ConvCommand, notServed) {
   for (const char *command :
-       {"conv -r 1", "conv -Z 1", "conv --in_data x", "conv -o 1",
-        "conv -U fp8", "conv -R bfp8", "conv -U bf16", "conv -T int8 -F 2",
+       {"conv -Z 1", "conv --in_data x", "conv -o 1", "conv -U fp8",
+        "conv -R bfp8", "conv -U bf16", "conv -T int8 -F 2",
         "conv -U bf16 -R fp16", "conv -F 2 -U bf16 -R bf16",
         "conv -m trans -Y 1 -l 2"})
     EXPECT_EQ(statusOf(command).code(), StatusCode::Unsupported) << command;

@@ -84,10 +84,29 @@ AttributeMap ConvGraph::attributes() const {
           {"stride", spatialList(Spec.stride, Spec.rank)}};
 }
 
+ValueId ConvGraph::padded(ValueId input) {
+  if (Spec.padValue == 0)
+    return input;
+  std::vector<int64_t> sizes = Spec.inSizes(), lo{0, 0}, hi{0, 0};
+  for (size_t i = 0; i != Spec.rank; ++i) {
+    lo.push_back(Spec.padLo[i]);
+    hi.push_back(Spec.padHi[i]);
+    sizes[i + 2] += lo.back() + hi.back();
+  }
+  return G
+      .addNode(
+          Op::Pad, {input},
+          {{"hi", std::move(hi)},
+           {"lo", std::move(lo)},
+           {"value", Spec.padValue}},
+          {TensorType::permuted(Spec.dtype, sizes, layoutOrder(Spec.inLayout))})
+      .front();
+}
+
 /// The node, between the casts that the command asks for.
 ValueId ConvGraph::product(Op op, ValueId first, ValueId second,
                            const TensorType &type,
-                           const std::array<int64_t, 3> *size) {
+                           const std::array<int64_t, 3> *size, bool padsZeros) {
   DType dtype = Spec.castTo.value_or(Spec.dtype);
   auto cast = [&](ValueId id, TensorType to, DType dtype) {
     if (G.value(id).type.dtype == dtype)
@@ -98,6 +117,8 @@ ValueId ConvGraph::product(Op op, ValueId first, ValueId second,
   AttributeMap all = attributes();
   if (size)
     all["size"] = spatialList(*size, Spec.rank);
+  if (!padsZeros)
+    all["pad_lo"] = all["pad_hi"] = std::vector<int64_t>(Spec.rank, 0);
   std::vector<ValueId> operands{cast(first, G.value(first).type, dtype),
                                 cast(second, G.value(second).type, dtype)};
   TensorType made = type;
@@ -109,7 +130,8 @@ ValueId ConvGraph::product(Op op, ValueId first, ValueId second,
 ValueId ConvGraph::convolve(ValueId input, ValueId filter) {
   return Spec.transposed
              ? product(Op::ConvGradInput, input, filter, output(), &Spec.out)
-             : product(Op::Conv, input, filter, output(), nullptr);
+             : product(Op::Conv, padded(input), filter, output(), nullptr,
+                       Spec.padValue == 0);
 }
 
 ValueId ConvGraph::inputGradient(ValueId outGrad, ValueId filter) {
@@ -121,7 +143,8 @@ ValueId ConvGraph::inputGradient(ValueId outGrad, ValueId filter) {
 ValueId ConvGraph::weightGradient(ValueId outGrad, ValueId input) {
   if (Spec.transposed)
     std::swap(outGrad, input);
-  return product(Op::ConvGradWeight, outGrad, input, filter(), &Spec.filter);
+  return product(Op::ConvGradWeight, outGrad, padded(input), filter(),
+                 &Spec.filter, Spec.padValue == 0);
 }
 
 ValueId ConvGraph::biasGradient(ValueId outGrad) {

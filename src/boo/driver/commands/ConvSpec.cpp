@@ -2,6 +2,7 @@
 
 #include "boo/driver/commands/ConvCommand.h"
 #include "boo/graph/ShapeInference.h"
+#include "boo/ops/ErrorBound.h"
 
 #include <algorithm>
 #include <cmath>
@@ -273,6 +274,32 @@ static Status readDimension(const FlagValues &op, const std::string &padMode,
   return fitTransposed(op, padMode, spec, i);
 }
 
+/// -r, and whether it has an effect on anything but a gradient of the input.
+static Status readPadValue(const FlagValues &op, ConvSpec *spec,
+                           std::vector<std::string> *notes) {
+  double value = op.real(size_t(ConvFlag::PadVal));
+  if (!(std::fabs(value) <= floatLimits(spec->dtype).largest))
+    return op.wrongChoice(size_t(ConvFlag::PadVal),
+                          "must be a number that " +
+                              std::string(torchDType(spec->dtype)) + " holds");
+  if (value == 0)
+    return Status::ok();
+  if (spec->transposed)
+    return invalidArgument(cite(op, ConvFlag::PadVal) +
+                           ": -m trans pads nothing, its padding cuts the "
+                           "output");
+  std::vector<int64_t> sizes = spec->inSizes();
+  for (size_t i = 0; i != spec->rank; ++i) {
+    sizes[i + 2] += spec->padLo[i] + spec->padHi[i];
+    if (sizes[i + 2] != spec->in[i])
+      spec->padValue = value;
+  }
+  if (spec->padValue == 0)
+    notes->push_back(cite(op, ConvFlag::PadVal) +
+                     " changes nothing: nothing is padded");
+  return checkBytes("padded input", spec->dtype, sizes);
+}
+
 Status boo::readConvShape(const CommandLine &line, ConvSpec *spec,
                           std::vector<std::string> *notes) {
   const FlagValues &op = line.op;
@@ -301,6 +328,7 @@ Status boo::readConvShape(const CommandLine &line, ConvSpec *spec,
                            padMode.substr(0, 60) + "'");
   for (size_t i = 0; i != spec->rank; ++i)
     BOO_RETURN_IF_ERROR(readDimension(op, padMode, spec, i));
+  BOO_RETURN_IF_ERROR(readPadValue(op, spec, notes));
   BOO_RETURN_IF_ERROR(checkAllBytes(*spec));
   noteOverridden(op, *spec, notes);
   noteUnused(op, spec->rank, notes);
@@ -320,6 +348,10 @@ static Status checkGradients(const ConvSpec &spec,
     notes->push_back(spellConvFlag(ConvFlag::Bias) +
                      " changes nothing: these gradients do not depend on a "
                      "bias");
+  if (spec.padValue != 0 && !spec.wants(WeightGrad))
+    notes->push_back(spellConvFlag(ConvFlag::PadVal) +
+                     " changes nothing: these gradients do not depend on what "
+                     "the input is padded with");
   if (spec.weightsConstant && !spec.wants(InputGrad))
     notes->push_back("--wei-const changes nothing: no filter is read for "
                      "these gradients");
@@ -338,5 +370,7 @@ StatusOr<ConvSpec> boo::convSpec(const CommandLine &line,
   spec.bias = op.on(size_t(ConvFlag::Bias));
   spec.residual = op.on(size_t(ConvFlag::Residual));
   BOO_RETURN_IF_ERROR(checkGradients(spec, notes));
+  if (spec.gradients != 0 && !spec.wants(WeightGrad))
+    spec.padValue = 0;
   return spec;
 }

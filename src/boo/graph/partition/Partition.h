@@ -2,9 +2,9 @@
 //
 // A group is what becomes one key and one artifact: an anchor (a convolution,
 // a matrix product, a norm, a softmax, a reduction) with the pointwise tail
-// that follows it, an attention or its gradients, a lone run of pointwise
-// nodes, an mlir node. Equal groups print the same canonical text, so equal
-// layers of a model share one artifact. No LLVM here.
+// that follows it, an attention or its gradients, a pad, a lone run of
+// pointwise nodes, an mlir node. Equal groups print the same canonical text, so
+// equal layers of a model share one artifact. No LLVM here.
 //
 // Inside a group nothing is rounded to a storage type: a conv's sum goes
 // through the tail in its accumulation type, pointwise nodes are computed in

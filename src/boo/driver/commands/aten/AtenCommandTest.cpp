@@ -120,6 +120,19 @@ TEST(AtenCommand, outputPaddingBeyondTheStride) {
   EXPECT_THAT(errorOf(line("3", "4")), HasSubstr("must be below the stride"));
 }
 
+TEST(AtenCommand, borders) {
+  std::string head = "aten::constant_pad_nd \"[[2, 3, 5, 7], [], []]\" "
+                     "\"['c10::Half', 'ScalarList', 'Scalar']\" "
+                     "\"[[105, 1, 21, 3], [], []]\" ";
+  EXPECT_THAT(graphOf(head + "\"['', '[1, 2, -1, 0]', '-inf']\""),
+              HasSubstr("pad(%0) {hi = [0, 0, 0, 2], lo = [0, 0, -1, 1], value "
+                        "= -inf} : f16[2,3,4,10]{120,1,30,3}"));
+  EXPECT_THAT(errorOf(head + "\"['', '[1, 2, 1]', '0']\""),
+              HasSubstr("argument 1 (pad) must have two entries for each"));
+  EXPECT_THAT(errorOf(head + "\"['', '[-4, -3]', '0']\""),
+              HasSubstr("pad by -4 and -3 leaves nothing of dimension 3"));
+}
+
 TEST(AtenCommand, gradientsOfConvolutions) {
   auto line = [](const char *transposed, const char *mask) {
     // From 9x9 to 5x5 with a stride of 2, or the other way round.

@@ -95,33 +95,6 @@ static Status fitTransposed(const AtenCall &call, ConvArguments &conv) {
   return Status::ok();
 }
 
-static TensorType channelsLast(const TensorType &type) {
-  std::vector<size_t> order{0};
-  std::vector<int64_t> sizes;
-  for (size_t i = 0; i != type.rank(); ++i) {
-    sizes.push_back(type.sizes[i].size());
-    if (i >= 2)
-      order.push_back(i);
-  }
-  order.push_back(1);
-  return TensorType::permuted(type.dtype, sizes, order);
-}
-
-/// Are the strides those of channels-last memory and of no other?
-static bool isChannelsLast(const TensorType &type) {
-  std::vector<int64_t> sizes;
-  for (Dim dim : type.sizes)
-    sizes.push_back(dim.size());
-  auto isLike = [&](const TensorType &other) {
-    for (size_t i = 0; i != type.rank(); ++i)
-      if (sizes[i] != 1 && type.strides[i] != other.strides[i])
-        return false;
-    return true;
-  };
-  return isLike(channelsLast(type)) &&
-         !isLike(TensorType::contiguous(type.dtype, sizes));
-}
-
 /// Whether torch makes results channels last.
 static bool makesChannelsLast(const ConvArguments &conv) {
   return isChannelsLast(conv.input) || isChannelsLast(conv.weight);

@@ -99,3 +99,29 @@ TensorType boo::channelVector(const TensorType &vector,
   type.strides[1] = vector.strides[0];
   return type;
 }
+
+TensorType boo::channelsLast(const TensorType &type) {
+  std::vector<size_t> order{0};
+  std::vector<int64_t> sizes;
+  for (size_t i = 0; i != type.rank(); ++i) {
+    sizes.push_back(type.sizes[i].size());
+    if (i >= 2)
+      order.push_back(i);
+  }
+  order.push_back(1);
+  return TensorType::permuted(type.dtype, sizes, order);
+}
+
+bool boo::isChannelsLast(const TensorType &type) {
+  std::vector<int64_t> sizes;
+  for (Dim dim : type.sizes)
+    sizes.push_back(dim.size());
+  auto isLike = [&](const TensorType &other) {
+    for (size_t i = 0; i != type.rank(); ++i)
+      if (sizes[i] != 1 && type.strides[i] != other.strides[i])
+        return false;
+    return true;
+  };
+  return isLike(channelsLast(type)) &&
+         !isLike(TensorType::contiguous(type.dtype, sizes));
+}

@@ -53,12 +53,18 @@ StatusOr<int64_t> wrapDim(const AtenCall &call, size_t argument, int64_t dim,
 /// One value a channel seen with the rank of `like`, along dimension 1.
 TensorType channelVector(const TensorType &vector, const TensorType &like);
 
+/// Types of at least 3 dimensions: the same in channels-last memory, and
+/// whether the strides are those of that and of no other.
+TensorType channelsLast(const TensorType &type);
+bool isChannelsLast(const TensorType &type);
+
 Status buildAtenMatmul(AtenGraph &build);
 Status buildAtenAddmm(AtenGraph &build);
 Status buildAtenLinear(AtenGraph &build);
 Status buildAtenConvolution(AtenGraph &build);
 Status buildAtenConv(AtenGraph &build);
 Status buildAtenConvBackward(AtenGraph &build);
+Status buildAtenPad(AtenGraph &build);
 Status buildAtenSoftmax(AtenGraph &build);
 Status buildAtenLayerNorm(AtenGraph &build);
 Status buildAtenBatchNorm(AtenGraph &build);
