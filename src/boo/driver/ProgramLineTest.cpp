@@ -133,9 +133,9 @@ std::vector<std::string> plan(std::vector<std::string> tokens) {
 TEST(Programs, directionsOneAfterTheOther) {
   EXPECT_THAT(plan({"conv", "-n", "2", "-F", "0", "-b", "1"}),
               ElementsAre(HasSubstr("_forward_b_2x3x"),
-                          HasSubstr("_input_backward_2x3x"),
-                          HasSubstr("_weight_backward_2x3x"),
-                          HasSubstr("_bias_backward_2x3x")));
+                          HasSubstr("_input_backward_b_2x3x"),
+                          HasSubstr("_weight_backward_b_2x3x"),
+                          HasSubstr("_bias_backward_b_2x3x")));
   // What one direction does not have costs that one alone; what none has is
   // told once.
   EXPECT_THAT(plan({"conv", "-F", "3", "--residual"}),

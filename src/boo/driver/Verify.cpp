@@ -68,7 +68,8 @@ int64_t boo::exactMagnitude(const Graph &graph, const std::string &algorithm,
       int64_t count = std::max<int64_t>(result.numElements(), 1);
       int64_t terms = graph.value(node.operands[0]).type.numElements() / count;
       // The terms of a product are squares of what a sum has.
-      while (magnitude > 0 && terms > (int64_t(1) << 23) / magnitude)
+      while (magnitude > 0 &&
+             terms > (int64_t(1) << 23) / std::max(magnitude, border))
         --magnitude;
       continue;
     }

@@ -162,6 +162,11 @@ TEST(Verify, whenIntegersAreExact) {
   EXPECT_EQ(magnitude(Plain, "winograd-f4"), 0);
   EXPECT_EQ(magnitude("conv -n 1 -c 1000000 -k 1 -y 1 -x 1"), 2);
   EXPECT_EQ(magnitude("convfp16 -n 1 -c 64", "direct", "fast"), 1);
+  // A border counts as an element, and must be a whole number.
+  EXPECT_EQ(magnitude("convbfp16 -n 1 -p 1 -r -3", "pad + direct"), 8);
+  EXPECT_EQ(magnitude("conv -n 1 -p 1 -r 0.5", "pad + direct"), 0);
+  EXPECT_EQ(magnitude("conv -n 1 -p 1 -r 9", "pad + direct"), 0);
+  EXPECT_EQ(magnitude("conv -n 1 -c 1000000 -k 1 -y 1 -x 1 -p 1 -r 8"), 1);
   // Anchors side by side, sums among them, but not one behind another.
   EXPECT_EQ(magnitude("convbfp16 -n 1 -F 10", "direct + direct + rows"), 8);
   EXPECT_EQ(magnitude("conv -n 2000 -F 7 -H 40 -W 40", "rows"), 2);

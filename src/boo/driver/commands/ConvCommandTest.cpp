@@ -9,6 +9,7 @@
 
 using namespace boo;
 using boo::testing::buildOf;
+using boo::testing::errorOf;
 using ::testing::HasSubstr;
 
 static std::string nameOf(const std::string &command) {
