@@ -30,10 +30,14 @@ public:
         Element(K.type(group.value(Pad.results[0]).type.dtype)) {}
 
   KernelModule emit() {
-    K.dispatch(0, [&](Value tile) { emitTile(tile); });
     int64_t tiles = 1;
     for (const ElementAxis &axis : Axes)
       tiles *= axis.pieces();
+    // Of no elements nothing calls the dispatch.
+    K.dispatch(0, [&](Value tile) {
+      if (tiles != 0)
+        emitTile(tile);
+    });
     KernelModule kernel;
     kernel.run.push_back({"boo_dispatch_0", "pad", tiles});
     kernel.module = std::move(Module);
