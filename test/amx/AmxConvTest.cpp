@@ -176,6 +176,24 @@ TEST_F(AmxConv, RandomGroups) {
   }
 }
 
+TEST_F(AmxConv, RandomSeparables) {
+  int done = 0;
+  for (uint64_t seed = 1; done != 15; ++seed) {
+    Graph graph = randomSeparable(seed);
+    const TensorType &out = graph.value(graph.outputs().front().value).type;
+    int64_t channels = graph.value(graph.arguments()[0]).type.sizes[1].size();
+    if (out.dtype != DType::BF16 || channels < 16 ||
+        out.numElements() * channels > 4'000'000)
+      continue;
+    ++done;
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    check(graph, seed);
+    if (HasFailure())
+      return;
+  }
+  EXPECT_GT(OnMatrixUnit, 8);
+}
+
 TEST_F(AmxConv, RandomMatmuls) {
   int done = 0;
   for (uint64_t seed = 1; done != 25; ++seed) {

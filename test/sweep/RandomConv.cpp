@@ -25,6 +25,27 @@ public:
     return makeGroup();
   }
 
+  Graph makeSeparable() {
+    Type = anyFloat();
+    Rank = of(1, 3);
+    Gradients = false;
+    Batch = of(1, 3);
+    Groups = In = Out = of(2, 70);
+    chooseSpace();
+    Graph graph;
+    std::vector<int64_t> in = inSizes();
+    ValueId y = convolve(graph, graph.addArgument(layout(in)));
+    Space = {OutSizes.begin() + 2, OutSizes.end()};
+    Out = of(1, 100);
+    Groups = 1;
+    for (List *list : {&Filter, &Stride, &Dilation})
+      list->assign(size_t(Rank), 1);
+    for (List *list : {&PadLo, &PadHi})
+      list->assign(size_t(Rank), 0);
+    graph.addOutput(convolve(graph, y));
+    return canonicalize(graph);
+  }
+
   Graph makeWinograd() {
     static constexpr DType dtypes[] = {DType::F32, DType::F32, DType::BF16,
                                        DType::F16};
@@ -49,22 +70,49 @@ public:
   }
 
 private:
-  Graph makeGroup() {
-    std::vector<int64_t> in{Batch, In}, filter{Out, In / Groups},
-        out{Batch, Out};
-    for (size_t d = 0; d != size_t(Rank); ++d) {
-      in.push_back(Space[d]);
-      filter.push_back(Filter[d]);
+  using List = std::vector<int64_t>;
+
+  List inSizes() const {
+    List in{Batch, In};
+    in.insert(in.end(), Space.begin(), Space.end());
+    return in;
+  }
+  List filterSizes() const {
+    List filter{Out, In / Groups};
+    filter.insert(filter.end(), Filter.begin(), Filter.end());
+    return filter;
+  }
+  List outSizes() const {
+    List out{Batch, Out};
+    for (size_t d = 0; d != size_t(Rank); ++d)
       out.push_back(convOutputSize(Space[d], Filter[d], Stride[d], Dilation[d],
                                    PadLo[d], PadHi[d]));
-    }
-    AttributeMap attributes{
-        {"stride", Stride},
-        {"dilation", Dilation},
-        {"pad_lo", PadLo},
-        {"pad_hi", PadHi},
-        {"groups", Groups},
-        {"acc", Type == DType::F64 ? DType::F64 : DType::F32}};
+    return out;
+  }
+  AttributeMap attributes() const {
+    return {{"stride", Stride},
+            {"dilation", Dilation},
+            {"pad_lo", PadLo},
+            {"pad_hi", PadHi},
+            {"groups", Groups},
+            {"acc", Type == DType::F64 ? DType::F64 : DType::F32}};
+  }
+
+  /// A convolution of `x` and up to three nodes behind it.
+  ValueId convolve(Graph &graph, ValueId x) {
+    ValueId w = graph.addArgument(layout(filterSizes()),
+                                  one(4) ? Role::Constant : Role::Input);
+    OutSizes = outSizes();
+    TensorType result = layout(OutSizes);
+    ValueId y = graph.addNode(Op::Conv, {x, w}, attributes(), {result})[0];
+    for (int64_t i = of(0, 3); i > 0; --i)
+      y = addTail(graph, y, result);
+    return y;
+  }
+
+  Graph makeGroup() {
+    List in = inSizes(), filter = filterSizes(), out = outSizes();
+    AttributeMap attributes = this->attributes();
     switch (Gradients ? of(0, 4) : 4) {
     case 0:
       attributes["size"] = Filter;
@@ -74,15 +122,7 @@ private:
       return gradient(Op::ConvGradInput, attributes, out, filter, in);
     }
     Graph graph;
-    ValueId x = graph.addArgument(layout(in));
-    ValueId w = graph.addArgument(layout(filter),
-                                  one(4) ? Role::Constant : Role::Input);
-    OutSizes = out;
-    TensorType result = layout(out);
-    ValueId y = graph.addNode(Op::Conv, {x, w}, attributes, {result})[0];
-    for (int64_t i = of(0, 3); i > 0; --i)
-      y = addTail(graph, y, result);
-    graph.addOutput(y);
+    graph.addOutput(convolve(graph, graph.addArgument(layout(in))));
     return canonicalize(graph);
   }
 
@@ -203,6 +243,10 @@ private:
 
 Graph boo::testing::randomConv(uint64_t seed) {
   return RandomGroup(seed).make();
+}
+
+Graph boo::testing::randomSeparable(uint64_t seed) {
+  return RandomGroup(seed).makeSeparable();
 }
 
 Graph boo::testing::randomWinograd(uint64_t seed) {

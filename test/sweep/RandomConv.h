@@ -11,6 +11,10 @@ namespace boo::testing {
 /// The same seed gives the same group on any machine.
 Graph randomConv(uint64_t seed);
 
+/// A depthwise convolution and a 1x1 one behind it, each with a tail: one
+/// group.
+Graph randomSeparable(uint64_t seed);
+
 /// A verified group that Winograd serves: 3x3 with stride 1, odd sizes, groups,
 /// paddings that differ from side to side; and a tuning entry that asks for it.
 Graph randomWinograd(uint64_t seed);

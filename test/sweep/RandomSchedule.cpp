@@ -57,6 +57,13 @@ std::string boo::testing::randomSchedule(std::mt19937_64 &random,
   // Of filter gradients only; others take no notice.
   maybe("lanes_over_input", 0, 1);
   maybe("k_parts", 1, pick(random, 0, 3) == 0 ? 1000 : 7);
+  // Of separable convolutions only.
+  maybe("rows", 1, 3);
+  maybe("dw_m_tile", 1, 8);
+  maybe("dw_n_vectors", 1, 3);
+  maybe("dw_n_chunk", 1, 3);
+  maybe("dw_w_chunk", 1, 4);
+  maybe("dw_scratch_input", 0, 1);
   // Far more than there is.
   if (pick(random, 0, 9) == 0 && text.find("w_chunk") == std::string::npos)
     name("w_chunk", int64_t(1) << pick(random, 10, 40));

@@ -34,6 +34,8 @@ StatusOr<KernelModule> boo::compiler::emitKernel(MLIRContext &context,
   case Algorithm::Direct:
   case Algorithm::Depthwise:
     return emitConv(context, group, schedule, options);
+  case Algorithm::Separable:
+    return emitSeparable(context, group, schedule, options);
   case Algorithm::Winograd4x4:
   case Algorithm::Winograd2x2:
     return emitWinograd(context, group, schedule, options);

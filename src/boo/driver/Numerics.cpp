@@ -19,7 +19,7 @@ static constexpr SpreadRule Rules[] = {
     {"direct", 1.2, true},     {"depthwise", 1.2, true},
     {"winograd-4x4", 4, true}, {"winograd-2x2", 1.5, true},
     {"rows", 4, false},        {"pointwise", 4, false},
-    {"pad", 1.2, true},
+    {"separable", 1.2, true},  {"pad", 1.2, true},
 };
 
 std::span<const SpreadRule> boo::spreadRules() { return Rules; }

@@ -1,8 +1,9 @@
 //===- Reference.cpp - What the right answer is ---------------------------===//
 //
 // Walks the canonical Graph in float64. Between nodes of one group nothing is
-// rounded, as in the kernels; what leaves a group is rounded once, which here
-// adds to the bound and leaves the value alone.
+// rounded, as in the kernels, but on the way into a convolution; what leaves a
+// group is rounded once, which here adds to the bound and leaves the value
+// alone.
 //
 //===----------------------------------------------------------------------===//
 
@@ -73,8 +74,12 @@ Status Evaluator::findLifetimes() {
     for (ValueId id : group.outputs)
       Leaves[size_t(id)] = true;
   for (size_t i = 0; i != G.nodes().size(); ++i)
-    for (ValueId id : G.nodes()[i].operands)
+    for (ValueId id : G.nodes()[i].operands) {
       LastUse[size_t(id)] = i;
+      // One convolution may hand on to another in its group.
+      if (isConv(G.nodes()[i].op))
+        Leaves[size_t(id)] = true;
+    }
   for (const Output &output : G.outputs())
     LastUse[size_t(output.value)] = G.nodes().size();
   return Status::ok();

@@ -100,7 +100,8 @@ private:
           std::map<ValueId, Value> values;
           for (size_t i = 0; i != Group.arguments().size(); ++i)
             values[Group.arguments()[i]] = elements[i];
-          Value result = buildTail(K, Group, 0, Compute, values);
+          Value result = buildTail(K, Group, 0, Group.outputs().front().value,
+                                   Compute, values);
           linalg::YieldOp::create(K.builder(), loc, result);
         });
   }

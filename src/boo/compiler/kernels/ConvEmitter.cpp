@@ -2,7 +2,6 @@
 
 #include "boo/compiler/kernels/ConvEmitter.h"
 #include "boo/base/Math.h"
-#include "boo/compiler/kernels/PointwiseBuilder.h"
 
 #include <algorithm>
 
@@ -10,10 +9,11 @@ using namespace mlir;
 
 namespace boo::compiler {
 
-ConvEmitter::ConvEmitter(ModuleOp module, const Graph &group, ConvNest nest,
-                         const Schedule &schedule, const EmitOptions &options)
+ConvEmitter::ConvEmitter(KernelBuilder &builder, const Graph &group,
+                         ConvNest nest, const Schedule &schedule,
+                         const EmitOptions &options)
     : Group(group), S(schedule), Nest(std::move(nest)), P(Nest.problem),
-      K(module), Compute(K.type(Nest.computeType())),
+      K(builder), Compute(K.type(Nest.computeType())),
       Factor(S.keepsBf16() ? K.type(DType::BF16) : Compute),
       Lanes(S.vectorBits / Compute.getIntOrFloatBitWidth()),
       BlockChannels(S.nVectors * (S.dot ? 1 : Lanes)),
@@ -116,31 +116,47 @@ int64_t ConvEmitter::scratchInputBytes() const {
 }
 
 void ConvEmitter::emit(KernelModule &kernel) {
-  FirstDispatch = int64_t(kernel.prepare.size() + kernel.run.size());
-  auto dispatch = [&](int64_t number, const char *name, int64_t tiles) {
-    return Dispatch{"boo_dispatch_" + std::to_string(number), name,
-                    S.serial ? 1 : tiles};
-  };
-  if (!S.filterInPlace) {
-    bool ahead = PackedField == ArgField::Constants;
-    int64_t &bytes = ahead ? kernel.constantsBytes : kernel.workspaceBytes;
-    PackedOffset = ceilDiv(bytes, 64) * 64;
-    bytes = PackedOffset + Nest.groupLoops() * blocks() * blockElements() *
-                               Factor.getIntOrFloatBitWidth() / 8;
-    emitPack();
-    (ahead ? kernel.prepare : kernel.run)
-        .push_back(dispatch(FirstDispatch, Nest.words.pack, packTiles()));
-  }
-  int64_t number = FirstDispatch + (S.filterInPlace ? 0 : 1);
+  if (First)
+    First->addPack(kernel);
+  addPack(kernel);
+  auto number = int64_t(kernel.prepare.size() + kernel.run.size());
   emitMain(number);
   kernel.run.push_back(dispatch(number, Nest.words.main, convTiles()));
-  // One nest is at work at a time.
-  int64_t scratch = scratchInputBytes();
-  if (isChunked())
-    scratch += sumsElements() * Compute.getIntOrFloatBitWidth() / 8;
-  if (S.amx)
-    scratch += S.mTile * BlockChannels * 4;
+  // One nest is at work at a time, or two.
+  int64_t scratch = scratchBytes() + (First ? First->scratchBytes() : 0);
   kernel.scratchBytes = std::max(kernel.scratchBytes, scratch);
+}
+
+Dispatch ConvEmitter::dispatch(int64_t number, const char *name,
+                               int64_t tiles) const {
+  return {"boo_dispatch_" + std::to_string(number), name, S.serial ? 1 : tiles};
+}
+
+void ConvEmitter::addPack(KernelModule &kernel) {
+  if (S.filterInPlace)
+    return;
+  bool ahead = PackedField == ArgField::Constants;
+  int64_t &bytes = ahead ? kernel.constantsBytes : kernel.workspaceBytes;
+  PackedOffset = ceilDiv(bytes, 64) * 64;
+  bytes = PackedOffset + Nest.groupLoops() * blocks() * blockElements() *
+                             Factor.getIntOrFloatBitWidth() / 8;
+  FirstDispatch = int64_t(kernel.prepare.size() + kernel.run.size());
+  emitPack();
+  (ahead ? kernel.prepare : kernel.run)
+      .push_back(dispatch(FirstDispatch, Nest.words.pack, packTiles()));
+}
+
+int64_t ConvEmitter::scratchBytes() const {
+  int64_t bytes = scratchInputBytes();
+  if (isChunked())
+    bytes += sumsElements() * Compute.getIntOrFloatBitWidth() / 8;
+  if (S.amx)
+    bytes += S.mTile * BlockChannels * 4;
+  return ceilDiv(bytes, 64) * 64;
+}
+
+Value ConvEmitter::scratch(int64_t bytes, Type type) {
+  return K.buffer(ArgField::Scratch, ScratchStart + bytes, type);
 }
 
 int64_t ConvEmitter::packTiles() const {
@@ -170,6 +186,10 @@ ConvEmitter::Place ConvEmitter::place(Value tile) {
   std::vector<Value> c = K.delinearize(tile, gridSizes());
   if (!S.filterOuter)
     c = {c[4], c[5], c[0], c[1], c[2], c[3]};
+  return placeAt(c);
+}
+
+ConvEmitter::Place ConvEmitter::placeAt(const std::vector<Value> &c) {
   Place at;
   at.group = c[0];
   at.groups = groupIndex(at.group);
@@ -258,7 +278,7 @@ void ConvEmitter::emitMain(int64_t number) {
 
 void ConvEmitter::zeroSums() {
   OpBuilder &b = K.builder();
-  Value sums = K.buffer(ArgField::Scratch, scratchInputBytes(), Compute);
+  Value sums = scratch(scratchInputBytes(), Compute);
   Value zeros = arith::ConstantOp::create(
       b, K.loc(), b.getZeroAttr(VectorType::get({Lanes}, Compute)));
   K.loop(K.index(0), K.index(sumsElements()), Lanes,
@@ -327,142 +347,13 @@ void ConvEmitter::emitEdges(const Place &at, const InputView &input,
              [&] { pixels(P.out[2] - Edges[1], P.out[2]); });
 }
 
-void ConvEmitter::emitTile(const Place &at, const InputView &input,
-                           const Pass &pass, Value block, const Strip &strip,
-                           int64_t n) {
-  // Batches: taps in depth and height, and in width unless a row's taps and
-  // channels are one contiguous run.
-  int64_t channels = kPadded(), taps = strip.taps;
-  int64_t tapColumn = P.dilation[2] * input.column;
-  SmallVector<Value> counts;
-  SmallVector<int64_t> aBatch, bBatch;
-  int64_t tapElements = P.filter[2] * channels * BlockChannels;
-  Value bBase =
-      K.add(filterStart(at, block), strip.lowTap * channels * BlockChannels);
-  for (size_t d = 0; d != 2; ++d) {
-    int64_t step = d == 0 ? P.filter[1] * tapElements : tapElements;
-    bBase = K.add(bBase, K.mul(at.low[d], step));
-    if (P.filter[d] == 1 && Nest.isInside(d))
-      continue;
-    counts.push_back(at.count[d]);
-    aBatch.push_back(input.tap[d]);
-    bBatch.push_back(step);
-  }
-  int64_t k = channels, kStride = input.channel;
-  if (channels == 1) {
-    k = taps;
-    kStride = tapColumn;
-  } else if (taps > 1 && tapColumn == channels * input.channel) {
-    k = taps * channels;
-  } else if (taps > 1) {
-    counts.push_back(K.index(taps));
-    aBatch.push_back(tapColumn);
-    bBatch.push_back(channels * BlockChannels);
-  }
-
-  int64_t mStride = P.stride[2] * input.column;
-  Value aBase = K.add(input.base, strip.lowTap * tapColumn);
-  aBase = K.add(aBase, K.mul(strip.inPiece, mStride));
-  if (Nest.depthwise)
-    aBase = K.add(aBase, K.mul(K.sub(block, at.firstBlock),
-                               BlockChannels * input.channel));
-  if (isChunked()) {
-    k = pass.steps;
-    if (!S.scratchInput)
-      aBase = K.add(aBase, K.mul(pass.first, kStride));
-    bBase = K.add(
-        bBase, K.mul(pass.first, filterStrides()[1] / (S.keepsBf16() ? 2 : 1)));
-  }
-  SmallVector<int64_t> aStrides{mStride, Nest.depthwise ? 1 : 0, kStride};
-  aStrides.append(aBatch);
-  std::array<int64_t, 2> filterStep = filterStrides();
-  SmallVector<int64_t> bStrides(filterStep.begin(), filterStep.end());
-  bStrides.append(bBatch);
-
-  Value channel = K.mul(block, BlockChannels);
-  auto address = [&](const ConvProblem::Strides &strides) {
-    Value base = groupStart(strides, at.groups);
-    base = K.add(base, K.mul(at.batch, strides.outer));
-    base = K.add(base, K.mul(channel, strides.channel));
-    base = K.add(base, K.mul(at.row[0], strides.spatial[0]));
-    base = K.add(base, K.mul(at.row[1], strides.spatial[1]));
-    return K.add(base, K.mul(strip.first, strides.spatial[2]));
-  };
-  SmallVector<Value> tail, tailOffsets;
-  SmallVector<int64_t> tailStrides;
-  for (const TailOperand &operand : Nest.tail) {
-    if (!pass.last)
-      break;
-    tail.push_back(
-        K.buffer(ArgField::In, argument(operand.value), K.type(operand.dtype)));
-    tailOffsets.push_back(address(operand.strides));
-    tailStrides.append({operand.strides.spatial[2], operand.strides.channel});
-  }
-  Value sums, sumsAt;
-  if (isChunked()) {
-    sums = K.buffer(ArgField::Scratch, scratchInputBytes(), Compute);
-    sumsAt = K.add(K.mul(strip.inPiece, sumsPitch()),
-                   K.mul(K.sub(block, at.firstBlock), BlockChannels));
-  }
-  Value out = sums, outAt = sumsAt;
-  SmallVector<int64_t> outStrides{sumsPitch(), 1};
-  if (pass.last) {
-    out = K.buffer(ArgField::Out, 0, K.type(Nest.outType));
-    outAt = address(P.outStrides);
-    outStrides = {P.outStrides.spatial[2], P.outStrides.channel};
-  }
-  Value filter = S.filterInPlace ? K.buffer(ArgField::In, argument(Nest.filter),
-                                            K.type(P.dtype))
-                                 : K.buffer(PackedField, PackedOffset, Factor);
-  Value staging;
-  if (S.amx)
-    staging = K.buffer(ArgField::Scratch, scratchInputBytes(), Compute);
-  auto op = BrgemmOp::create(
-      K.builder(), K.loc(), input.buffer, aBase, filter, bBase, out, outAt,
-      counts, tail, tailOffsets, staging, sums, sumsAt, uint64_t(strip.pixels),
-      uint64_t(n), uint64_t(k), aStrides, bStrides, outStrides, tailStrides,
-      S.filterInPlace, S.dot, uint64_t(S.kUnroll), uint64_t(S.prefetch),
-      uint64_t(sums ? sumsPitch() : 0));
-  tailRegion(op, pass.last);
-}
-
-Value ConvEmitter::filterStart(const Place &at, Value block) {
-  if (!S.filterInPlace)
-    return K.mul(K.add(K.mul(at.group, blocks()), block), blockElements());
-  return K.add(K.mul(block, BlockChannels * P.filterStrides.outer),
-               groupStart(P.filterStrides, at.groups));
-}
-
-std::array<int64_t, 2> ConvEmitter::filterStrides() const {
-  if (S.filterInPlace)
-    return {S.dot ? P.filterStrides.outer : 1, P.filterStrides.channel};
-  // One step of k, or for pairs of k side by side the next pair.
-  return {1, BlockChannels * (S.keepsBf16() ? 2 : 1)};
-}
-
-void ConvEmitter::tailRegion(BrgemmOp op, bool last) {
-  OpBuilder &builder = K.builder();
-  OpBuilder::InsertionGuard guard(builder);
-  Block *body = builder.createBlock(&op.getBody());
-  std::map<ValueId, Value> values;
-  values[Nest.sum] = body->addArgument(Compute, K.loc());
-  if (!last) {
-    YieldOp::create(builder, K.loc(), values[Nest.sum]);
-    return;
-  }
-  for (const TailOperand &operand : Nest.tail)
-    values[operand.value] = body->addArgument(K.type(operand.dtype), K.loc());
-  Value result = buildTail(K, Group, Nest.tailNode, Nest.computeType(), values);
-  YieldOp::create(builder, K.loc(), result);
-}
-
 StatusOr<KernelModule> emitConv(MLIRContext &context, const Graph &group,
                                 const Schedule &schedule,
                                 const EmitOptions &options) {
   KernelModule kernel;
   kernel.module = ModuleOp::create(UnknownLoc::get(&context));
-  ConvEmitter emitter(*kernel.module, group, makeConvNest(group), schedule,
-                      options);
+  KernelBuilder builder(*kernel.module);
+  ConvEmitter emitter(builder, group, makeConvNest(group), schedule, options);
   BOO_RETURN_IF_ERROR(emitter.checkSizes());
   emitter.emit(kernel);
   return kernel;

@@ -22,13 +22,18 @@ namespace boo::compiler {
 
 class ConvEmitter {
 public:
-  /// Of one nest of `group`; the functions go to `module`.
-  ConvEmitter(mlir::ModuleOp module, const Graph &group, ConvNest nest,
+  /// Of one nest of `group`; the functions go to the builder's module.
+  ConvEmitter(KernelBuilder &builder, const Graph &group, ConvNest nest,
               const Schedule &schedule, const EmitOptions &options);
   /// Whether scratch and packed filter have sizes that a machine can hold.
   Status checkSizes() const;
   /// Adds the nest's dispatches to those that `kernel` has, behind them.
   void emit(KernelModule &kernel);
+  /// From now on rows of input are not copied to scratch but computed there:
+  /// `rows` rows of the output of `first`, a depthwise nest, are one row of
+  /// this nest's input. Only the packed filter of `first` is then a dispatch of
+  /// its own. Both have one builder, and `first` lives as long as this.
+  void feedFrom(ConvEmitter &first, int64_t rows);
 
 private:
   /// What a grid tile's code needs to know of its place.
@@ -66,8 +71,12 @@ private:
 
   void emitPack();
   void emitPackPairs();
+  void addPack(KernelModule &kernel);
+  Dispatch dispatch(int64_t number, const char *name, int64_t tiles) const;
   void emitMain(int64_t number);
   Place place(Value tile);
+  /// `c`: group, chunk, batch, output depth and height, piece.
+  Place placeAt(const std::vector<Value> &c);
   /// Start of `strides` in a group, 0 if the lanes run over groups.
   Value groupStart(const ConvProblem::Strides &strides,
                    const std::vector<Value> &groups);
@@ -75,7 +84,11 @@ private:
   /// Input address of the row that tap `low` reads, at column 0.
   Value inputRow(const Place &at);
   InputView viewInput(const Place &at);
+  InputView scratchView();
   InputView fillScratch(const Place &at, const Pass &pass);
+  InputView computeScratch(const Place &at);
+  /// All channels of one row of output, to where `Redirect` says.
+  void computeRow(Value batch, Value row);
   void fillRow(const Place &at, const Pass &pass, Value source, Value target);
   void copyColumns(Value source, Value target, Value from, Value to,
                    Value channels);
@@ -115,7 +128,10 @@ private:
   int64_t scratchColumns() const, scratchChannels() const;
   int64_t scratchPitch() const;      ///< elements from a column to the next
   int64_t scratchInputBytes() const; ///< 0 when it is read where it lies
-  bool isChunked() const;            ///< sums rest in scratch between passes
+  int64_t scratchBytes() const;      ///< all of it, for one tile
+  /// A buffer in this nest's part of scratch, `bytes` from its start.
+  Value scratch(int64_t bytes, mlir::Type type);
+  bool isChunked() const;    ///< sums rest in scratch between passes
   int64_t sumsPitch() const; ///< elements from a pixel's sums to the next
   int64_t sumsElements() const;
 
@@ -123,7 +139,7 @@ private:
   Schedule S;
   ConvNest Nest;
   const ConvProblem &P;
-  KernelBuilder K;
+  KernelBuilder &K;
   mlir::Type Compute;
   mlir::Type Factor; ///< of A and B: the computed type, or bf16 for pairs
                      ///< (a filter in place: as it is stored)
@@ -132,6 +148,18 @@ private:
   ArgField PackedField;
   int64_t PackedOffset = 0;  ///< in bytes, of this nest's packed filter
   int64_t FirstDispatch = 0; ///< number of the first of the nest's
+
+  /// Scratch that takes the place of the output: a row, [pixel][channel].
+  struct RowTarget {
+    int64_t pitch;      ///< elements from a pixel to the next
+    mlir::Type element; ///< what it is stored in
+    Value start;        ///< of the row that is computed
+  };
+  std::optional<RowTarget> Redirect;
+  ConvEmitter *First = nullptr; ///< computes rows of input, `RowsAtOnce` of its
+                                ///< own for one of this nest's
+  int64_t RowsAtOnce = 1;
+  int64_t ScratchStart = 0; ///< in bytes: what lies before is another nest's
 };
 
 } // namespace boo::compiler

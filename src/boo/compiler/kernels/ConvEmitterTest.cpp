@@ -31,7 +31,7 @@ ConvNest phase(const Graph &group) {
   ConvNest nest;
   nest.input = group.arguments()[0];
   nest.filter = group.arguments()[1];
-  nest.sum = group.nodes().front().results[0];
+  nest.sum = nest.result = group.nodes().front().results[0];
   nest.groupSizes = {Groups};
   ConvProblem &p = nest.problem;
   p.groups = Groups;
@@ -84,13 +84,14 @@ TEST(ConvEmitter, PhasesOfADataGradient) {
     context.loadAllAvailableDialects();
     KernelModule kernel;
     kernel.module = ModuleOp::create(UnknownLoc::get(&context));
+    KernelBuilder builder(*kernel.module);
     Schedule schedule;
     schedule.vectorBits = 128;
     schedule.fma = false;
     schedule.mTile = 3;
     schedule.scratchInput = scratch;
     for (const ConvNest &nest : {even, odd}) {
-      ConvEmitter emitter(*kernel.module, group, nest, schedule, {});
+      ConvEmitter emitter(builder, group, nest, schedule, {});
       ASSERT_TRUE(emitter.checkSizes().isOk());
       emitter.emit(kernel);
     }

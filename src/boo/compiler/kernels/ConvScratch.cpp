@@ -14,19 +14,26 @@ using namespace mlir;
 
 namespace boo::compiler {
 
-ConvEmitter::InputView ConvEmitter::fillScratch(const Place &at,
-                                                const Pass &pass) {
+ConvEmitter::InputView ConvEmitter::scratchView() {
   int64_t pitch = scratchPitch(), columns = scratchColumns();
-  Value source = K.add(inputRow(at), K.mul(pass.first, P.inStrides.channel));
-  if (Nest.depthwise)
-    source = K.add(source,
-                   K.mul(at.firstBlock, BlockChannels * P.inStrides.channel));
   InputView view;
-  view.buffer = K.buffer(ArgField::Scratch, 0, Factor);
+  view.buffer = scratch(0, Factor);
   view.base = K.index(0);
   view.tap = {P.filter[1] * columns * pitch, columns * pitch};
   view.column = pitch;
   view.channel = 1;
+  return view;
+}
+
+ConvEmitter::InputView ConvEmitter::fillScratch(const Place &at,
+                                                const Pass &pass) {
+  if (First)
+    return computeScratch(at);
+  Value source = K.add(inputRow(at), K.mul(pass.first, P.inStrides.channel));
+  if (Nest.depthwise)
+    source = K.add(source,
+                   K.mul(at.firstBlock, BlockChannels * P.inStrides.channel));
+  InputView view = scratchView();
   // Only taps inside the input have a row; the batch counts skip the others.
   K.loop(K.index(0), at.count[0], 1, [&](Value d) {
     Value from =
@@ -67,7 +74,7 @@ void ConvEmitter::fillRow(const Place &at, const Pass &pass, Value source,
 }
 
 void ConvEmitter::zeroPadding(Value target, Value from, Value to) {
-  Value out = K.buffer(ArgField::Scratch, 0, Factor);
+  Value out = scratch(0, Factor);
   Value zero = arith::ConstantOp::create(K.builder(), K.loc(),
                                          K.builder().getZeroAttr(Factor));
   K.loop(from, to, 1, [&](Value x) {
@@ -82,7 +89,7 @@ void ConvEmitter::copyColumns(Value source, Value target, Value from, Value to,
   int64_t pitch = scratchPitch();
   Type stored = K.type(P.dtype);
   Value in = K.buffer(ArgField::In, argument(Nest.input), stored);
-  Value out = K.buffer(ArgField::Scratch, 0, Factor);
+  Value out = scratch(0, Factor);
   int64_t column = P.inStrides.spatial[2], channel = P.inStrides.channel;
   OpBuilder &b = K.builder();
   Location loc = K.loc();
@@ -168,7 +175,7 @@ void ConvEmitter::zeroColumns(Value target, Value from, Value to,
   int64_t pitch = scratchPitch();
   OpBuilder &b = K.builder();
   Location loc = K.loc();
-  Value out = K.buffer(ArgField::Scratch, 0, Factor);
+  Value out = scratch(0, Factor);
   auto vectorType = VectorType::get({Lanes}, Factor);
   Value zeros = arith::ConstantOp::create(b, loc, b.getZeroAttr(vectorType));
   Value zero = arith::ConstantOp::create(b, loc, b.getZeroAttr(Factor));

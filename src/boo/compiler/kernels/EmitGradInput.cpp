@@ -44,11 +44,10 @@ static std::vector<FillDim> fillDims(const TensorType &type) {
   return merged;
 }
 
-static void emitZeros(KernelModule &kernel, const TensorType &type,
-                      const Schedule &schedule) {
+static void emitZeros(KernelBuilder &k, KernelModule &kernel,
+                      const TensorType &type, const Schedule &schedule) {
   // Enough for a grid tile to be worth it.
   constexpr int64_t piece = 4096;
-  KernelBuilder k(*kernel.module);
   OpBuilder &b = k.builder();
   Type element = k.type(type.dtype);
   std::vector<FillDim> dims = fillDims(type);
@@ -103,12 +102,13 @@ StatusOr<KernelModule> emitGradInput(MLIRContext &context, const Graph &group,
   std::vector<ConvNest> nests = makeGradInputNests(group, &gaps);
   KernelModule kernel;
   kernel.module = ModuleOp::create(UnknownLoc::get(&context));
+  KernelBuilder builder(*kernel.module);
   if (gaps || nests.empty())
-    emitZeros(kernel, group.value(group.outputs().front().value).type,
+    emitZeros(builder, kernel, group.value(group.outputs().front().value).type,
               schedule);
   for (ConvNest &nest : nests) {
     Schedule own = adaptSchedule(nest, schedule);
-    ConvEmitter emitter(*kernel.module, group, std::move(nest), own, options);
+    ConvEmitter emitter(builder, group, std::move(nest), own, options);
     BOO_RETURN_IF_ERROR(emitter.checkSizes());
     emitter.emit(kernel);
   }

@@ -43,8 +43,15 @@ StatusOr<KernelModule> emitConv(mlir::MLIRContext &context, const Graph &group,
                                 const Schedule &schedule,
                                 const EmitOptions &options);
 
-/// The same by an algorithm winograd-*, which serves what refusesWinograd()
-/// has nothing against.
+/// Writes the module of a depthwise convolution and a 1x1 one behind it, by a
+/// Schedule that fitSeparableSchedule has seen.
+StatusOr<KernelModule> emitSeparable(mlir::MLIRContext &context,
+                                     const Graph &group,
+                                     const Schedule &schedule,
+                                     const EmitOptions &options);
+
+/// The same as emitConv by an algorithm winograd-*, which serves what
+/// refusesWinograd() has nothing against.
 StatusOr<KernelModule> emitWinograd(mlir::MLIRContext &context,
                                     const Graph &group,
                                     const Schedule &schedule,

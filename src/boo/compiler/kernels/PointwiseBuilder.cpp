@@ -176,8 +176,10 @@ Value buildPointwise(KernelBuilder &kernel, PointwiseFn fn,
 }
 
 Value buildTail(KernelBuilder &kernel, const Graph &group, size_t firstNode,
-                DType compute, std::map<ValueId, Value> values) {
-  for (size_t i = firstNode; i < group.nodes().size(); ++i) {
+                ValueId result, DType compute,
+                std::map<ValueId, Value> values) {
+  auto last = size_t(group.value(result).producer);
+  for (size_t i = firstNode; i <= last; ++i) {
     const Node &node = group.nodes()[i];
     // Nothing is rounded inside of a group: a cast only says whether what
     // follows is computed in f32 or in f64.
@@ -193,9 +195,8 @@ Value buildTail(KernelBuilder &kernel, const Graph &group, size_t firstNode,
             : buildPointwise(kernel, pointwiseFn(node), operands,
                              pointwiseParameters(node));
   }
-  ValueId output = group.outputs().front().value;
-  return kernel.convert(values.at(output),
-                        kernel.type(group.value(output).type.dtype));
+  return kernel.convert(values.at(result),
+                        kernel.type(group.value(result).type.dtype));
 }
 
 } // namespace boo::compiler

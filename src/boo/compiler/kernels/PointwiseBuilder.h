@@ -15,12 +15,12 @@ mlir::Value buildPointwise(KernelBuilder &kernel, PointwiseFn fn,
                            const std::vector<mlir::Value> &operands,
                            const std::vector<double> &parameters);
 
-/// Evaluates the pointwise and cast nodes of `group` from `firstNode` on, in
-/// `compute` (f32 or f64; f64 where a node's result is), given the values of
-/// their operands in any float type. Returns the
-/// group's only output in the type of that output.
+/// Evaluates the pointwise and cast nodes of `group` from `firstNode` to the
+/// one that makes `result`, in `compute` (f32 or f64; f64 where a node's result
+/// is), given the values of their operands in any float type. Returns `result`
+/// in its type.
 mlir::Value buildTail(KernelBuilder &kernel, const Graph &group,
-                      size_t firstNode, DType compute,
+                      size_t firstNode, ValueId result, DType compute,
                       std::map<ValueId, mlir::Value> values);
 
 } // namespace boo::compiler

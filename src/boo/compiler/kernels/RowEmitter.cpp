@@ -312,7 +312,8 @@ void RowEmitter::finish(const Unit &unit, const Piece &piece,
     std::map<ValueId, Value> values{{Anchor.results[0], results[u]}};
     for (const auto &[id, vectors] : read)
       values[id] = vectors[u];
-    outputs.push_back(buildTail(K, Group, 1, Nest.compute, std::move(values)));
+    outputs.push_back(buildTail(K, Group, 1, Group.outputs().front().value,
+                                Nest.compute, std::move(values)));
   }
   store(unit, piece, Group.arguments().size(), outputs);
 }

@@ -87,7 +87,8 @@ void WinogradEmitter::storeRow(const std::vector<Value> &pixels, Value row,
     values[Nest.sum] = pixels[pixel];
     for (size_t i = 0; i != Nest.tail.size(); ++i)
       values[Nest.tail[i].value] = operands[i][pixel];
-    results.push_back(buildTail(K, Group, Nest.tailNode, DType::F32, values));
+    results.push_back(
+        buildTail(K, Group, Nest.tailNode, Nest.result, DType::F32, values));
   }
   storeBlock(
       K.builder(), K.loc(), results,

@@ -58,8 +58,9 @@ Schedule boo::compiler::fitConvSchedule(const Graph &group, Schedule schedule) {
   return nests.empty() ? schedule : fitNestSchedule(nests.front(), schedule);
 }
 
-static Status checkNestSchedule(const ConvNest &nest, const Target &target,
-                                const Schedule &schedule) {
+Status boo::compiler::checkNestSchedule(const ConvNest &nest,
+                                        const Target &target,
+                                        const Schedule &schedule) {
   int64_t bits = 8 * dtypeBytes(nest.computeType());
   int64_t vector = schedule.vectorBits;
   auto refuse = [](std::string reason) {

@@ -32,10 +32,13 @@ static TailOperand tailOperand(ValueId id, const TensorType &type, size_t rank,
 }
 
 std::vector<TailOperand> boo::compiler::tailOperands(const Graph &group,
+                                                     size_t firstNode,
+                                                     ValueId result,
                                                      int64_t perGroup) {
   std::vector<TailOperand> tail;
-  size_t rank = group.value(group.outputs().front().value).type.rank();
-  for (size_t i = 1; i < group.nodes().size(); ++i)
+  size_t rank = group.value(result).type.rank();
+  auto last = size_t(group.value(result).producer);
+  for (size_t i = firstNode; i <= last; ++i)
     for (ValueId operand : group.nodes()[i].operands)
       if (operand != kNoValue && group.value(operand).producer < 0)
         tail.push_back(
@@ -58,8 +61,7 @@ static std::vector<ConvProblem::Strides *> pixelStrides(ConvNest &nest) {
   return all;
 }
 
-/// Lanes run over the groups when each has one channel, in and out.
-static void chooseDepthwise(ConvNest &nest) {
+void boo::compiler::chooseDepthwise(ConvNest &nest) {
   ConvProblem &p = nest.problem;
   nest.depthwise = p.groups > 1 && nest.groupSizes.size() == 1 &&
                    p.inPerGroup() == 1 && p.outPerGroup() == 1;
@@ -75,17 +77,20 @@ void boo::compiler::finishNest(ConvNest &nest) {
   mergePixels(nest.problem, pixelStrides(nest));
 }
 
-static ConvNest convNest(const Graph &group) {
+ConvNest boo::compiler::nestOfConv(const Graph &group, size_t index,
+                                   ValueId result, const TensorType &type) {
   ConvNest nest;
-  const Node &conv = group.nodes().front();
-  const TensorType &out = group.value(group.outputs().front().value).type;
-  nest.problem = convProblem(group, conv, out);
+  const Node &conv = group.nodes()[index];
+  nest.problem = convProblem(group, conv, type);
   nest.groupSizes = {nest.problem.groups};
-  nest.outType = out.dtype;
+  nest.outType = type.dtype;
   nest.input = conv.operands[0];
   nest.filter = conv.operands[1];
   nest.sum = conv.results[0];
-  nest.tail = tailOperands(group, nest.problem.outPerGroup());
+  nest.tailNode = index + 1;
+  nest.result = result;
+  nest.tail =
+      tailOperands(group, nest.tailNode, result, nest.problem.outPerGroup());
   return nest;
 }
 
@@ -93,7 +98,10 @@ ConvNest boo::compiler::makeConvNest(const Graph &group) {
   Op anchor = group.nodes().front().op;
   assert((anchor == Op::Conv || anchor == Op::Matmul) &&
          "the anchor comes first");
-  ConvNest nest = anchor == Op::Conv ? convNest(group) : matmulNest(group);
+  ValueId result = group.outputs().front().value;
+  ConvNest nest = anchor == Op::Conv
+                      ? nestOfConv(group, 0, result, group.value(result).type)
+                      : matmulNest(group);
   finishNest(nest);
   return nest;
 }

@@ -39,12 +39,13 @@ struct ConvNest {
   DType outType = DType::F32; ///< of the group's output, after the tail
   std::vector<TailOperand> tail;
   ValueId input = kNoValue, filter = kNoValue;
-  ValueId sum = kNoValue; ///< the anchor's result: what the tail starts from
-  size_t tailNode = 1;    ///< first node of the tail
-  bool matmul = false;    ///< a matrix product, not a convolution
-  bool exchanged = false; ///< input and filter are a matmul's B and A
-  bool depthwise = false; ///< one channel a group, in and out: its channel
-                          ///< strides are those of the groups
+  ValueId sum = kNoValue;    ///< the anchor's result: what the tail starts from
+  size_t tailNode = 1;       ///< first node of the tail
+  ValueId result = kNoValue; ///< what the tail ends with: the output, mostly
+  bool matmul = false;       ///< a matrix product, not a convolution
+  bool exchanged = false;    ///< input and filter are a matmul's B and A
+  bool depthwise = false;    ///< one channel a group, in and out: its channel
+                             ///< strides are those of the groups
   /// The groups as an index of one or more dimensions, outermost first; their
   /// product is problem.groups. Each entry of Strides::group belongs to one.
   std::vector<int64_t> groupSizes{1};
@@ -84,15 +85,23 @@ struct ConvNest {
 /// every tail operand become one, the width.
 ConvNest makeConvNest(const Graph &group);
 
-/// Operands of the group's tail, addressed by the anchor's result, a group of
-/// which has `perGroup` channels.
-std::vector<TailOperand> tailOperands(const Graph &group, int64_t perGroup);
+/// The nest of the convolution that is node `index` of a group, with the tail
+/// behind it up to `result`, which is written as `type`; before finishNest().
+ConvNest nestOfConv(const Graph &group, size_t index, ValueId result,
+                    const TensorType &type);
+
+/// Operands of the nodes of a tail from `firstNode` to the one that makes
+/// `result`, addressed by the latter, a group of which has `perGroup` channels.
+std::vector<TailOperand> tailOperands(const Graph &group, size_t firstNode,
+                                      ValueId result, int64_t perGroup);
 
 /// What is addressed by the output's pixels: it, and the tail's operands.
 std::vector<ConvProblem::Strides *> outputStrides(ConvNest &nest);
 
 /// The last step of making a nest: chooses depthwise, merges dimensions.
 void finishNest(ConvNest &nest);
+/// Lanes run over the groups when each has one channel, in and out.
+void chooseDepthwise(ConvNest &nest);
 
 /// The nests of a group that is a ConvGradInput node, the one with most work
 /// first: a convolution of the output's gradient with the flipped filter, and

@@ -23,9 +23,9 @@ namespace {
 class ConvStrategy {
 public:
   ConvStrategy(const ConvNest &nest, const Target &target,
-               std::string_view math)
+               std::string_view math, const NestBounds &bounds)
       : Nest(nest), P(nest.problem), W(nest.words), T(target), Math(math),
-        Registers(registerFile(target.isa)),
+        Bounds(bounds), Registers(registerFile(target.isa)),
         ElementBytes(dtypeBytes(nest.computeType())) {}
 
   Decision decide() {
@@ -33,7 +33,7 @@ public:
     s.algorithm = Nest.depthwise ? Algorithm::Depthwise : Algorithm::Direct;
     s.fma = Registers.fma;
     explainAlgorithm();
-    if (!chooseDotTile() && !chooseStreamTile()) {
+    if (Bounds.fed || (!chooseDotTile() && !chooseStreamTile())) {
       if (wantsAmx()) {
         chooseAmxTile();
       } else {
@@ -43,8 +43,11 @@ public:
       }
     }
     chooseInput();
+    if (Bounds.fed)
+      return Result;
     chooseChunks();
-    chooseSharing();
+    if (Bounds.vectorBits == 0)
+      chooseSharing();
     return Result;
   }
 
@@ -253,7 +256,10 @@ private:
     TileWork work{P.out[2], Nest.nExtent(), P.reduction(), ElementBytes};
     // Few channels fill short vectors better; those exist on every ISA.
     for (int64_t bits = Registers.bits; bits >= 128; bits /= 2) {
-      if (bits != Registers.bits && Nest.nExtent() > bits / 8 / ElementBytes)
+      if (Bounds.vectorBits != 0 && bits != Bounds.vectorBits)
+        continue;
+      if (Bounds.vectorBits == 0 && bits != Registers.bits &&
+          Nest.nExtent() > bits / 8 / ElementBytes)
         break;
       chooseRegisterTile(T, bits, work, best, widest);
     }
@@ -275,7 +281,9 @@ private:
 
   void chooseInput() {
     std::string reason = Nest.needsScratch(Result.schedule.keepsBf16());
-    if (Result.schedule.amx)
+    if (Bounds.fed)
+      scratch("they are computed there");
+    else if (Result.schedule.amx)
       scratch("the matrix unit reads whole tiles, zeros included");
     else if (!reason.empty())
       scratch(reason);
@@ -443,6 +451,7 @@ private:
   const NestWords &W;
   const Target &T;
   std::string_view Math;
+  NestBounds Bounds;
   RegisterFile Registers;
   int64_t ElementBytes, Lanes = 1;
   Decision Result;
@@ -450,46 +459,22 @@ private:
 
 } // namespace
 
+Decision boo::compiler::decideNest(const ConvNest &nest, const Target &target,
+                                   std::string_view math,
+                                   const NestBounds &bounds) {
+  return ConvStrategy(nest, target, math, bounds).decide();
+}
+
 StatusOr<Decision> boo::compiler::decideConv(const Graph &group,
                                              const Target &target,
                                              const Mode &mode,
                                              std::optional<Algorithm> asked) {
   ConvNest nest = makeConvNest(group);
-  Decision direct = ConvStrategy(nest, target, mode.math).decide();
+  Decision direct = decideNest(nest, target, mode.math);
   if (nest.matmul || asked == direct.schedule.algorithm)
     return direct;
   bool filterIsFree =
       mode.constantsPacked && group.value(nest.filter).role == Role::Constant;
   return weighWinograd(nest, target, mode.math, filterIsFree, std::move(direct),
                        asked);
-}
-
-Decision boo::compiler::decideGradInput(const Graph &group,
-                                        const Target &target,
-                                        std::string_view math) {
-  bool gaps = false;
-  std::vector<ConvNest> nests = makeGradInputNests(group, &gaps);
-  Decision decision;
-  double flops = 0;
-  for (const ConvNest &nest : nests)
-    flops += nest.problem.flops();
-  if (nests.empty()) {
-    RegisterFile registers = registerFile(target.isa);
-    decision.schedule.vectorBits = registers.bits;
-    decision.schedule.fma = registers.fma;
-  } else {
-    // The one with most work decides for all.
-    decision = ConvStrategy(nests.front(), target, math).decide();
-  }
-  decision.schedule.serial = flops < 5e5;
-  std::string form = "gradient of the input: ";
-  form += nests.size() == 1
-              ? "a convolution of the output's gradient with the flipped filter"
-              : std::to_string(nests.size()) +
-                    " convolutions of the output's gradient with taps of the "
-                    "flipped filter, for the phases of the stride";
-  if (gaps)
-    form += "; zeros first, some pixels meet no tap";
-  decision.why.insert(decision.why.begin(), form);
-  return decision;
 }

@@ -120,8 +120,9 @@ static ConvNest forwardNest(const Graph &group, const ConvProblem &p) {
   q.filterStrides = p.filterStrides;
   std::swap(q.filterStrides.outer, q.filterStrides.channel);
   nest.groupSizes = {p.groups};
-  nest.outType = group.value(group.outputs()[0].value).type.dtype;
-  nest.tail = tailOperands(group, p.inPerGroup());
+  nest.result = group.outputs()[0].value;
+  nest.outType = group.value(nest.result).type.dtype;
+  nest.tail = tailOperands(group, nest.tailNode, nest.result, p.inPerGroup());
   nest.input = node.operands[0];
   nest.filter = node.operands[1];
   nest.sum = node.results[0];

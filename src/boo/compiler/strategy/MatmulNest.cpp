@@ -130,6 +130,7 @@ ConvNest boo::compiler::matmulNest(const Graph &group) {
   nest.words = {"rows", "columns", "A", "B", "pack_b", "matmul"};
   nest.outType = out.dtype;
   nest.sum = node.results[0];
+  nest.result = group.outputs().front().value;
   std::vector<ValueId> tail;
   for (size_t i = nest.tailNode; i < group.nodes().size(); ++i)
     for (ValueId operand : group.nodes()[i].operands)

@@ -61,8 +61,12 @@ static void mergeBatch(ConvProblem &p, Operands operands) {
   p.batch = 1;
 }
 
-void boo::compiler::mergePixels(ConvProblem &problem, Operands operands) {
+void boo::compiler::mergeRows(ConvProblem &problem, Operands operands) {
   mergeSpatial(problem, operands, 0);
   mergeSpatial(problem, operands, 1);
+}
+
+void boo::compiler::mergePixels(ConvProblem &problem, Operands operands) {
+  mergeRows(problem, operands);
   mergeBatch(problem, operands);
 }

@@ -14,4 +14,8 @@ namespace boo::compiler {
 void mergePixels(ConvProblem &problem,
                  std::span<ConvProblem::Strides *const> operands);
 
+/// The same of the spatial dimensions alone.
+void mergeRows(ConvProblem &problem,
+               std::span<ConvProblem::Strides *const> operands);
+
 } // namespace boo::compiler

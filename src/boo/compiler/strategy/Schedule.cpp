@@ -9,8 +9,9 @@ using namespace boo;
 using namespace boo::compiler;
 
 static constexpr std::string_view algorithmNames[] = {
-    "direct",       "depthwise", "pointwise", "module", "winograd-4x4",
-    "winograd-2x2", "rows",      "attention", "pool",   "pad"};
+    "direct",       "depthwise",    "pointwise", "module",
+    "winograd-4x4", "winograd-2x2", "rows",      "attention",
+    "pool",         "separable",    "pad"};
 
 std::string_view boo::compiler::algorithmName(Algorithm algorithm) {
   return algorithmNames[size_t(algorithm)];
@@ -27,6 +28,7 @@ struct Field {
   int64_t Schedule::*number;
   bool Schedule::*flag;
   int64_t min, max;
+  bool separable = false; ///< of that algorithm alone
 };
 constexpr Field fields[] = {
     {"vector_bits", &Schedule::vectorBits, nullptr, 64, 4096},
@@ -47,6 +49,12 @@ constexpr Field fields[] = {
     {"lanes_over_input", nullptr, &Schedule::lanesOverInput, 0, 1},
     {"k_parts", &Schedule::kParts, nullptr, 1, int64_t(1) << 40},
     {"prefetch", &Schedule::prefetch, nullptr, 0, 1 << 16},
+    {"rows", &Schedule::rows, nullptr, 1, int64_t(1) << 40, true},
+    {"dw_m_tile", &Schedule::dwMTile, nullptr, 1, 64, true},
+    {"dw_n_vectors", &Schedule::dwNVectors, nullptr, 1, 64, true},
+    {"dw_n_chunk", &Schedule::dwNChunk, nullptr, 1, int64_t(1) << 40, true},
+    {"dw_w_chunk", &Schedule::dwWChunk, nullptr, 1, int64_t(1) << 40, true},
+    {"dw_scratch_input", nullptr, &Schedule::dwScratchInput, 0, 1, true},
 };
 } // namespace
 
@@ -54,6 +62,8 @@ std::string boo::compiler::printSchedule(const Schedule &schedule) {
   std::string text =
       "algorithm=" + std::string(algorithmName(schedule.algorithm));
   for (const Field &field : fields) {
+    if (field.separable && schedule.algorithm != Algorithm::Separable)
+      continue;
     int64_t value =
         field.number ? schedule.*field.number : int64_t(schedule.*field.flag);
     text += " " + std::string(field.name) + "=" + std::to_string(value);

@@ -26,6 +26,8 @@ enum class Algorithm {
   Rows,        ///< norm, softmax, reduce: row after row
   Attention,   ///< softmax of products times values, block by block of keys
   Pool,        ///< pooling: rows of windows, then windows in a row
+  Separable,   ///< depthwise convolution, row by row into scratch, and the 1x1
+               ///< convolution of those rows
   Pad,         ///< elements in any order, and a border
 };
 std::string_view algorithmName(Algorithm algorithm);
@@ -71,12 +73,19 @@ struct Schedule {
                         ///< a sum is cut into
   int64_t prefetch = 0; ///< reduction steps that filter loads run ahead
 
+  // Separable alone: the other fields are of the 1x1 convolution, these of the
+  // depthwise one.
+  int64_t rows = 1; ///< of its output that one grid tile computes
+  int64_t dwMTile = 1, dwNVectors = 1, dwNChunk = 1, dwWChunk = 1;
+  bool dwScratchInput = false;
+
   /// Whether bf16 is multiplied as it is, in pairs of reduction steps.
   bool keepsBf16() const { return amx || pairs; }
   bool operator==(const Schedule &) const = default;
 };
 
-/// "algorithm=direct vector_bits=512 fma=1 m_tile=14 …", all fields.
+/// "algorithm=direct vector_bits=512 fma=1 m_tile=14 …", all fields but those
+/// of other algorithms.
 std::string printSchedule(const Schedule &schedule);
 /// Unknown, repeated, malformed or impossible fields are errors; missing ones
 /// keep the values of `defaults`.

@@ -1,6 +1,7 @@
 //===- Strategy.cpp - Chooses the family, applies the tuning entry --------===//
 
 #include "boo/compiler/strategy/Strategy.h"
+#include "boo/compiler/strategy/SeparableNest.h"
 #include "boo/graph/Attributes.h"
 #include "boo/graph/partition/Partition.h"
 #include "boo/ops/attention/AttentionProblem.h"
@@ -49,8 +50,38 @@ static Status checkAnchorGroup(const Graph &group, const std::string &what) {
   return Status::ok();
 }
 
+/// Whether the group is what partition makes of two convolutions: a chain.
+static Status checkSeparableGroup(const Graph &group) {
+  const std::vector<Node> &nodes = group.nodes();
+  size_t convs = 1;
+  for (size_t i = 1; i != nodes.size(); ++i) {
+    ValueId last = nodes[i - 1].results[0];
+    bool chained = group.outputs().size() == 1;
+    for (ValueId id : nodes[i].operands)
+      chained &= id == last || group.value(id).producer < 0;
+    bool fits = group.value(nodes[i].results[0]).type.sizes ==
+                group.value(last).type.sizes;
+    if (nodes[i].op == Op::Conv) {
+      ++convs;
+      fits = nodes[i].operands[0] == last &&
+             areSeparable(group, nodes.front(), nodes[i]);
+    }
+    if (!chained || !fits || convs > 2 ||
+        (nodes[i].op != Op::Conv && nodes[i].op != Op::Pointwise &&
+         nodes[i].op != Op::Cast))
+      return unsupported("a group of convolutions that is not a depthwise one, "
+                         "a 1x1 one, and their pointwise tails");
+  }
+  for (const Value &value : group.values())
+    if (!value.type.isStatic())
+      return unsupported("a separable convolution with symbolic sizes");
+  return Status::ok();
+}
+
 static Status checkConvGroup(const Graph &group) {
-  BOO_RETURN_IF_ERROR(checkAnchorGroup(group, "a convolution"));
+  BOO_RETURN_IF_ERROR(isSeparable(group)
+                          ? checkSeparableGroup(group)
+                          : checkAnchorGroup(group, "a convolution"));
   // Index arithmetic and cost model multiply these: the products of the large
   // ones are checked by the emitter, which knows them.
   constexpr int64_t largest = (int64_t(1) << 31) - 1;
@@ -162,7 +193,8 @@ static Status checkSchedule(const Target &target, const Schedule &schedule) {
     return invalidArgument("schedule: fma=1 needs a target with fused "
                            "multiply-add, not " +
                            std::string(isaName(target.isa)));
-  if (schedule.amx && schedule.algorithm != Algorithm::Direct)
+  if (schedule.amx && schedule.algorithm != Algorithm::Direct &&
+      schedule.algorithm != Algorithm::Separable)
     return invalidArgument("schedule: amx=1 serves direct products only");
   if ((schedule.pairs || schedule.dot || schedule.filterInPlace) &&
       isWinograd(schedule.algorithm))
@@ -187,6 +219,8 @@ askedAlgorithm(std::string_view entry) {
 /// Whether the anchor's emitter can obey the Schedule.
 static Status checkForGroup(const Graph &group, const Target &target,
                             const Schedule &schedule) {
+  if (isSeparable(group))
+    return checkSeparableSchedule(group, target, schedule);
   switch (group.nodes().front().op) {
   case Op::Conv:
   case Op::ConvGradInput:
@@ -216,6 +250,8 @@ static Status checkForGroup(const Graph &group, const Target &target,
 
 /// The Schedule without what the group is too small for.
 static Schedule fitToGroup(const Graph &group, const Schedule &schedule) {
+  if (isSeparable(group))
+    return fitSeparableSchedule(group, schedule);
   switch (group.nodes().front().op) {
   case Op::Conv:
   case Op::ConvGradInput:
@@ -242,6 +278,10 @@ StatusOr<Decision> boo::compiler::decide(const Graph &group,
   switch (group.nodes().front().op) {
   case Op::Conv: {
     BOO_RETURN_IF_ERROR(checkConvGroup(group));
+    if (isSeparable(group)) {
+      decision = decideSeparable(group, target, mode.math);
+      break;
+    }
     BOO_ASSIGN_OR_RETURN(decision, decideConv(group, target, mode, asked));
     break;
   }

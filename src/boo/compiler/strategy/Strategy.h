@@ -46,6 +46,8 @@ Status checkConvSchedule(const Graph &group, const Target &target,
 /// The emitter wants this form.
 Schedule fitConvSchedule(const Graph &group, Schedule schedule);
 /// The same for one of a group's nests.
+Status checkNestSchedule(const ConvNest &nest, const Target &target,
+                         const Schedule &schedule);
 Schedule fitNestSchedule(const ConvNest &nest, Schedule schedule);
 /// That, and what another nest than the group's first cannot do as `schedule`
 /// says done otherwise: filters in place are packed, rows copied to scratch.
@@ -64,6 +66,24 @@ Schedule fitAttentionSchedule(const Graph &group, Schedule schedule);
 
 /// Whether the emitter of poolings can obey.
 Status checkPoolSchedule(const Graph &group, const Schedule &schedule);
+
+/// What else bounds the choices for one nest of several in a kernel.
+struct NestBounds {
+  /// Its input comes in scratch, a row at a time: chunks and grid are left to
+  /// whoever feeds it.
+  bool fed = false;
+  int64_t vectorBits = 0; ///< of the nest that it feeds; 0: it feeds none
+};
+/// The Schedule of direct sums for one nest.
+Decision decideNest(const ConvNest &nest, const Target &target,
+                    std::string_view math, const NestBounds &bounds = {});
+
+/// Of a depthwise convolution and a 1x1 one in one group.
+Decision decideSeparable(const Graph &group, const Target &target,
+                         std::string_view math);
+Status checkSeparableSchedule(const Graph &group, const Target &target,
+                              const Schedule &schedule);
+Schedule fitSeparableSchedule(const Graph &group, Schedule schedule);
 
 /// `asked`: the algorithm that a tuning entry names.
 StatusOr<Decision> decideConv(const Graph &group, const Target &target,

@@ -37,7 +37,7 @@ TEST(SepconvCommand, graphText) {
             "1x0p_1x1d_4g_relu6_6_b_clamp");
   using Sizes = std::vector<std::vector<int64_t>>;
   EXPECT_EQ(built.outputSizes, (Sizes{{2, 5, 3, 6}}));
-  EXPECT_EQ(partition(built.graph)->size(), 2u);
+  EXPECT_EQ(partition(built.graph)->size(), 1u);
 }
 
 TEST(SepconvCommand, everyRank) {

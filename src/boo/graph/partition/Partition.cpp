@@ -33,6 +33,7 @@ private:
   void countUsers();
   void place(size_t index);
   bool canJoin(size_t index, ValueId operand) const;
+  bool isSecondConv(size_t index, ValueId operand) const;
   bool isPointwiseOnly(int group) const;
   bool fits(std::vector<size_t> nodes, size_t added) const;
   Group build(const std::vector<size_t> &nodes) const;
@@ -71,6 +72,40 @@ bool boo::takesTail(const Graph &graph, const Node &node) {
          (op == Op::ConvGradInput && meetsAllPixels(graph, node));
 }
 
+static bool isStaticNode(const Graph &graph, const Node &node) {
+  auto isStatic = [&](ValueId id) { return graph.value(id).type.isStatic(); };
+  return std::all_of(node.operands.begin(), node.operands.end(), isStatic) &&
+         std::all_of(node.results.begin(), node.results.end(), isStatic);
+}
+
+bool boo::areSeparable(const Graph &graph, const Node &first,
+                       const Node &second) {
+  using List = std::vector<int64_t>;
+  if (first.op != Op::Conv || second.op != Op::Conv ||
+      !isStaticNode(graph, first) || !isStaticNode(graph, second))
+    return false;
+  const TensorType &in = graph.value(first.operands[0]).type;
+  const TensorType &middle = graph.value(second.operands[0]).type;
+  const TensorType &filter = graph.value(second.operands[1]).type;
+  auto is = [&](const char *name, int64_t number) {
+    const List &list = attribute<List>(second, name);
+    return std::all_of(list.begin(), list.end(),
+                       [&](int64_t each) { return each == number; });
+  };
+  bool isPoint = is("stride", 1) && is("pad_lo", 0) && is("pad_hi", 0) &&
+                 attribute<int64_t>(second, "groups") == 1 &&
+                 second.operands[0] != second.operands[1];
+  for (size_t dim = 2; dim != filter.rank(); ++dim)
+    isPoint &= filter.sizes[dim].size() == 1;
+  int64_t channels = in.sizes[1].size();
+  bool isDepthwise = channels > 1 && middle.sizes[1].size() == channels &&
+                     attribute<int64_t>(first, "groups") == channels;
+  // A row of what lies between them rests in scratch.
+  constexpr int64_t longest = int64_t(1) << 22;
+  return isPoint && isDepthwise &&
+         middle.sizes.back().size() <= longest / channels;
+}
+
 static std::set<ValueId> distinctOperands(const Node &node) {
   std::set<ValueId> ids(node.operands.begin(), node.operands.end());
   ids.erase(kNoValue);
@@ -107,16 +142,30 @@ bool Partitioner::isPointwiseOnly(int group) const {
   });
 }
 
+bool Partitioner::isSecondConv(size_t index, ValueId operand) const {
+  const Node &node = G.nodes()[index];
+  if (node.op != Op::Conv || node.operands[0] != operand)
+    return false;
+  const std::vector<size_t> &members =
+      Members[size_t(GroupOf[size_t(G.value(operand).producer)])];
+  auto isConv = [&](size_t member) { return G.nodes()[member].op == Op::Conv; };
+  return std::count_if(members.begin(), members.end(), isConv) == 1 &&
+         areSeparable(G, G.nodes()[members.front()], node);
+}
+
 bool Partitioner::canJoin(size_t index, ValueId operand) const {
   const Node &node = G.nodes()[index];
   const Value &value = G.value(operand);
-  if (!isTailOp(node.op) || value.producer < 0)
+  if (value.producer < 0)
     return false;
   const Node &producer = G.nodes()[size_t(value.producer)];
   if (!takesTail(G, producer) || producer.results.size() != 1)
     return false;
-  return Users[size_t(operand)] == 1 && !IsOutput[size_t(operand)] &&
-         value.type.sizes == G.value(node.results[0]).type.sizes;
+  if (Users[size_t(operand)] != 1 || IsOutput[size_t(operand)])
+    return false;
+  return isTailOp(node.op)
+             ? value.type.sizes == G.value(node.results[0]).type.sizes
+             : isSecondConv(index, operand);
 }
 
 /// Whether `nodes` and the node `added` are no more than a group may hold.
@@ -209,6 +258,17 @@ static std::vector<size_t> depthFirst(const Graph &graph,
   return order;
 }
 
+/// Those of the group's last result, or what does as well.
+static std::vector<int64_t> insideStrides(const TensorType &type,
+                                          const TensorType &last) {
+  if (type.sizes == last.sizes)
+    return last.strides;
+  std::vector<int64_t> sizes;
+  for (Dim size : type.sizes)
+    sizes.push_back(size.size());
+  return TensorType::contiguous(type.dtype, sizes).strides;
+}
+
 Group Partitioner::build(const std::vector<size_t> &nodes) const {
   Group group;
   Graph sub;
@@ -253,7 +313,7 @@ Group Partitioner::build(const std::vector<size_t> &nodes) const {
       // What stays inside has no memory: its strides would only make equal
       // groups look different.
       if (index != nodes.back())
-        type.strides = G.value(last.results[0]).type.strides;
+        type.strides = insideStrides(type, G.value(last.results[0]).type);
       types.push_back(std::move(type));
     }
     std::vector<ValueId> results = sub.addNode(

@@ -2,14 +2,16 @@
 //
 // A group is what becomes one key and one artifact: an anchor (a convolution,
 // a matrix product, a norm, a softmax, a reduction) with the pointwise tail
-// that follows it, an attention or its gradients, a pad, a lone run of
-// pointwise nodes, an mlir node. Equal groups print the same canonical text, so
-// equal layers of a model share one artifact. No LLVM here.
+// that follows it; a depthwise convolution and its tail with the 1x1
+// convolution behind them and its tail; an attention or its gradients, a pad,
+// a lone run of pointwise nodes, an mlir node. Equal groups print the same
+// canonical text, so equal layers of a model share one artifact. No LLVM here.
 //
 // Inside a group nothing is rounded to a storage type: a conv's sum goes
 // through the tail in its accumulation type, pointwise nodes are computed in
 // f32 (f64 for f64), and a cast only changes which of the two. What leaves the
-// group is rounded once.
+// group is rounded once; and so is what one convolution of a group hands to the
+// other.
 //
 //===----------------------------------------------------------------------===//
 #pragma once
@@ -35,6 +37,11 @@ constexpr size_t maxTailOperands = 16; ///< values that come from outside
 /// Whether pointwise nodes may join the node's group. The gradient of a
 /// convolution's input takes them where every pixel meets a tap.
 bool takesTail(const Graph &graph, const Node &node);
+
+/// Whether a group may hold both convolutions: `first`, a depthwise one, and
+/// `second`, a 1x1 one over all channels of its result, which it need not leave
+/// to memory then.
+bool areSeparable(const Graph &graph, const Node &first, const Node &second);
 
 /// Groups in an order in which each finds its arguments ready. A node joins the
 /// group of its operand when it is pointwise (or a cast), that operand has no

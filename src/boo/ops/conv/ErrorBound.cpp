@@ -28,7 +28,7 @@ struct AlgorithmBound {
 static constexpr AlgorithmBound Bounds[] = {
     {"direct", sumFactor},       {"depthwise", sumFactor},
     {"pointwise", sumFactor},    {"winograd-4x4", sumFactor},
-    {"winograd-2x2", sumFactor},
+    {"winograd-2x2", sumFactor}, {"separable", sumFactor},
 };
 
 StatusOr<double> boo::convErrorFactor(std::string_view algorithm,
