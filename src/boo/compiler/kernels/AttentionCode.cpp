@@ -30,6 +30,22 @@ int64_t AttentionCode::room(int64_t elements) {
   return at;
 }
 
+std::vector<int64_t> AttentionCode::gridOf(std::array<int64_t, 3> outer,
+                                           int64_t rows) const {
+  return {outer[0], outer[1], outer[2], ceilDiv(rows, Rows)};
+}
+
+AttentionCode::Tile AttentionCode::place(const std::vector<Value> &at,
+                                         int64_t rows, bool fromEnds) {
+  Value number = fromEnds ? fromBothEnds(at[3], ceilDiv(rows, Rows)) : at[3];
+  Tile tile;
+  tile.outer = {at[0], at[1], at[2]};
+  tile.first = K.mul(number, Rows);
+  tile.count = K.min(K.index(Rows), K.sub(K.index(rows), tile.first));
+  tile.extent = rows;
+  return tile;
+}
+
 int64_t AttentionCode::pitch(int64_t columns) const {
   // Rows a page apart fall into one set of the L1 cache: a vector of slack
   // spreads them.
@@ -102,33 +118,27 @@ void AttentionCode::withLines(Value line, int64_t extent, int64_t step,
 // Copies
 //===----------------------------------------------------------------------===//
 
+Value AttentionCode::scaled(Value vector, double scale) {
+  vector = K.convert(vector, Element);
+  return scale == 1 ? vector : mulF(vector, splat(scale));
+}
+
 void AttentionCode::packLanes(const Side &side, const Tile &at, int64_t columns,
                               double scale, int64_t to) {
   Value source = K.add(base(side, at.outer), K.mul(at.first, side.row));
-  Value factor = splat(scale), zero = splat(0);
+  Value zero = splat(0);
   K.loop(K.index(0), vectors(at), 1, [&](Value number) {
     Value row = K.mul(number, Lanes);
     Value from = K.add(source, K.mul(row, side.row));
     withLanes(at, number, [&](int64_t lanes) {
-      SmallVector<bool> bits(size_t(Lanes), false);
-      std::fill_n(bits.begin(), lanes, true);
-      auto type = VectorType::get({Lanes}, K.builder().getI1Type());
-      Value used = arith::ConstantOp::create(
-          K.builder(), K.loc(), type,
-          DenseElementsAttr::get(type, ArrayRef<bool>(bits)));
       forVectors(columns, [&](Value first, int64_t elements) {
         SmallVector<Value> packed =
             loadBlock(K.builder(), K.loc(), in(side),
                       K.add(from, K.mul(first, side.column)),
                       {elements, Lanes, lanes, side.column, side.row});
         for (int64_t i = 0; i != elements; ++i) {
-          Value vector = K.convert(packed[size_t(i)], Element);
-          if (scale != 1)
-            vector = mulF(vector, factor);
-          if (lanes != Lanes)
-            vector = arith::SelectOp::create(K.builder(), K.loc(), used, vector,
-                                             zero);
-          storeVector(vector, scratch(to),
+          Value vector = scaled(packed[size_t(i)], scale);
+          storeVector(keepFirst(vector, lanes, zero), scratch(to),
                       K.add(K.mul(K.add(first, i), Rows), row));
         }
       });
@@ -138,14 +148,15 @@ void AttentionCode::packLanes(const Side &side, const Tile &at, int64_t columns,
 
 AttentionCode::View AttentionCode::copyRows(const Side &side, Value from,
                                             Value count, int64_t columns,
-                                            int64_t pitch, int64_t to) {
+                                            int64_t pitch, int64_t to,
+                                            double scale) {
   K.loop(K.index(0), count, 1, [&](Value row) {
     forVectors(columns, [&](Value first, int64_t lanes) {
       Value at =
           K.add(K.add(from, K.mul(row, side.row)), K.mul(first, side.column));
       Value vector = loadBlock(K.builder(), K.loc(), in(side), at,
                                {1, Lanes, lanes, 0, side.column})[0];
-      storeVector(K.convert(vector, Element), scratch(to),
+      storeVector(scaled(vector, scale), scratch(to),
                   K.add(K.mul(row, pitch), first));
     });
   });

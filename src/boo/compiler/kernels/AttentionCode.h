@@ -48,6 +48,10 @@ protected:
                 const Schedule &schedule, int64_t rows);
 
   // Places.
+  /// Of tiles of `rows` for each place of the outer dimensions.
+  std::vector<int64_t> gridOf(std::array<int64_t, 3> outer, int64_t rows) const;
+  /// The tile at a place of that grid; `fromEnds`: see fromBothEnds.
+  Tile place(const std::vector<Value> &at, int64_t rows, bool fromEnds);
   Value base(const Side &side, const Outer &outer);
   Value in(const Side &side);
   Value scratch(int64_t offset);
@@ -73,12 +77,14 @@ protected:
   void withLines(Value line, int64_t extent, int64_t step,
                  const std::function<void(int64_t)> &body);
 
+  /// `vector` in the type that is computed in, times `scale`.
+  Value scaled(Value vector, double scale);
   /// Rows times `scale`, [column][row] in `Rows`, zeros for rows past the last.
   void packLanes(const Side &side, const Tile &at, int64_t columns,
                  double scale, int64_t to);
-  /// A copy of `count` rows from `from` on, widened.
+  /// A copy of `count` rows from `from` on, widened, times `scale`.
   View copyRows(const Side &side, Value from, Value count, int64_t columns,
-                int64_t pitch, int64_t to);
+                int64_t pitch, int64_t to, double scale = 1);
   /// scores[line][row] = a's lines times the packed rows.
   void multiplyLanes(const Tile &at, const Block &block, int64_t extent,
                      const View &a, int64_t columns, int64_t packed,

@@ -33,28 +33,14 @@ AttentionEmitter::AttentionEmitter(MLIRContext &context, const Graph &group,
 }
 
 KernelModule AttentionEmitter::emit() {
-  int64_t tiles = Nest.outerCount() * ceilDiv(Nest.rows, Rows);
-  K.dispatch(
-      0, [&](Value tile) { emitTile(place(tile)); },
-      S.serial ? std::optional(tiles) : std::nullopt);
   KernelModule kernel;
-  kernel.run.push_back({"boo_dispatch_0", "attention", S.serial ? 1 : tiles});
+  addDispatch(K, kernel, "attention", gridOf(Nest.outer, Nest.rows), S.serial,
+              [&](const std::vector<Value> &tile) {
+                emitTile(place(tile, Nest.rows, Nest.isCausal()));
+              });
   kernel.scratchBytes = ScratchBytes;
   kernel.module = std::move(Module);
   return kernel;
-}
-
-AttentionEmitter::Tile AttentionEmitter::place(Value tile) {
-  int64_t blocks = ceilDiv(Nest.rows, Rows);
-  std::vector<Value> c = K.delinearize(
-      tile, {Nest.outer[0], Nest.outer[1], Nest.outer[2], blocks});
-  Value number = Nest.isCausal() ? fromBothEnds(c[3], blocks) : c[3];
-  Tile at;
-  at.outer = {c[0], c[1], c[2]};
-  at.first = K.mul(number, Rows);
-  at.count = K.min(K.index(Rows), K.sub(K.index(Nest.rows), at.first));
-  at.extent = Nest.rows;
-  return at;
 }
 
 Value AttentionEmitter::statistic(int64_t which, Value row) {
@@ -63,7 +49,8 @@ Value AttentionEmitter::statistic(int64_t which, Value row) {
 
 void AttentionEmitter::emitTile(const Tile &at) {
   if (S.dot)
-    packRows(at);
+    copyRows(Nest.q, K.add(base(Nest.q, at.outer), K.mul(at.first, Nest.q.row)),
+             at.count, P.depth, KeyPitch, QueriesAt, P.scale);
   else
     packLanes(Nest.q, at, P.depth, P.scale, QueriesAt);
   clear();
@@ -87,21 +74,6 @@ void AttentionEmitter::emitTile(const Tile &at) {
              ScoresAt, SumsAt, ValuePitch);
   });
   finish(at);
-}
-
-/// Queries times the scale, [row][element].
-void AttentionEmitter::packRows(const Tile &at) {
-  Value source = K.add(base(Nest.q, at.outer), K.mul(at.first, Nest.q.row));
-  K.loop(K.index(0), at.count, 1, [&](Value row) {
-    forVectors(P.depth, [&](Value first, int64_t lanes) {
-      Value from = K.add(K.add(source, K.mul(row, Nest.q.row)),
-                         K.mul(first, Nest.q.column));
-      Value vector = loadBlock(K.builder(), K.loc(), in(Nest.q), from,
-                               {1, Lanes, lanes, 0, Nest.q.column})[0];
-      storeVector(mulF(K.convert(vector, Element), splat(P.scale)),
-                  scratch(QueriesAt), K.add(K.mul(row, KeyPitch), first));
-    });
-  });
 }
 
 void AttentionEmitter::clear() {

@@ -29,9 +29,7 @@ public:
 
 private:
   // The walk (AttentionEmitter.cpp).
-  Tile place(Value tile);
   void emitTile(const Tile &at);
-  void packRows(const Tile &at);
   void clear();
   View keys(const Tile &at, const Block &block);
   View values(const Tile &at, const Block &block);

@@ -36,41 +36,22 @@ AttentionGradEmitter::AttentionGradEmitter(MLIRContext &context,
 
 KernelModule AttentionGradEmitter::emit() {
   KernelModule kernel;
-  auto dispatch = [&](const char *name, std::array<int64_t, 3> outer,
-                      int64_t rows, const std::function<void(Value)> &body) {
-    int64_t tiles = outer[0] * outer[1] * outer[2] * ceilDiv(rows, Rows);
-    int64_t number = int64_t(kernel.run.size());
-    K.dispatch(number, body, S.serial ? std::optional(tiles) : std::nullopt);
-    kernel.run.push_back(
-        {"boo_dispatch_" + std::to_string(number), name, S.serial ? 1 : tiles});
-  };
-  dispatch("gradient_of_queries", Nest.outer, P.queries, [&](Value tile) {
-    emitQueries(place(tile, Nest.outer, P.queries, Nest.isCausal()));
-  });
-  std::array<int64_t, 3> shared{Nest.outer[0], Nest.outer[1], 1};
-  dispatch("gradient_of_keys", shared, P.keys, [&](Value tile) {
-    emitKeys(place(tile, shared, P.keys, Nest.isCausal()));
-  });
+  addDispatch(K, kernel, "gradient_of_queries", gridOf(Nest.outer, P.queries),
+              S.serial, [&](const std::vector<Value> &tile) {
+                emitQueries(place(tile, P.queries, Nest.isCausal()));
+              });
+  // Keys and values are shared by the heads of a group.
+  addDispatch(K, kernel, "gradient_of_keys",
+              gridOf({Nest.outer[0], Nest.outer[1], 1}, P.keys), S.serial,
+              [&](const std::vector<Value> &tile) {
+                emitKeys(place(tile, P.keys, Nest.isCausal()));
+              });
   int64_t bytes = Element.getIntOrFloatBitWidth() / 8;
   kernel.workspaceBytes =
       ceilDiv(Nest.outerCount() * P.queries * bytes, 64) * 64;
   kernel.scratchBytes = ScratchBytes;
   kernel.module = std::move(Module);
   return kernel;
-}
-
-AttentionGradEmitter::Tile
-AttentionGradEmitter::place(Value tile, std::array<int64_t, 3> outer,
-                            int64_t rows, bool fromEnds) {
-  int64_t blocks = ceilDiv(rows, Rows);
-  std::vector<Value> c =
-      K.delinearize(tile, {outer[0], outer[1], outer[2], blocks});
-  Tile at;
-  at.outer = {c[0], c[1], c[2]};
-  at.first = K.mul(fromEnds ? fromBothEnds(c[3], blocks) : c[3], Rows);
-  at.count = K.min(K.index(Rows), K.sub(K.index(rows), at.first));
-  at.extent = rows;
-  return at;
 }
 
 Value AttentionGradEmitter::deltaAt(const Outer &outer, Value query) {

@@ -24,8 +24,6 @@ public:
 private:
   void emitQueries(const Tile &at);
   void emitKeys(const Tile &at);
-  Tile place(Value tile, std::array<int64_t, 3> outer, int64_t rows,
-             bool fromEnds);
   /// Fills the statistics of a tile's queries.
   void readStatistics(const Tile &at);
   /// Lines of `side`, in place or copied to `to`.

@@ -58,6 +58,17 @@ Value LaneMath::foldVectors(SmallVector<Value> values, Join join) {
   return values.front();
 }
 
+Value LaneMath::keepFirst(Value value, int64_t count, Value otherwise) {
+  if (count == Lanes)
+    return value;
+  SmallVector<bool> bits(size_t(Lanes), false);
+  std::fill_n(bits.begin(), count, true);
+  auto type = VectorType::get({Lanes}, K.builder().getI1Type());
+  Value used = arith::ConstantOp::create(
+      K.builder(), K.loc(), type, DenseElementsAttr::get(type, ArrayRef(bits)));
+  return arith::SelectOp::create(K.builder(), K.loc(), used, value, otherwise);
+}
+
 Value LaneMath::foldAcross(Value value, Join join) {
   // Lanes change places, so that all end with the same bits.
   for (int64_t distance = Lanes / 2; distance != 0; distance /= 2) {

@@ -23,6 +23,8 @@ protected:
   using Join = llvm::function_ref<Value(Value, Value)>;
   /// Of several vectors, lane by lane, in halves.
   Value foldVectors(llvm::SmallVector<Value> values, Join join);
+  /// The first `count` lanes of `value`, those of `otherwise` behind them.
+  Value keepFirst(Value value, int64_t count, Value otherwise);
   /// Of all lanes, in every lane, with the same bits.
   Value foldAcross(Value value, Join join);
 

@@ -92,7 +92,7 @@ void RowEmitter::emitArgReduce(const Unit &unit) {
         Values values = load(unit, piece, Nest.input);
         for (size_t i = 0; i != values.size(); ++i) {
           if (S.dot && piece.count < Lanes)
-            values[i] = keepLanes(values[i], piece.count, splat(neutral(how)));
+            values[i] = keepFirst(values[i], piece.count, splat(neutral(how)));
           std::tie(so[i], so[count + i]) =
               better({so[i], so[count + i]},
                      {values[i], indicesOf(piece, int64_t(i))}, true);

@@ -119,7 +119,6 @@ private:
   Value foldRow(const Unit &unit, const Range &range, Fold fold, bool first,
                 const std::function<Value(Value)> &element,
                 bool keepElement = false);
-  Value keepLanes(Value value, int64_t count, Value otherwise);
   Value fold(Fold fold, Value a, Value b);
   double neutral(Fold fold) const;
   Value foldLanes(Fold fold, llvm::ArrayRef<Value> values);

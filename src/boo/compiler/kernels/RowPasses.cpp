@@ -93,7 +93,7 @@ RowEmitter::foldPieces(const Range &range, Fold how, size_t count,
         auto vectors = size_t(piece.vectors);
         for (size_t i = 0; i != values.size(); ++i) {
           if (S.dot && piece.count < Lanes)
-            values[i] = keepLanes(values[i], piece.count, splat(neutral(how)));
+            values[i] = keepFirst(values[i], piece.count, splat(neutral(how)));
           Value &sum = carried[i / vectors * sums + i % vectors];
           sum = fold(how, sum, values[i]);
         }
@@ -102,16 +102,6 @@ RowEmitter::foldPieces(const Range &range, Fold how, size_t count,
   for (size_t i = 0; i != count; ++i)
     folded.push_back(foldLanes(how, ArrayRef(results).slice(i * sums, sums)));
   return folded;
-}
-
-/// The first `count` lanes of `value`, those of `otherwise` behind them.
-Value RowEmitter::keepLanes(Value value, int64_t count, Value otherwise) {
-  SmallVector<bool> bits(size_t(Lanes), false);
-  std::fill_n(bits.begin(), count, true);
-  auto type = VectorType::get({Lanes}, K.builder().getI1Type());
-  Value used = arith::ConstantOp::create(
-      K.builder(), K.loc(), type, DenseElementsAttr::get(type, ArrayRef(bits)));
-  return arith::SelectOp::create(K.builder(), K.loc(), used, value, otherwise);
 }
 
 Value RowEmitter::foldRow(const Unit &unit, const Range &range, Fold how,

@@ -167,19 +167,15 @@ ValueId Formula::gradient() {
   return kNoValue;
 }
 
-static const Flag &flagOf(ActivFlag flag) {
-  return activFlagTable()[size_t(flag)];
-}
-
-static StatusOr<Activ> parseMode(const std::string &text) {
+static StatusOr<Activ> readMode(const FlagValues &op) {
+  const std::string text = op.text(size_t(ActivFlag::Mode));
   std::string list;
   for (size_t i = 0; i != std::size(names); ++i) {
     if (text == names[i] || text == std::to_string(i))
       return Activ(i);
     list += (i ? ", " : "") + std::to_string(i) + " " + std::string(names[i]);
   }
-  return invalidArgument(flagSpelling(flagOf(ActivFlag::Mode)) + " '" +
-                         text.substr(0, 60) + "': must be one of " + list);
+  return op.wrongChoice(size_t(ActivFlag::Mode), "must be one of " + list);
 }
 
 static Status checkParameters(const ActivSpec &spec) {
@@ -213,15 +209,14 @@ static StatusOr<ActivSpec> activSpec(const CommandLine &line) {
                      {size_t(ActivFlag::Batch), size_t(ActivFlag::Channels),
                       size_t(ActivFlag::InH), size_t(ActivFlag::InW)},
                      spec.dtype));
-  BOO_ASSIGN_OR_RETURN(spec.mode, parseMode(op.text(size_t(ActivFlag::Mode))));
+  BOO_ASSIGN_OR_RETURN(spec.mode, readMode(op));
   spec.alpha = op.real(size_t(ActivFlag::Alpha));
   spec.beta = op.real(size_t(ActivFlag::Beta));
   spec.gamma = op.real(size_t(ActivFlag::Gamma));
   int64_t forw = op.integer(size_t(ActivFlag::Forw));
   if (forw != 1 && forw != 2)
-    return invalidArgument(flagSpelling(flagOf(ActivFlag::Forw)) + " " +
-                           std::to_string(forw) +
-                           ": 1 is forward, 2 the gradient of the input");
+    return op.wrongChoice(size_t(ActivFlag::Forw),
+                          "1 is forward, 2 the gradient of the input");
   spec.gradient = forw == 2;
   BOO_RETURN_IF_ERROR(checkParameters(spec));
   return spec;

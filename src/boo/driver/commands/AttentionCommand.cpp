@@ -54,23 +54,23 @@ static StatusOr<int64_t> readSize(const FlagValues &op, AttentionFlag flag,
     return otherwise;
   int64_t value = op.integer(size_t(flag));
   if (value < 1 || value > most)
-    return invalidArgument(spell(flag) + " " + std::to_string(value) +
-                           ": must lie between 1 and " + std::to_string(most));
+    return op.wrongChoice(size_t(flag),
+                          "must lie between 1 and " + std::to_string(most));
   return value;
 }
 
 /// "ts" as "st": the letters of bhst that are in `text`, in that order.
-static StatusOr<std::string> readMask(const std::string &text) {
+static StatusOr<std::string> readMask(const FlagValues &op) {
+  const std::string text = op.text(size_t(AttentionFlag::Mask));
   std::string mask;
   for (char c : std::string("bhst"))
     if (text.find(c) != text.npos)
       mask += c;
   if (mask.size() == text.size())
     return mask;
-  return invalidArgument(spell(AttentionFlag::Mask) + " '" +
-                         text.substr(0, 60) +
-                         "': must be letters of bhst, each at most once: the "
-                         "dimensions that the mask has");
+  return op.wrongChoice(size_t(AttentionFlag::Mask),
+                        "must be letters of bhst, each at most once: the "
+                        "dimensions that the mask has");
 }
 
 /// Elements and bytes of all tensors must be countable.
@@ -97,16 +97,13 @@ static Status checkBytes(const AttentionSpec &spec) {
 
 static StatusOr<AttentionSpec> attentionSpec(const CommandLine &line) {
   const FlagValues &op = line.op;
-  if (!line.positionals.empty())
-    return invalidArgument("'" + line.positionals.front().substr(0, 60) +
-                           "' belongs to no flag");
+  BOO_RETURN_IF_ERROR(refusePositionals(line));
   AttentionSpec spec;
   spec.dtype = line.info->dtype;
   using F = AttentionFlag;
   int64_t forw = op.integer(size_t(F::Forw));
   if (forw != 1 && forw != 2)
-    return invalidArgument(spell(F::Forw) + " " + std::to_string(forw) +
-                           ": 1 is forward, 2 the gradients");
+    return op.wrongChoice(size_t(F::Forw), "1 is forward, 2 the gradients");
   spec.backward = forw == 2;
   BOO_ASSIGN_OR_RETURN(spec.batch, readSize(op, F::Batch));
   BOO_ASSIGN_OR_RETURN(spec.heads, readSize(op, F::Heads));
@@ -123,17 +120,15 @@ static StatusOr<AttentionSpec> attentionSpec(const CommandLine &line) {
   spec.logsumexp = op.on(size_t(F::LogSumExp));
   spec.layer = op.on(size_t(F::Qkv));
   spec.weightsConstant = line.driver.on(DriverFlag::WeiConst);
-  BOO_ASSIGN_OR_RETURN(spec.mask, readMask(op.text(size_t(F::Mask))));
+  BOO_ASSIGN_OR_RETURN(spec.mask, readMask(op));
   spec.defaultScale = !op.given(size_t(F::Scale));
   spec.scale = spec.defaultScale ? 1 / std::sqrt(double(spec.depth))
                                  : op.real(size_t(F::Scale));
   if (!(std::fabs(spec.scale) <= 1e30))
-    return invalidArgument(spell(F::Scale) +
-                           ": must lie between -1e30 and 1e30");
+    return op.wrongChoice(size_t(F::Scale), "must lie between -1e30 and 1e30");
   std::string layout = op.text(size_t(F::Layout));
   if (layout != "bhsd" && layout != "bshd")
-    return invalidArgument(spell(F::Layout) + " " + layout.substr(0, 60) +
-                           ": must be bhsd or bshd");
+    return op.wrongChoice(size_t(F::Layout), "must be bhsd or bshd");
   spec.headsInside = layout == "bshd" || spec.layer;
   for (F flag : {F::LogSumExp, F::Qkv})
     if (spec.backward && op.on(size_t(flag)))

@@ -106,9 +106,7 @@ static Status readDirection(const FlagValues &op, BatchNormSpec *spec) {
 
 static StatusOr<BatchNormSpec> batchNormSpec(const CommandLine &line) {
   const FlagValues &op = line.op;
-  if (!line.positionals.empty())
-    return invalidArgument("'" + line.positionals.front().substr(0, 60) +
-                           "' belongs to no flag");
+  BOO_RETURN_IF_ERROR(refusePositionals(line));
   BatchNormSpec spec;
   spec.dtype = line.info->dtype;
   BOO_RETURN_IF_ERROR(readSizes(op, &spec));

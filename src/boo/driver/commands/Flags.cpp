@@ -250,8 +250,10 @@ Status FlagValues::checkUse(std::vector<std::string> *notes) const {
 }
 
 Status FlagValues::wrongChoice(size_t flag, std::string_view choices) const {
-  return invalidArgument(flagSpelling(Table[flag]) + " " +
-                         text(flag).substr(0, 60) + ": " +
+  std::string value = text(flag).substr(0, 60);
+  if (Table[flag].kind == FlagKind::Text)
+    value = quote(value);
+  return invalidArgument(flagSpelling(Table[flag]) + " " + value + ": " +
                          std::string(choices));
 }
 

@@ -25,16 +25,16 @@ static StatusOr<int64_t> readSize(const FlagValues &op, GemmFlag flag) {
   constexpr int64_t most = (int64_t(1) << 31) - 1;
   int64_t value = op.integer(size_t(flag));
   if (value < 1 || value > most)
-    return invalidArgument(spell(flag) + " " + std::to_string(value) +
-                           ": must lie between 1 and " + std::to_string(most));
+    return op.wrongChoice(size_t(flag),
+                          "must lie between 1 and " + std::to_string(most));
   return value;
 }
 
 static StatusOr<GemmMode> readMode(const FlagValues &op) {
   int64_t forw = op.integer(size_t(GemmFlag::Forw));
   if (forw < 1 || forw > 3)
-    return invalidArgument(spell(GemmFlag::Forw) + " " + std::to_string(forw) +
-                           ": 1 is forward, 2 the gradient of A, 3 that of B");
+    return op.wrongChoice(size_t(GemmFlag::Forw),
+                          "1 is forward, 2 the gradient of A, 3 that of B");
   if (forw == 1)
     return GemmMode::Forward;
   for (GemmFlag flag :

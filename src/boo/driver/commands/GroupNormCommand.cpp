@@ -71,9 +71,7 @@ static Status readSizes(const FlagValues &op, GroupNormSpec *spec) {
 
 static StatusOr<GroupNormSpec> groupNormSpec(const CommandLine &line) {
   const FlagValues &op = line.op;
-  if (!line.positionals.empty())
-    return invalidArgument("'" + line.positionals.front().substr(0, 60) +
-                           "' belongs to no flag");
+  BOO_RETURN_IF_ERROR(refusePositionals(line));
   GroupNormSpec spec;
   spec.dtype = line.info->dtype;
   BOO_RETURN_IF_ERROR(readSizes(op, &spec));

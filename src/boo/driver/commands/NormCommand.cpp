@@ -35,29 +35,28 @@ static StatusOr<NormSpec> normSpec(const CommandLine &line) {
   spec.dtype = line.info->dtype;
   spec.parts = op.integer(size_t(NormFlag::Forw));
   if (spec.parts < 1 || spec.parts > 15)
-    return invalidArgument(
-        spell(NormFlag::Forw) + " " + std::to_string(spec.parts) +
-        ": add up what is wanted: 1 is forward, 2 the gradient of the input, 4 "
+    return op.wrongChoice(
+        size_t(NormFlag::Forw),
+        "add up what is wanted: 1 is forward, 2 the gradient of the input, 4 "
         "of the weight, 8 of the bias; 14 is all gradients");
   BOO_ASSIGN_OR_RETURN(
       spec.sizes, parseSizes(normFlagTable()[size_t(NormFlag::Input)],
                              op.text(size_t(NormFlag::Input)), spec.dtype));
   int64_t first = op.integer(size_t(NormFlag::NormalizedDim));
   if (first < 0 || first >= int64_t(spec.sizes.size()))
-    return invalidArgument(spell(NormFlag::NormalizedDim) + " " +
-                           std::to_string(first) + ": the input has " +
-                           std::to_string(spec.sizes.size()) +
-                           " dimensions, numbered from 0; the last one is -o " +
-                           std::to_string(spec.sizes.size() - 1));
+    return op.wrongChoice(
+        size_t(NormFlag::NormalizedDim),
+        "the input has " + std::to_string(spec.sizes.size()) +
+            " dimensions, numbered from 0; the last one is -o " +
+            std::to_string(spec.sizes.size() - 1));
   spec.dims = int64_t(spec.sizes.size()) - first;
   spec.eps = op.real(size_t(NormFlag::Eps));
   if (!(spec.eps >= 0) || spec.eps > 1e30)
-    return invalidArgument(spell(NormFlag::Eps) +
-                           ": must lie between 0 and 1e30");
+    return op.wrongChoice(size_t(NormFlag::Eps), "must lie between 0 and 1e30");
   int64_t mode = op.integer(size_t(NormFlag::Mode));
   if (mode != 0 && mode != 1)
-    return invalidArgument(spell(NormFlag::Mode) + " " + std::to_string(mode) +
-                           ": 0 is without, 1 with weight and bias");
+    return op.wrongChoice(size_t(NormFlag::Mode),
+                          "0 is without, 1 with weight and bias");
   spec.bias = mode == 1;
   spec.weight = mode == 1 || op.on(size_t(NormFlag::Weight));
   spec.stats = op.on(size_t(NormFlag::Stats));

@@ -36,8 +36,7 @@ private:
     return flagSpelling(poolFlagTable()[size_t(flag)]);
   }
   Status wrong(PoolFlag flag, const std::string &choices) const {
-    return invalidArgument(spell(flag) + " " + text(flag).substr(0, 60) + ": " +
-                           choices);
+    return Line.op.wrongChoice(size_t(flag), choices);
   }
   StatusOr<int64_t> atLeast(PoolFlag flag, int64_t least) const;
   /// Of the last `Rank` of the flags of depth, height and width; of height

@@ -45,16 +45,16 @@ static const Flag &flagOf(ReduceFlag flag) {
 }
 
 /// MIOpen's number of a function, or its name.
-static StatusOr<std::string> parseFn(const std::string &text) {
+static StatusOr<std::string> readFn(const FlagValues &op) {
   static constexpr std::string_view names[] = {
       "sum", "prod", "min", "max", "amax", "mean", "norm1", "norm2"};
+  const std::string text = op.text(size_t(ReduceFlag::Fn));
   for (size_t i = 0; i != std::size(names); ++i)
     if (text == names[i] || text == std::to_string(i))
       return std::string(names[i]);
-  return invalidArgument(flagSpelling(flagOf(ReduceFlag::Fn)) + " '" +
-                         text.substr(0, 60) +
-                         "': must be 0 sum, 1 prod, 2 min, 3 max, 4 amax, 5 "
-                         "mean, 6 norm1 or 7 norm2");
+  return op.wrongChoice(size_t(ReduceFlag::Fn),
+                        "must be 0 sum, 1 prod, 2 min, 3 max, 4 amax, 5 mean, "
+                        "6 norm1 or 7 norm2");
 }
 
 static StatusOr<ReduceSpec> reduceSpec(const CommandLine &line) {
@@ -63,16 +63,16 @@ static StatusOr<ReduceSpec> reduceSpec(const CommandLine &line) {
   ReduceSpec spec;
   spec.dtype = line.info->dtype;
   if (line.op.integer(size_t(ReduceFlag::Forw)) != 1)
-    return invalidArgument(flagSpelling(flagOf(ReduceFlag::Forw)) + " " +
-                           text(ReduceFlag::Forw).substr(0, 60) +
-                           ": a reduction has no gradient here; 1 is forward");
+    return line.op.wrongChoice(
+        size_t(ReduceFlag::Forw),
+        "a reduction has no gradient here; 1 is forward");
   BOO_ASSIGN_OR_RETURN(spec.sizes,
                        parseSizes(flagOf(ReduceFlag::Lengths),
                                   text(ReduceFlag::Lengths), spec.dtype));
   BOO_ASSIGN_OR_RETURN(spec.dims,
                        parseDims(flagOf(ReduceFlag::Dims),
                                  text(ReduceFlag::Dims), spec.sizes.size()));
-  BOO_ASSIGN_OR_RETURN(spec.fn, parseFn(text(ReduceFlag::Fn)));
+  BOO_ASSIGN_OR_RETURN(spec.fn, readFn(line.op));
   spec.factors = {line.op.real(size_t(ReduceFlag::Alpha)),
                   line.op.real(size_t(ReduceFlag::Beta))};
   BOO_RETURN_IF_ERROR(checkFactors(spec.factors));

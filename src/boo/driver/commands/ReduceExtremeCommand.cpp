@@ -64,9 +64,8 @@ StatusOr<CommandGraph> boo::buildReduceExtreme(const CommandLine &line) {
   BOO_RETURN_IF_ERROR(refusePositionals(line));
   auto text = [&](ExtremeFlag flag) { return line.op.text(size_t(flag)); };
   if (line.op.integer(size_t(ExtremeFlag::Forw)) != 1)
-    return invalidArgument(flagSpelling(flagOf(ExtremeFlag::Forw)) + " " +
-                           text(ExtremeFlag::Forw).substr(0, 60) +
-                           ": there is no gradient here; 1 is forward");
+    return line.op.wrongChoice(size_t(ExtremeFlag::Forw),
+                               "there is no gradient here; 1 is forward");
   DType dtype = line.info->dtype;
   BOO_ASSIGN_OR_RETURN(
       std::vector<int64_t> sizes,
@@ -80,7 +79,6 @@ StatusOr<CommandGraph> boo::buildReduceExtreme(const CommandLine &line) {
   for (size_t i = 0; i != std::size(names); ++i)
     if (fn == names[i] || fn == std::to_string(i + 1))
       return extremeGraph(dtype, sizes, dims, i % 2 ? "max" : "min", i >= 2);
-  return invalidArgument(flagSpelling(flagOf(ExtremeFlag::Fn)) + " '" +
-                         fn.substr(0, 60) +
-                         "': must be 1 argmin, 2 argmax, 3 min or 4 max");
+  return line.op.wrongChoice(size_t(ExtremeFlag::Fn),
+                             "must be 1 argmin, 2 argmax, 3 min or 4 max");
 }

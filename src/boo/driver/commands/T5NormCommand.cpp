@@ -28,9 +28,7 @@ static std::string spell(T5NormFlag flag) {
 
 static StatusOr<NormSpec> t5NormSpec(const CommandLine &line) {
   const FlagValues &op = line.op;
-  if (!line.positionals.empty())
-    return invalidArgument("'" + line.positionals.front().substr(0, 60) +
-                           "' belongs to no flag");
+  BOO_RETURN_IF_ERROR(refusePositionals(line));
   NormSpec spec;
   spec.dtype = line.info->dtype;
   spec.rms = true;

@@ -42,34 +42,36 @@ static const Flag &flagOf(TensorOpFlag flag) {
   return tensorOpFlagTable()[size_t(flag)];
 }
 
-static StatusOr<size_t> parseOp(const std::string &text) {
-  const std::string flag = flagSpelling(flagOf(TensorOpFlag::Fn));
+static StatusOr<size_t> readOp(const FlagValues &op) {
+  const std::string text = op.text(size_t(TensorOpFlag::Fn));
   for (size_t i = 0; i != std::size(names); ++i)
     if (text == names[i] || text == std::to_string(i)) {
       if (i == 0)
-        return unsupported(flag + " 0: nothing is computed to set a tensor; "
-                                  "there are 1 scale, 2 add, 3 mul, 4 min and "
-                                  "5 max");
+        return unsupported(flagSpelling(flagOf(TensorOpFlag::Fn)) +
+                           " 0: nothing is computed to set a tensor; "
+                           "there are 1 scale, 2 add, 3 mul, 4 min and "
+                           "5 max");
       return i;
     }
-  return invalidArgument(flag + " '" + text.substr(0, 60) +
-                         "': must be 1 scale, 2 add, 3 mul, 4 min or 5 max");
+  return op.wrongChoice(size_t(TensorOpFlag::Fn),
+                        "must be 1 scale, 2 add, 3 mul, 4 min or 5 max");
 }
 
 /// B's sizes: A's, or 1 where it is broadcast.
-static StatusOr<std::vector<int64_t>> readBSizes(const std::string &text,
+static StatusOr<std::vector<int64_t>> readBSizes(const FlagValues &op,
                                                  const TensorOpSpec &spec) {
+  const std::string text = op.text(size_t(TensorOpFlag::BSizes));
   if (text.empty())
     return spec.sizes;
-  const Flag &flag = flagOf(TensorOpFlag::BSizes);
-  BOO_ASSIGN_OR_RETURN(auto sizes, parseSizes(flag, text, spec.dtype));
+  BOO_ASSIGN_OR_RETURN(
+      auto sizes, parseSizes(flagOf(TensorOpFlag::BSizes), text, spec.dtype));
   bool fits = sizes.size() == spec.sizes.size();
   for (size_t i = 0; fits && i != sizes.size(); ++i)
     fits = sizes[i] == 1 || sizes[i] == spec.sizes[i];
   if (!fits)
-    return invalidArgument(flagSpelling(flag) + " " + text.substr(0, 60) +
-                           ": must be " + joinSizes(spec.sizes) +
-                           ", or 1 in some places");
+    return op.wrongChoice(size_t(TensorOpFlag::BSizes),
+                          "must be " + joinSizes(spec.sizes) +
+                              ", or 1 in some places");
   return sizes;
 }
 
@@ -85,18 +87,15 @@ static StatusOr<TensorOpSpec> tensorOpSpec(const CommandLine &line) {
                       size_t(TensorOpFlag::Channels), size_t(TensorOpFlag::InH),
                       size_t(TensorOpFlag::InW)},
                      spec.dtype));
-  BOO_ASSIGN_OR_RETURN(spec.op, parseOp(op.text(size_t(TensorOpFlag::Fn))));
-  BOO_ASSIGN_OR_RETURN(spec.bSizes,
-                       readBSizes(op.text(size_t(TensorOpFlag::BSizes)), spec));
+  BOO_ASSIGN_OR_RETURN(spec.op, readOp(op));
+  BOO_ASSIGN_OR_RETURN(spec.bSizes, readBSizes(op, spec));
   for (auto [flag, value] : {std::pair(TensorOpFlag::Alpha1, &spec.alpha1),
                              std::pair(TensorOpFlag::Alpha2, &spec.alpha2),
                              std::pair(TensorOpFlag::Beta, &spec.beta),
                              std::pair(TensorOpFlag::TensorVal, &spec.value)}) {
     *value = op.real(size_t(flag));
     if (!std::isfinite(*value) || std::fabs(*value) > 1e20)
-      return invalidArgument(flagSpelling(flagOf(flag)) + " " +
-                             realText(*value) +
-                             ": must lie between -1e20 and 1e20");
+      return op.wrongChoice(size_t(flag), "must lie between -1e20 and 1e20");
   }
   return spec;
 }
