@@ -47,7 +47,8 @@ TEST(Direct, nodesRoundToWhatTheyAreComputedIn) {
 TEST(Direct, aConvStaysWithinTheBoundsAndIsNotExact) {
   const char *text =
       "boo.graph 1\n%0 = input f32[2,32,9,9]\n%1 = input f32[16,32,3,3]\n"
-      "%2 = conv(%0, %1) {acc = f32, dilation = [1, 1], groups = 1, pad_hi = [1, 1], pad_lo = [1, 1], stride = [1, 1]} : f32[2,16,9,9]\nreturn %2";
+      "%2 = conv(%0, %1) {acc = f32, dilation = [1, 1], groups = 1, pad_hi = "
+      "[1, 1], pad_lo = [1, 1], stride = [1, 1]} : f32[2,16,9,9]\nreturn %2";
   std::mt19937 engine;
   std::uniform_real_distribution<float> real(-1, 1);
   std::vector<float> x(2 * 32 * 81), w(16 * 32 * 9);
@@ -74,7 +75,9 @@ TEST(Direct, aConvStaysWithinTheBoundsAndIsNotExact) {
 TEST(Direct, gradientsAndNarrowTypes) {
   const char *text =
       "boo.graph 1\n%0 = input bf16[1,4,5,5]\n%1 = input bf16[4,3,3,3]\n"
-      "%2 = conv_grad_input(%0, %1) {acc = f32, dilation = [1, 1], groups = 1, pad_hi = [0, 0], pad_lo = [0, 0], size = [7, 7], stride = [1, 1]} : bf16[1,3,7,7]\n"
+      "%2 = conv_grad_input(%0, %1) {acc = f32, dilation = [1, 1], groups = 1, "
+      "pad_hi = [0, 0], pad_lo = [0, 0], size = [7, 7], stride = [1, 1]} : "
+      "bf16[1,3,7,7]\n"
       "return %2";
   Graph graph = parse(text);
   std::vector<uint16_t> dy(100), w(108);

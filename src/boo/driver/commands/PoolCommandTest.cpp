@@ -12,8 +12,7 @@ TEST(PoolCommand, graphAndName) {
   CommandGraph built =
       buildOf("poolbfp16 -n 2 -c 3 -H 8 -W 9 -u 2 -v 2 -p 1 -q 1 --in_layout "
               "nhwc");
-  EXPECT_EQ(built.name,
-            "pool_max_bfloat16_forward_2x3x8x9_nhwc_3x3_2x2s_1x1p");
+  EXPECT_EQ(built.name, "pool_max_bfloat16_forward_2x3x8x9_nhwc_3x3_2x2s_1x1p");
   EXPECT_EQ(printGraph(built.graph),
             "boo.graph 1\n"
             "%0 = input bf16[2,3,8,9]{216,1,27,3}\n"
@@ -28,8 +27,9 @@ TEST(PoolCommand, graphAndName) {
 }
 
 TEST(PoolCommand, paddingModes) {
-  EXPECT_THAT(printGraph(buildOf("pool -n 1 -H 8 -W 9 -u 2 -v 2 -z same").graph),
-              HasSubstr("pad_hi = [1, 1], pad_lo = [0, 1]"));
+  EXPECT_THAT(
+      printGraph(buildOf("pool -n 1 -H 8 -W 9 -u 2 -v 2 -z same").graph),
+      HasSubstr("pad_hi = [1, 1], pad_lo = [0, 1]"));
   EXPECT_THAT(printGraph(buildOf("pool -n 1 -H 8 -W 9 -p 1 -z valid").graph),
               HasSubstr("pad_lo = [0, 0]"));
 }
