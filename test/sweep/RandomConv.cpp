@@ -58,11 +58,12 @@ public:
     Rank = one(4) ? 3 : 2;
     for (int64_t d = 0; d != Rank; ++d) {
       bool depth = d + 2 < Rank;
-      int64_t lo = depth ? 0 : of(0, 2), hi = depth ? 0 : of(0, 2);
-      Filter.push_back(depth ? 1 : 3);
-      Space.push_back(std::max(of(1, depth ? 3 : 23), 3 - lo - hi));
-      Dilation.push_back(1);
-      Stride.push_back(1);
+      int64_t lo = of(0, 2), hi = of(0, 2);
+      Filter.push_back(depth ? of(1, 3) : 3);
+      Dilation.push_back(depth ? of(1, 2) : 1);
+      Stride.push_back(depth ? of(1, 2) : 1);
+      int64_t extent = (Filter.back() - 1) * Dilation.back() + 1;
+      Space.push_back(std::max(of(1, depth ? 4 : 23), extent - lo - hi));
       PadLo.push_back(lo);
       PadHi.push_back(hi);
     }

@@ -15,8 +15,9 @@ Graph randomConv(uint64_t seed);
 /// group.
 Graph randomSeparable(uint64_t seed);
 
-/// A verified group that Winograd serves: 3x3 with stride 1, odd sizes, groups,
-/// paddings that differ from side to side; and a tuning entry that asks for it.
+/// A verified group that Winograd serves: 3x3 with stride 1, in 3-D any depth
+/// of filter, stride and dilation there; odd sizes, groups, paddings that
+/// differ from side to side; and a tuning entry that asks for it.
 Graph randomWinograd(uint64_t seed);
 std::string randomWinogradSchedule(uint64_t seed);
 

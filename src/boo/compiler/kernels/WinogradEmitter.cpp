@@ -25,7 +25,7 @@ WinogradEmitter::WinogradEmitter(MLIRContext &context, const Graph &group,
       F32(K.type(DType::F32)), Lanes(S.vectorBits / 32),
       BlockChannels(S.nVectors * Lanes), Vector(VectorType::get({Lanes}, F32)),
       TilesH(ceilDiv(P.out[1], T.tile)), TilesW(ceilDiv(P.out[2], T.tile)),
-      Tiles(winogradTiles(P, T.tile)),
+      Tiles(winogradTiles(P, T.tile)), Terms(winogradTerms(P)),
       FilterField(options.constantsPacked &&
                           group.value(Nest.filter).role == Role::Constant
                       ? ArgField::Constants
@@ -46,7 +46,10 @@ int64_t WinogradEmitter::filterVectors() const {
 }
 int64_t WinogradEmitter::rounds() const { return ceilDiv(Tiles, S.mTile); }
 int64_t WinogradEmitter::inputPitch() const {
-  int64_t pitch = ceilDiv(P.inPerGroup(), Lanes) * Lanes;
+  // The last tap in depth ends with a whole vector.
+  int64_t last = Terms - P.inPerGroup();
+  int64_t pitch =
+      ceilDiv(last, Lanes) * Lanes + ceilDiv(P.inPerGroup(), Lanes) * Lanes;
   return pitch % 256 == 0 ? pitch + slack : pitch;
 }
 int64_t WinogradEmitter::inputFrequency() const {
@@ -56,7 +59,7 @@ int64_t WinogradEmitter::outputFrequency() const {
   return stripTiles() * BlockChannels + slack;
 }
 int64_t WinogradEmitter::filterFrequency() const {
-  return P.inPerGroup() * BlockChannels + slack;
+  return Terms * BlockChannels + slack;
 }
 int64_t WinogradEmitter::filterElements() const {
   return P.groups * blocks() * T.products() * filterFrequency();
@@ -81,17 +84,16 @@ int64_t WinogradEmitter::gatheredAt() const {
 int64_t WinogradEmitter::scratchElements() const {
   // An operand may be of f64. The filter's dispatch keeps one vector's taps in
   // scratch.
-  return std::max(gatheredAt() + 2 * T.tile * Lanes,
-                  9 * P.inPerGroup() * Lanes);
+  return std::max(gatheredAt() + 2 * T.tile * Lanes, 9 * Terms * Lanes);
 }
 
 Status WinogradEmitter::checkSizes() const {
   // In doubles: a Schedule may ask for any number.
   double most = double(int64_t(1) << 40);
   double strip = double(S.wChunk) * double(S.mTile);
-  double scratch = 36 * strip * double(P.inPerGroup() + 16 + BlockChannels);
+  double scratch = 36 * strip * double(Terms + 32 + BlockChannels);
   double filter = 36.0 * double(P.groups) * double(blocks()) *
-                  double(P.inPerGroup() + 1) * double(BlockChannels);
+                  double(Terms + 1) * double(BlockChannels);
   double copy = double(P.batch) * double(P.in[0]) * double(copyRows()) *
                 double(copyColumns()) * double(P.inChannels + slack);
   if (scratch > most || filter > most || copy > most)
@@ -218,8 +220,8 @@ void WinogradEmitter::emitProduct(Value a, Value b, Value c, int64_t m,
       K.builder(), K.loc(), scratch(0), a, K.buffer(FilterField, 0, F32), b,
       scratch(productsAt()), c, ValueRange{}, ValueRange{}, ValueRange{},
       /*staging=*/Value(), /*init=*/Value(), /*init_offset=*/Value(),
-      uint64_t(m), uint64_t(ceilDiv(n, Lanes) * Lanes),
-      uint64_t(P.inPerGroup()), ArrayRef<int64_t>{inputPitch(), 0, 1},
+      uint64_t(m), uint64_t(ceilDiv(n, Lanes) * Lanes), uint64_t(Terms),
+      ArrayRef<int64_t>{inputPitch(), 0, 1},
       ArrayRef<int64_t>{1, BlockChannels}, ArrayRef<int64_t>{BlockChannels, 1},
       ArrayRef<int64_t>{}, /*exact_b=*/false, /*dot=*/false,
       uint64_t(S.kUnroll), uint64_t(S.prefetch), /*init_stride=*/uint64_t(0));
@@ -231,15 +233,15 @@ void WinogradEmitter::emitProduct(Value a, Value b, Value c, int64_t m,
 void WinogradEmitter::emitFilter(int64_t dispatch) {
   int64_t channels = P.inPerGroup(), vectors = filterVectors();
   int64_t outer = P.filterStrides.outer;
-  auto transform = [&](Value taps, Value target) {
+  auto transformPlane = [&](Value taps, Value target) {
     K.loop(K.index(0), K.index(channels), 1, [&](Value c) {
       std::vector<std::vector<Value>> half;
       for (int64_t column = 0; column != 3; ++column) {
         std::vector<Value> taps3;
         for (int64_t row = 0; row != 3; ++row)
-          taps3.push_back(
-              loadVector(taps, K.add(K.mul(c, Lanes),
-                                     (row * 3 + column) * channels * Lanes)));
+          taps3.push_back(loadVector(
+              scratch(0), K.add(K.add(taps, K.mul(c, Lanes)),
+                                (row * 3 + column) * channels * Lanes)));
         half.push_back(apply(T.filter, taps3));
       }
       Value to = K.add(target, K.mul(c, BlockChannels));
@@ -253,20 +255,25 @@ void WinogradEmitter::emitFilter(int64_t dispatch) {
       }
     });
   };
+  auto transform = [&](Value target) {
+    K.loop(K.index(0), K.index(P.filter[0]), 1, [&](Value tap) {
+      transformPlane(K.mul(tap, 9 * channels * Lanes),
+                     K.add(target, K.mul(tap, channels * BlockChannels)));
+    });
+  };
   K.dispatch(
       dispatch,
       [&](Value tile) {
         std::vector<Value> c = K.delinearize(tile, {P.groups, vectors});
         std::vector<Value> v =
             K.delinearize(c[1], {ceilDiv(vectors, S.nVectors), S.nVectors});
-        Value taps = scratch(0);
         FilterPack pack(
             K, Nest, 1, Lanes, Lanes,
             K.buffer(ArgField::In, argument(Nest.filter), K.type(P.dtype)),
-            taps);
+            scratch(0));
         Value from = K.add(K.mul(c[0], P.outPerGroup() * outer),
                            K.mul(c[1], Lanes * outer));
-        Value steps = K.index(9 * channels);
+        Value steps = K.index(9 * Terms);
         if (P.outPerGroup() % Lanes == 0)
           pack.pack(from, K.index(0), K.index(0), steps, false);
         else
@@ -275,8 +282,8 @@ void WinogradEmitter::emitFilter(int64_t dispatch) {
               [&] { pack.pack(from, K.index(0), K.index(0), steps, true); },
               [&] { pack.pack(from, K.index(0), K.index(0), steps, false); });
         Value block = K.add(K.mul(c[0], blocks()), v[0]);
-        transform(taps, K.add(K.mul(block, T.products() * filterFrequency()),
-                              K.mul(v[1], Lanes)));
+        transform(K.add(K.mul(block, T.products() * filterFrequency()),
+                        K.mul(v[1], Lanes)));
       },
       serialTiles(P.groups * vectors));
 }

@@ -1,13 +1,14 @@
 //===- WinogradEmitter.h - 3x3 convolutions in Winograd tiles ---*- C++ -*-===//
 //
 // Writes two or three dispatches. The first transforms the filter: for each
-// block of output channels [frequency][channel][lane]. The second, for inputs
-// whose channels are far apart, copies them to a padded channels-last array.
-// The last walks over strips of `w_chunk` x `m_tile` tiles of output, in the
-// order batch, depth, row, column: it transforms the strip's input to scratch,
-// [frequency][tile][channel]; multiplies for each of `n_chunk` blocks and each
-// frequency by boo.brgemm, [frequency][tile][lane]; and transforms the products
-// to outputs, with the tail. Nothing of a whole tensor's size is in between.
+// block of output channels [frequency][depth tap][channel][lane]. The second,
+// for inputs whose channels are far apart, copies them to a padded
+// channels-last array. The last walks over strips of `w_chunk` x `m_tile` tiles
+// of output, in the order batch, depth, row, column: it transforms the strip's
+// input to scratch, [frequency][tile][depth tap][channel]; multiplies for each
+// of `n_chunk` blocks and each frequency by boo.brgemm,
+// [frequency][tile][lane]; and transforms the products to outputs, with the
+// tail. Nothing of a whole tensor's size is in between.
 //
 //===----------------------------------------------------------------------===//
 #pragma once
@@ -55,7 +56,13 @@ private:
   // WinogradInput.cpp
   void copyRow(Value from, Value to);
   void transformInput(const Strip &strip);
-  InputView viewInput(const Strip &strip, const TilePlace &at);
+  /// From the input plane `depth`, which exists.
+  void transformPlane(const Strip &strip, const TilePlace &at, Value depth,
+                      Value target);
+  void zeroPlane(Value target);
+  void forChannels(Value target,
+                   const std::function<void(Value, Value, int64_t)> &body);
+  InputView viewInput(const Strip &strip, const TilePlace &at, Value depth);
   /// Of the lanes from `channel` on `lanes` exist. An unchecked tile lies
   /// inside of the input.
   void transformInputVector(const InputView &view, Value channel, Value target,
@@ -118,6 +125,7 @@ private:
   int64_t Lanes, BlockChannels;
   mlir::VectorType Vector;
   int64_t TilesH, TilesW, Tiles;
+  int64_t Terms; ///< products in a sum: channels, for each tap in depth
   ArgField FilterField;
 };
 

@@ -88,33 +88,62 @@ Value WinogradEmitter::isInside(Value first, int64_t count, int64_t size) {
 }
 
 void WinogradEmitter::transformInput(const Strip &strip) {
+  bool padded = P.padLo[0] > 0 || P.padHi[0] > 0;
   K.loop(K.index(0), strip.tiles, 1, [&](Value i) {
     TilePlace at = place(K.add(strip.firstTile, i));
-    Value target = K.mul(i, inputPitch());
-    int64_t channels = P.inPerGroup(), whole = channels / Lanes * Lanes;
-    InputView view = viewInput(strip, at);
-    auto all = [&](bool checked) {
-      K.loop(K.index(0), K.index(whole), Lanes, [&](Value c) {
-        transformInputVector(view, c, K.add(target, c), Lanes, checked);
-      });
-      if (whole != channels)
-        transformInputVector(view, K.index(whole), K.add(target, whole),
-                             channels - whole, checked);
-    };
-    bool inside = S.scratchInput || (P.padLo[1] == 0 && P.padLo[2] == 0 &&
-                                     TilesH * T.tile + 2 <= P.in[1] &&
-                                     TilesW * T.tile + 2 <= P.in[2]);
-    if (inside)
-      return all(false);
-    Value both = K.builder().createOrFold<arith::AndIOp>(
-        K.loc(), isInside(view.row, T.size, P.in[1]),
-        isInside(view.column, T.size, P.in[2]));
-    K.ifThen(both, [&] { all(false); }, [&] { all(true); });
+    K.loop(K.index(0), K.index(P.filter[0]), 1, [&](Value tap) {
+      Value target = K.add(K.mul(i, inputPitch()), K.mul(tap, P.inPerGroup()));
+      Value depth = K.add(K.mul(at.depth, P.stride[0]), -P.padLo[0]);
+      depth = K.add(depth, K.mul(tap, P.dilation[0]));
+      if (!padded)
+        return transformPlane(strip, at, depth, target);
+      K.ifThen(
+          isInside(depth, 1, P.in[0]),
+          [&] { transformPlane(strip, at, depth, target); },
+          [&] { zeroPlane(target); });
+    });
   });
 }
 
+void WinogradEmitter::forChannels(
+    Value target, const std::function<void(Value, Value, int64_t)> &body) {
+  int64_t channels = P.inPerGroup(), whole = channels / Lanes * Lanes;
+  K.loop(K.index(0), K.index(whole), Lanes,
+         [&](Value c) { body(c, K.add(target, c), Lanes); });
+  if (whole != channels)
+    body(K.index(whole), K.add(target, whole), channels - whole);
+}
+
+void WinogradEmitter::zeroPlane(Value target) {
+  forChannels(target, [&](Value, Value to, int64_t) {
+    K.loop(K.index(0), K.index(T.products()), 1, [&](Value f) {
+      storeVector(splat(0), scratch(0), K.add(to, K.mul(f, inputFrequency())));
+    });
+  });
+}
+
+void WinogradEmitter::transformPlane(const Strip &strip, const TilePlace &at,
+                                     Value depth, Value target) {
+  InputView view = viewInput(strip, at, depth);
+  auto all = [&](bool checked) {
+    forChannels(target, [&](Value c, Value to, int64_t lanes) {
+      transformInputVector(view, c, to, lanes, checked);
+    });
+  };
+  bool inside = S.scratchInput || (P.padLo[1] == 0 && P.padLo[2] == 0 &&
+                                   TilesH * T.tile + 2 <= P.in[1] &&
+                                   TilesW * T.tile + 2 <= P.in[2]);
+  if (inside)
+    return all(false);
+  Value both = K.builder().createOrFold<arith::AndIOp>(
+      K.loc(), isInside(view.row, T.size, P.in[1]),
+      isInside(view.column, T.size, P.in[2]));
+  K.ifThen(both, [&] { all(false); }, [&] { all(true); });
+}
+
 WinogradEmitter::InputView WinogradEmitter::viewInput(const Strip &strip,
-                                                      const TilePlace &at) {
+                                                      const TilePlace &at,
+                                                      Value depth) {
   InputView view;
   int64_t groupChannels = P.inPerGroup();
   if (S.scratchInput) {
@@ -123,7 +152,7 @@ WinogradEmitter::InputView WinogradEmitter::viewInput(const Strip &strip,
     view.rowStride = copyColumns() * copyPitch();
     view.row = at.row;
     view.column = at.column;
-    Value plane = K.add(K.mul(at.batch, P.in[0]), at.depth);
+    Value plane = K.add(K.mul(at.batch, P.in[0]), depth);
     view.base = K.add(K.mul(plane, copyRows() * view.rowStride),
                       K.mul(strip.group, groupChannels));
     return view;
@@ -134,7 +163,7 @@ WinogradEmitter::InputView WinogradEmitter::viewInput(const Strip &strip,
   view.row = K.add(at.row, -P.padLo[1]);
   view.column = K.add(at.column, -P.padLo[2]);
   view.base = K.add(K.add(K.mul(at.batch, P.inStrides.outer),
-                          K.mul(at.depth, P.inStrides.spatial[0])),
+                          K.mul(depth, P.inStrides.spatial[0])),
                     K.mul(strip.group, groupChannels));
   return view;
 }

@@ -41,7 +41,7 @@ public:
                bool filterIsFree, bool directInPairs)
       : P(nest.problem), Target(target), T(winogradTransform(tile)),
         FilterIsFree(filterIsFree), DirectInPairs(directInPairs),
-        Tiles(winogradTiles(P, tile)) {
+        Tiles(winogradTiles(P, tile)), Terms(winogradTerms(P)) {
     chooseTile();
     chooseStrips();
     S.algorithm = tile == 4 ? Algorithm::Winograd4x4 : Algorithm::Winograd2x2;
@@ -54,7 +54,7 @@ public:
   double errorRatio() const {
     double direct =
         *convErrorFactor("direct", P) / floatLimits(DType::F32).unit;
-    return T.amplification() * winogradRoundings(P.inPerGroup()) / direct;
+    return T.amplification() * winogradRoundings(P) / direct;
   }
 
   double cycles() const {
@@ -64,8 +64,8 @@ public:
     if (FilterIsFree)
       return 0;
     // What is written is read for ownership first.
-    return double(P.inPerGroup()) * vectors(P.outPerGroup()) *
-               double(P.groups) * costs(T.tile).filter +
+    return double(Terms) * vectors(P.outPerGroup()) * double(P.groups) *
+               costs(T.tile).filter +
            (exceedsCache() ? 2 * filterBytes() * cyclesPerByte : 0);
   }
 
@@ -121,12 +121,16 @@ private:
   double vectors(int64_t channels) const {
     return double(ceilDiv(channels, S.vectorBits / 32));
   }
+  /// Vectors of input that a tile is made from: planes of input are
+  /// transformed again for each tap in depth.
+  double inputVectors() const {
+    return double(P.filter[0]) * vectors(P.inPerGroup());
+  }
   int64_t blocks() const {
     return ceilDiv(P.outPerGroup(), S.nVectors * S.vectorBits / 32);
   }
   double filterBytes() const {
-    return 4.0 * double(T.products()) * double(P.inPerGroup()) *
-           double(P.outChannels);
+    return 4.0 * double(T.products()) * double(Terms) * double(P.outChannels);
   }
   bool exceedsCache() const {
     return filterBytes() > double(Target.l2Bytes) / 2;
@@ -135,14 +139,14 @@ private:
   double productCycles() const {
     double strips = double(ceilDiv(ceilDiv(Tiles, S.mTile), S.wChunk));
     // Sums start at zero and end in scratch for each frequency.
-    double steps = double(P.inPerGroup()) + 4;
+    double steps = double(Terms) + 4;
     return ProductCost * double(T.products()) * steps * double(P.groups) +
            (exceedsCache() ? strips * filterBytes() * cyclesPerByte : 0);
   }
 
   double transformCycles() const {
     double chunks = double(ceilDiv(blocks(), S.nChunk));
-    double input = double(Tiles) * vectors(P.inPerGroup()) * double(P.groups) *
+    double input = double(Tiles) * inputVectors() * double(P.groups) *
                    costs(T.tile).input * chunks;
     double output = double(Tiles) * vectors(P.outPerGroup()) *
                     double(P.groups) * costs(T.tile).output;
@@ -159,8 +163,7 @@ private:
     RegisterTile best, widest;
     int64_t bits = registerFile(Target.isa).bits;
     for (; bits >= 128; bits /= 2) {
-      chooseRegisterTile(Target, bits,
-                         {Tiles, P.outPerGroup(), P.inPerGroup(), 4}, best,
+      chooseRegisterTile(Target, bits, {Tiles, P.outPerGroup(), Terms, 4}, best,
                          widest);
       // Few channels fill short vectors better.
       if (std::max(P.outPerGroup(), P.inPerGroup()) > bits / 32 / 2)
@@ -177,7 +180,7 @@ private:
   void chooseStrips() {
     int64_t block = S.nVectors * S.vectorBits / 32;
     double tileBytes =
-        4.0 * double(T.products()) * (double(P.inPerGroup()) + double(block));
+        4.0 * double(T.products()) * (double(Terms) + double(block));
     double budget = double(Target.l2Bytes) * (exceedsCache() ? 0.625 : 0.25);
     int64_t rounds = ceilDiv(Tiles, S.mTile);
     constexpr double enough = 4096;
@@ -205,14 +208,13 @@ private:
   /// Of `w` rounds and `n` blocks of output channels.
   double gridTileCycles(int64_t w, int64_t n) const {
     double tiles = double(w * S.mTile);
-    double product = ProductCost * double(T.products()) *
-                     double(P.inPerGroup() + 4) * double(w) /
-                     double(ceilDiv(Tiles, S.mTile) * blocks());
+    double product = ProductCost * double(T.products()) * double(Terms + 4) *
+                     double(w) / double(ceilDiv(Tiles, S.mTile) * blocks());
     double filter = exceedsCache() ? filterBytes() / double(P.groups) /
                                          double(blocks()) * cyclesPerByte
                                    : 0;
     double output = tiles * double(S.nVectors) * costs(T.tile).output;
-    return 2000 + tiles * vectors(P.inPerGroup()) * costs(T.tile).input +
+    return 2000 + tiles * inputVectors() * costs(T.tile).input +
            double(n) * (product + filter + output);
   }
 
@@ -220,7 +222,7 @@ private:
   const boo::Target &Target;
   const WinogradTransform &T;
   bool FilterIsFree, DirectInPairs;
-  int64_t Tiles;
+  int64_t Tiles, Terms;
   Schedule S;
   double ProductCost = 0;
 };

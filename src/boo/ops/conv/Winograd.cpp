@@ -87,25 +87,27 @@ int64_t boo::winogradTiles(const ConvProblem &p, int64_t tile) {
   return p.batch * p.out[0] * ceilDiv(p.out[1], tile) * ceilDiv(p.out[2], tile);
 }
 
+int64_t boo::winogradTerms(const ConvProblem &p) {
+  return p.filter[0] * p.inPerGroup();
+}
+
 std::string boo::refusesWinograd(const ConvProblem &p) {
   if (p.direction != ConvDirection::Forward)
     return "it is a gradient";
   if (p.accType != DType::F32)
     return "sums are in " + std::string(dtypeName(p.accType));
-  if (p.filter != std::array<int64_t, 3>{1, 3, 3})
+  if (p.filter[1] != 3 || p.filter[2] != 3)
     return "the filter is not 3x3";
-  if (p.stride != std::array<int64_t, 3>{1, 1, 1})
+  if (p.stride[1] != 1 || p.stride[2] != 1)
     return "the stride is not 1";
   if (p.dilation[1] != 1 || p.dilation[2] != 1)
     return "the dilation is not 1";
-  if (p.padLo[0] != 0 || p.padHi[0] != 0)
-    return "the depth is padded";
   return "";
 }
 
-double boo::winogradRoundings(int64_t channels) {
+double boo::winogradRoundings(const ConvProblem &p) {
   // Two passes each of the input's, the filter's and the output's transform, of
   // 5, 6 and 6 roundings with those of the coefficients; the products and their
   // sum; two to spare.
-  return double(channels) + 2 * (5 + 6 + 6) + 2;
+  return double(winogradTerms(p)) + 2 * (5 + 6 + 6) + 2;
 }

@@ -2,7 +2,8 @@
 //
 // F(m x m, 3 x 3): a tile of m x m outputs from (m + 2)^2 products instead of
 // 9 m^2 (Lavin and Gray, Fast Algorithms for Convolutional Neural Networks,
-// 2015). What strategy, emitter and error bound share of it.
+// 2015), in height and width: taps in depth are further terms of each sum. What
+// strategy, emitter and error bound share of it.
 //
 //===----------------------------------------------------------------------===//
 #pragma once
@@ -53,11 +54,14 @@ int64_t winogradTile(std::string_view algorithm);
 /// Tiles of all outputs.
 int64_t winogradTiles(const ConvProblem &problem, int64_t tile);
 
+/// Products that a transformed output is the sum of: the channels of a group,
+/// for each tap in depth, in which nothing is transformed.
+int64_t winogradTerms(const ConvProblem &problem);
+
 /// Why a convolution cannot be computed so; "" when it can.
 std::string refusesWinograd(const ConvProblem &problem);
 
-/// Roundings on the way from operands to an output that is summed over
-/// `channels`, at most.
-double winogradRoundings(int64_t channels);
+/// Roundings on the way from operands to an output, at most.
+double winogradRoundings(const ConvProblem &problem);
 
 } // namespace boo

@@ -37,8 +37,8 @@ public:
   TileErrors(const ConvProblem &problem, const TensorView &input,
              const TensorView &filter, int64_t tile, Workers workers)
       : P(problem), Input(input), Filter(filter), T(winogradTransform(tile)),
-        TheWorkers(workers), Factor(winogradRoundings(problem.inPerGroup()) *
-                                    floatLimits(DType::F32).unit),
+        TheWorkers(workers),
+        Factor(winogradRoundings(problem) * floatLimits(DType::F32).unit),
         TilesH(ceilDiv(P.out[1], tile)), TilesW(ceilDiv(P.out[2], tile)),
         Tiles(winogradTiles(P, tile)) {}
 
@@ -70,45 +70,51 @@ private:
            (view.error(index) + 8 * floatLimits(DType::F32).subnormal) / Factor;
   }
 
-  /// U[f][out channel][channel of the group], before multiply() turns it.
+  /// U[f][group][depth tap, channel of the group][out channel of the group]
   void transformFilter() {
-    int64_t channels = P.inPerGroup();
-    U.resize(size_t(T.products() * P.outChannels * channels));
+    int64_t channels = P.inPerGroup(), terms = winogradTerms(P);
+    U.resize(size_t(T.products() * P.outChannels * terms));
     size_t rank = Filter.rank();
     parallelFor(P.outChannels, 1, TheWorkers, [&](int64_t begin, int64_t end) {
       double taps[9], result[36];
       for (int64_t k = begin; k != end; ++k)
-        for (int64_t c = 0; c != channels; ++c) {
+        for (int64_t c = 0; c != terms; ++c) {
+          int64_t base = k * Filter.stride(0) +
+                         c % channels * Filter.stride(1) +
+                         (rank == 5 ? c / channels * Filter.stride(2) : 0);
           for (int64_t i = 0; i != 9; ++i)
-            taps[i] =
-                magnitude(Filter, k * Filter.stride(0) + c * Filter.stride(1) +
-                                      i / 3 * Filter.stride(rank - 2) +
-                                      i % 3 * Filter.stride(rank - 1));
+            taps[i] = magnitude(Filter, base + i / 3 * Filter.stride(rank - 2) +
+                                            i % 3 * Filter.stride(rank - 1));
           sandwich(T.filter, taps, result);
           int64_t group = k / P.outPerGroup(), lane = k % P.outPerGroup();
           for (int64_t f = 0; f != T.products(); ++f)
-            U[size_t(((f * P.groups + group) * channels + c) * P.outPerGroup() +
+            U[size_t(((f * P.groups + group) * terms + c) * P.outPerGroup() +
                      lane)] = float(result[f]);
         }
     });
   }
 
-  /// V[f][tile][channel]
+  /// V[f][tile][group][depth tap, channel of the group]
   void transformInput() {
-    V.resize(size_t(T.products() * Tiles * P.inChannels));
+    int64_t terms = winogradTerms(P), channels = P.inPerGroup();
+    V.resize(size_t(T.products() * Tiles * P.groups * terms));
     size_t rank = Input.rank();
     parallelFor(Tiles, 1, TheWorkers, [&](int64_t begin, int64_t end) {
       double patch[36], result[36];
       for (int64_t tile = begin; tile != end; ++tile)
-        for (int64_t c = 0; c != P.inChannels; ++c) {
+        for (int64_t c = 0; c != P.groups * terms; ++c) {
           Coordinates at = coordinates(tile);
-          int64_t base = at.batch * Input.stride(0) + c * Input.stride(1) +
-                         (rank == 5 ? at.depth * Input.stride(2) : 0);
+          int64_t channel = c / terms * channels + c % channels;
+          int64_t depth = at.depth * P.stride[0] - P.padLo[0] +
+                          c % terms / channels * P.dilation[0];
+          int64_t base = at.batch * Input.stride(0) +
+                         channel * Input.stride(1) +
+                         (rank == 5 ? depth * Input.stride(2) : 0);
           for (int64_t i = 0; i != T.products(); ++i) {
             int64_t row = at.row - P.padLo[1] + i / T.size;
             int64_t column = at.column - P.padLo[2] + i % T.size;
-            bool inside =
-                row >= 0 && row < P.in[1] && column >= 0 && column < P.in[2];
+            bool inside = depth >= 0 && depth < P.in[0] && row >= 0 &&
+                          row < P.in[1] && column >= 0 && column < P.in[2];
             patch[i] =
                 inside ? magnitude(Input, base + row * Input.stride(rank - 2) +
                                               column * Input.stride(rank - 1))
@@ -116,7 +122,8 @@ private:
           }
           sandwich(T.inputT, patch, result);
           for (int64_t f = 0; f != T.products(); ++f)
-            V[size_t((f * Tiles + tile) * P.inChannels + c)] = float(result[f]);
+            V[size_t((f * Tiles + tile) * P.groups * terms + c)] =
+                float(result[f]);
         }
     });
   }
@@ -124,20 +131,20 @@ private:
   /// M[f][tile][out channel]
   void multiply() {
     M.resize(size_t(T.products() * Tiles * P.outChannels));
-    int64_t channels = P.inPerGroup(), outs = P.outPerGroup();
-    parallelFor(
-        T.products() * Tiles, 8, TheWorkers, [&](int64_t begin, int64_t end) {
-          for (int64_t i = begin; i != end; ++i)
-            for (int64_t g = 0; g != P.groups; ++g) {
-              const float *v = &V[size_t(i * P.inChannels)] + g * channels;
-              const float *u =
-                  &U[size_t((i / Tiles * P.groups + g) * channels * outs)];
-              float *m = &M[size_t(i * P.outChannels)] + g * outs;
-              for (int64_t c = 0; c != channels; ++c, u += outs)
-                for (int64_t k = 0; k != outs; ++k)
-                  m[k] += v[c] * u[k];
-            }
-        });
+    int64_t terms = winogradTerms(P), outs = P.outPerGroup();
+    parallelFor(T.products() * Tiles, 8, TheWorkers,
+                [&](int64_t begin, int64_t end) {
+                  for (int64_t i = begin; i != end; ++i)
+                    for (int64_t g = 0; g != P.groups; ++g) {
+                      const float *v = &V[size_t((i * P.groups + g) * terms)];
+                      const float *u =
+                          &U[size_t((i / Tiles * P.groups + g) * terms * outs)];
+                      float *m = &M[size_t(i * P.outChannels)] + g * outs;
+                      for (int64_t c = 0; c != terms; ++c, u += outs)
+                        for (int64_t k = 0; k != outs; ++k)
+                          m[k] += v[c] * u[k];
+                    }
+                });
   }
 
   void raiseTile(int64_t tile, int64_t k, std::vector<double> &errors) const {
@@ -150,7 +157,7 @@ private:
     double amplified[16];
     sandwich(T.outputT, ones, amplified);
     FloatLimits limits = floatLimits(DType::F32);
-    double terms = double(P.inPerGroup());
+    double terms = double(winogradTerms(P));
     // The sums above were rounded too.
     double slack = 1 + 4 * Factor;
     Coordinates at = coordinates(tile);

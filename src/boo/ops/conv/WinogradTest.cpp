@@ -194,6 +194,16 @@ TEST(WinogradBound, IsInfiniteInATileWithANaN) {
   EXPECT_FALSE(std::isinf(bound(3, 8)));
 }
 
+TEST(Winograd, SumsTapsInDepth) {
+  ConvProblem p;
+  p.filter = {5, 3, 3};
+  p.stride[0] = p.dilation[0] = 2;
+  p.padLo[0] = p.padHi[0] = 1;
+  p.inChannels = 14, p.groups = 2;
+  EXPECT_EQ(refusesWinograd(p), "");
+  EXPECT_EQ(winogradTerms(p), 35);
+}
+
 TEST(Winograd, RefusesWhatItDoesNotCompute) {
   ConvProblem p;
   p.filter = {1, 3, 3};
@@ -202,11 +212,9 @@ TEST(Winograd, RefusesWhatItDoesNotCompute) {
   EXPECT_EQ(refusesWinograd(p), "the stride is not 1");
   p.stride[2] = 1, p.dilation[1] = 2;
   EXPECT_EQ(refusesWinograd(p), "the dilation is not 1");
-  p.dilation[1] = 1, p.filter[0] = 3;
+  p.dilation[1] = 1, p.filter[2] = 5;
   EXPECT_EQ(refusesWinograd(p), "the filter is not 3x3");
-  p.filter[0] = 1, p.padLo[0] = 1;
-  EXPECT_EQ(refusesWinograd(p), "the depth is padded");
-  p.padLo[0] = 0, p.accType = DType::F64;
+  p.filter[2] = 3, p.accType = DType::F64;
   EXPECT_EQ(refusesWinograd(p), "sums are in f64");
 }
 
