@@ -123,6 +123,7 @@ class Boo(Engine):
         self.inputs = [Buffer(tensor) for tensor in inputs]
         self.outputs = [Buffer(tensor) for tensor in
                         self._tensors(self.lib.boo_num_outputs, self.lib.boo_output)]
+        arrays = problem.boo_arrays(arrays)
         places = match([buffer.shape for buffer in self.inputs], arrays)
         for buffer, index in zip(self.inputs, places, strict=True):
             if index is not None:

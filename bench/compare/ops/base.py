@@ -96,6 +96,10 @@ class Problem:
         """MLIR text of @main; `constants` are the arguments that are literals in it."""
         raise Unsupported("not written for IREE")
 
+    def boo_arrays(self, arrays):
+        """The arrays in the sizes that the command's arguments have, however they lie."""
+        return arrays
+
     def linalg_arrays(self, arrays):
         """The arguments in the order of dimensions of linalg()."""
         return arrays

@@ -55,6 +55,9 @@ class Gemm(Problem):
         return [onnx.helper.make_node("Gemm", ["a0", "a1"], ["y"], transA=self.trans[0],
                                       transB=self.trans[1])]
 
+    def boo_arrays(self, arrays):
+        return list(self._turned(*arrays))
+
     def linalg_arrays(self, arrays):
         return [np.ascontiguousarray(array) for array in self._turned(*arrays)]
 
