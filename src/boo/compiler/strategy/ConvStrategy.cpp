@@ -33,7 +33,8 @@ public:
     s.algorithm = Nest.depthwise ? Algorithm::Depthwise : Algorithm::Direct;
     s.fma = Registers.fma;
     explainAlgorithm();
-    if (Bounds.fed || (!chooseDotTile() && !chooseStreamTile())) {
+    if (Bounds.fed ||
+        (!chooseDotTile() && !chooseFewTile() && !chooseStreamTile())) {
       if (wantsAmx()) {
         chooseAmxTile();
       } else {
@@ -108,6 +109,31 @@ private:
         "tile " + std::to_string(s.mTile) + " " + W.pixels + " x " +
         std::to_string(s.nVectors) + " " + W.channels +
         ": lanes run over the reduction and are added up at its end");
+    return true;
+  }
+
+  /// A handful of outputs of each pixel would leave most lanes idle; where
+  /// input and filter both have their channels side by side, lanes run over
+  /// these instead.
+  bool chooseFewTile() {
+    int64_t lanes = Registers.bits / 8 / ElementBytes, n = Nest.nExtent();
+    if (!Nest.needsPacking(true).empty() || P.inStrides.channel != 1 ||
+        Nest.depthwise || 4 * n > lanes || Nest.kChannels() < lanes)
+      return false;
+    Schedule &s = Result.schedule;
+    s.dot = true;
+    s.vectorBits = Registers.bits;
+    Lanes = lanes;
+    // Memory is what counts: more pixels at a time are read less in order.
+    s.mTile = std::clamp<int64_t>(8 / n, 1, 4);
+    s.mTile = std::min(s.mTile, std::max<int64_t>(P.out[2], 1));
+    s.nVectors = n;
+    filterInPlace("its reduction is contiguous");
+    Result.why.push_back(
+        "tile " + std::to_string(s.mTile) + " " + W.pixels + " x " +
+        std::to_string(n) + " " + W.channels +
+        ": so few would leave most lanes idle; they run over the reduction and "
+        "are added up at its end");
     return true;
   }
 
