@@ -161,3 +161,25 @@ func.func @init(%a: memref<?xf32>, %b: memref<?xf32>, %c: memref<?xf32>) {
   }
   return
 }
+
+// -----
+
+// Windows of a depthwise tile share columns: six loads of A for four pixels of
+// three taps, each widened once.
+// CHECK-LABEL: @columns
+// CHECK-COUNT-3: vector.load %{{.*}} : memref<?xf32>, vector<16xf32>
+// CHECK-COUNT-6: arith.extf {{.*}} vector<16xbf16> to vector<16xf32>
+// CHECK-NOT: arith.extf
+// CHECK: return
+func.func @columns(%a: memref<?xbf16>, %b: memref<?xf32>, %c: memref<?xf32>) {
+  %0 = arith.constant 0 : index
+  boo.brgemm a(%a[%0]) b(%b[%0]) c(%c[%0])
+      {m = 4, n = 16, k = 3, a_strides = array<i64: 16, 1, 16>,
+       b_strides = array<i64: 1, 16>, c_strides = array<i64: 16, 1>,
+       tail_strides = array<i64>, k_unroll = 3}
+      : memref<?xbf16>, memref<?xf32>, memref<?xf32> {
+  ^bb0(%acc: f32):
+    boo.yield %acc : f32
+  }
+  return
+}

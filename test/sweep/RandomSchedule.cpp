@@ -61,6 +61,7 @@ std::string boo::testing::randomSchedule(std::mt19937_64 &random,
   maybe("rows", 1, 3);
   maybe("dw_m_tile", 1, 8);
   maybe("dw_n_vectors", 1, 3);
+  maybe("dw_k_unroll", 1, 4);
   maybe("dw_n_chunk", 1, 3);
   maybe("dw_w_chunk", 1, 4);
   maybe("dw_scratch_input", 0, 1);

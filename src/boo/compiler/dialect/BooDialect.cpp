@@ -24,7 +24,7 @@ void BooDialect::initialize() {
 }
 
 bool BrgemmOp::inPairs() {
-  return getA().getType().getElementType().isBF16() &&
+  return getA().getType().getElementType().isBF16() && getAStrides()[1] == 0 &&
          getBody().front().getNumArguments() != 0 &&
          getBody().front().getArgument(0).getType().isF32();
 }
@@ -56,14 +56,19 @@ LogicalResult BrgemmOp::verify() {
     return emitOpError("requires A and B contiguous in k for dot products");
   Type stored = getA().getType().getElementType();
   Type b = getB().getType().getElementType();
-  if (b != stored && (getStaging() || b.getIntOrFloatBitWidth() >=
-                                          stored.getIntOrFloatBitWidth()))
-    return emitOpError("requires A and B of one type, or a narrower B");
+  bool depthwise = getAStrides()[1] == 1;
+  bool widensA =
+      depthwise && b.getIntOrFloatBitWidth() > stored.getIntOrFloatBitWidth();
+  if (b != stored && !widensA &&
+      (getStaging() ||
+       b.getIntOrFloatBitWidth() >= stored.getIntOrFloatBitWidth()))
+    return emitOpError("requires A and B of one type, or a narrower B, or, for "
+                       "a depthwise tile, a narrower A");
   Block &body = getBody().front();
   if (body.getNumArguments() != 1 + getTail().size())
     return emitOpError("requires a block argument for the sum and one for each "
                        "tail operand");
-  Type acc = stored;
+  Type acc = widensA ? b : stored;
   if (getStaging()) {
     acc = getStaging().getType().getElementType();
     if (!stored.isBF16() || !acc.isF32())

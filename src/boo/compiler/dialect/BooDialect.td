@@ -88,7 +88,7 @@ def BrgemmOp : BooOp<"brgemm", [IsolatedFromAbove, AttrSizedOperandSegments,
     be read up to the next multiple of the vector length in n (packed operands
     are padded so) unless `exact_b` says that it ends with n. A has the type
     that is accumulated; B has it too, or a narrower one that is widened as it
-    is read. C and tail operands may have any float type: the region converts.
+    is read; of a depthwise tile A may be the narrower one. C and tail operands may have any float type: the region converts.
     It computes on scalars and is vectorised by cloning, so all its ops are
     elementwise.
 

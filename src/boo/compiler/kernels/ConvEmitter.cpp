@@ -247,7 +247,9 @@ ConvEmitter::InputView ConvEmitter::viewInput(const Place &at) {
   Value column = K.add(K.mul(at.firstTile, S.mTile * P.stride[2]),
                        Edges[0] * P.stride[2] - P.padLo[2]);
   InputView view;
-  view.buffer = K.buffer(ArgField::In, argument(Nest.input), Factor);
+  // Depthwise tiles widen what they read.
+  view.buffer = K.buffer(ArgField::In, argument(Nest.input),
+                         Nest.depthwise ? K.type(P.dtype) : Factor);
   view.base = K.add(inputRow(at), K.mul(column, P.inStrides.spatial[2]));
   if (Nest.depthwise)
     view.base = K.add(

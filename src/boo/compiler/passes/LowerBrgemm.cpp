@@ -15,6 +15,8 @@
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 
+#include <map>
+
 using namespace mlir;
 
 namespace boo::compiler {
@@ -75,7 +77,9 @@ private:
             unroll = std::min<int64_t>(Op.getKUnroll(), k);
     int64_t rounds = k / unroll;
     SmallVector<Value> inner(sums);
-    if (rounds == 1) {
+    if (isDepthwise() && k > 1 && k == unroll) {
+      columnSteps(a, b, inner);
+    } else if (rounds == 1) {
       for (int64_t i = 0; i != unroll; ++i)
         step(offset(a, i * Pair * Op.getAStrides()[2]),
              offset(b, i * Op.getBStrides()[1]), inner);
@@ -114,19 +118,55 @@ private:
             Builder, Loc, Op.getB(),
             offset(b, distance * Op.getBStrides()[1] + v * Pair * Lanes),
             /*isWrite=*/false, /*localityHint=*/3, /*isDataCache=*/true);
-    bool depthwise = Op.getAStrides()[1] == 1;
     for (int64_t m = 0; m != M; ++m) {
       Value at = offset(a, m * Op.getAStrides()[0]);
       Value element;
-      if (!depthwise)
+      if (!isDepthwise())
         element = Pair == 1 ? broadcast(at) : broadcastPair(at);
       for (int64_t v = 0; v != Vectors; ++v) {
-        if (depthwise)
-          element = loadLanes(Op.getA(), offset(at, v * Lanes), lanesOf(v));
+        if (isDepthwise())
+          element = loadColumn(at, v);
         Value &sum = sums[size_t(m * Vectors + v)];
         sum = multiplyAdd(element, row[size_t(v)], sum);
       }
     }
+  }
+
+  /// All k of a depthwise tile. Windows of neighbours share columns of A: each
+  /// is loaded once, for every m and k that meet in it.
+  void columnSteps(Value a, Value b, SmallVectorImpl<Value> &sums) {
+    int64_t k = Op.getK();
+    std::map<int64_t, SmallVector<std::pair<int64_t, int64_t>>> columns;
+    for (int64_t i = 0; i != k; ++i)
+      for (int64_t m = 0; m != M; ++m)
+        columns[m * Op.getAStrides()[0] + i * Op.getAStrides()[2]].push_back(
+            {m, i});
+    SmallVector<Value> filter;
+    for (int64_t i = 0; i != k; ++i)
+      for (int64_t v = 0; v != Vectors; ++v)
+        filter.push_back(loadB(offset(b, i * Op.getBStrides()[1] + v * Lanes),
+                               Op.getExactB() ? lanesOf(v) : Lanes));
+    for (const auto &[distance, meetings] : columns)
+      for (int64_t v = 0; v != Vectors; ++v) {
+        Value column = loadColumn(offset(a, distance), v);
+        for (auto [m, i] : meetings) {
+          Value &sum = sums[size_t(m * Vectors + v)];
+          sum = multiplyAdd(column, filter[size_t(i * Vectors + v)], sum);
+        }
+      }
+  }
+
+  bool isDepthwise() { return Op.getAStrides()[1] == 1; }
+
+  /// Vector `v` of a pixel of A.
+  Value loadColumn(Value at, int64_t v) {
+    return widen(loadLanes(Op.getA(), offset(at, v * Lanes), lanesOf(v)));
+  }
+
+  Value widen(Value lanes) {
+    if (lanes.getType() == AccVector)
+      return lanes;
+    return arith::ExtFOp::create(Builder, Loc, AccVector, lanes);
   }
 
   Value broadcast(Value at) {
@@ -158,10 +198,7 @@ private:
 
   /// `count` elements of B, of the type that is accumulated.
   Value loadB(Value at, int64_t count) {
-    Value lanes = loadLanes(Op.getB(), at, count);
-    if (lanes.getType() == AccVector)
-      return lanes;
-    return arith::ExtFOp::create(Builder, Loc, AccVector, lanes);
+    return widen(loadLanes(Op.getB(), at, count));
   }
 
   /// Lanes over k: sums[m][n] += A[m] * B[n], for as many k at once.

@@ -106,6 +106,24 @@ ConvNest boo::compiler::makeConvNest(const Graph &group) {
   return nest;
 }
 
+std::vector<std::string> ConvNest::describe() const {
+  if (matmul)
+    return {(depthwise ? "depthwise: single products, lanes over the batch"
+                       : "direct: sums of " + std::to_string(kChannels()) +
+                             " products") +
+            std::string(exchanged ? "; A and B change places, so that lanes "
+                                    "run over the rows"
+                                  : "")};
+  if (depthwise)
+    return {"depthwise: one channel a group, so lanes run over channels"};
+  return {"direct: products of " + std::to_string(kChannels()) +
+              " channels for each tap",
+          "not depthwise: a group has " + std::to_string(problem.inPerGroup()) +
+              " input and " + std::to_string(problem.outPerGroup()) +
+              " output channels, and lanes run over channels only for one and "
+              "one"};
+}
+
 bool ConvNest::isInside(size_t dim) const {
   const ConvProblem &p = problem;
   int64_t last = (p.out[dim] - 1) * p.stride[dim] +
@@ -135,7 +153,7 @@ static bool hasFewEdges(const ConvNest &nest) {
 }
 
 std::string ConvNest::needsScratch(bool pairs) const {
-  if (!pairs && problem.dtype != computeType())
+  if (!pairs && !depthwise && problem.dtype != computeType())
     return "it is widened to " + std::string(dtypeName(computeType()));
   if (pairs && (problem.inStrides.channel != 1 || kChannels() % 2 != 0))
     return "its channels are not contiguous pairs";

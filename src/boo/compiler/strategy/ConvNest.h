@@ -65,6 +65,9 @@ struct ConvNest {
   int64_t pixels() const {
     return problem.batch * problem.out[0] * problem.out[1] * problem.out[2];
   }
+  /// What is summed, and why lanes do or do not run over the groups: the first
+  /// of a Decision's reasons.
+  std::vector<std::string> describe() const;
   /// Whether all taps of spatial dimension `dim` meet the input everywhere.
   bool isInside(size_t dim) const;
 

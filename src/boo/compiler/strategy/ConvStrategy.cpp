@@ -32,7 +32,7 @@ public:
     Schedule &s = Result.schedule;
     s.algorithm = Nest.depthwise ? Algorithm::Depthwise : Algorithm::Direct;
     s.fma = Registers.fma;
-    explainAlgorithm();
+    Result.why = Nest.describe();
     if (Bounds.fed ||
         (!chooseDotTile() && !chooseFewTile() && !chooseStreamTile())) {
       if (wantsAmx()) {
@@ -53,30 +53,6 @@ public:
   }
 
 private:
-  void explainAlgorithm() {
-    if (Nest.matmul) {
-      Result.why.push_back(
-          (Nest.depthwise
-               ? "depthwise: single products, lanes over the batch"
-               : "direct: sums of " + std::to_string(Nest.kChannels()) +
-                     " products") +
-          std::string(Nest.exchanged ? "; A and B change places, so that lanes "
-                                       "run over the rows"
-                                     : ""));
-      return;
-    }
-    Result.why.push_back(
-        Nest.depthwise
-            ? "depthwise: one channel a group, so lanes run over channels"
-            : "direct: products of " + std::to_string(Nest.kChannels()) +
-                  " channels for each tap");
-    if (!Nest.depthwise)
-      Result.why.push_back(
-          "not depthwise: a group has " + std::to_string(P.inPerGroup()) +
-          " input and " + std::to_string(P.outPerGroup()) +
-          " output channels, and lanes run over channels only for one and one");
-  }
-
   void filterInPlace(const std::string &reason) {
     Result.schedule.filterInPlace = true;
     Result.why.push_back(std::string(W.filter) + " in place: " + reason);
@@ -90,25 +66,15 @@ private:
   /// would transpose all of it, so lanes run over the reduction instead.
   bool chooseDotTile() {
     constexpr int64_t mostPixels = 8;
-    int64_t lanes = Registers.bits / 8 / ElementBytes;
-    if (!Nest.needsPacking(true).empty() || Nest.pixels() > mostPixels ||
-        Nest.kChannels() < lanes)
+    if (!canDot() || Nest.pixels() > mostPixels)
       return false;
-    Schedule &s = Result.schedule;
-    s.dot = true;
-    s.vectorBits = Registers.bits;
-    Lanes = lanes;
-    s.mTile = P.out[2];
     // Registers: the sums, a vector of each pixel, one of the filter, and
     // without fused multiply-add one product.
-    int64_t room = Registers.count - s.mTile - 1 - (Registers.fma ? 0 : 1);
-    s.nVectors = std::clamp<int64_t>(room / s.mTile, 1, 8);
-    s.nVectors = std::min(s.nVectors, Nest.nExtent());
+    int64_t m = P.out[2];
+    int64_t room = Registers.count - m - 1 - (Registers.fma ? 0 : 1);
+    int64_t n = std::clamp<int64_t>(room / m, 1, 8);
     filterInPlace(passes() + ", and its reduction is contiguous");
-    Result.why.push_back(
-        "tile " + std::to_string(s.mTile) + " " + W.pixels + " x " +
-        std::to_string(s.nVectors) + " " + W.channels +
-        ": lanes run over the reduction and are added up at its end");
+    dotTile(m, std::min(n, Nest.nExtent()), "lanes");
     return true;
   }
 
@@ -116,25 +82,32 @@ private:
   /// input and filter both have their channels side by side, lanes run over
   /// these instead.
   bool chooseFewTile() {
-    int64_t lanes = Registers.bits / 8 / ElementBytes, n = Nest.nExtent();
-    if (!Nest.needsPacking(true).empty() || P.inStrides.channel != 1 ||
-        Nest.depthwise || 4 * n > lanes || Nest.kChannels() < lanes)
+    int64_t n = Nest.nExtent();
+    if (!canDot() || P.inStrides.channel != 1 || 4 * n > fullLanes())
       return false;
+    filterInPlace("its reduction is contiguous");
+    // Memory is what counts: more pixels at a time are read less in order.
+    int64_t m = std::min(std::clamp<int64_t>(8 / n, 1, 4), P.out[2]);
+    dotTile(std::max<int64_t>(m, 1), n,
+            "so few would leave most lanes idle; they");
+    return true;
+  }
+
+  int64_t fullLanes() const { return Registers.bits / 8 / ElementBytes; }
+  bool canDot() const {
+    return Nest.needsPacking(true).empty() && Nest.kChannels() >= fullLanes();
+  }
+
+  void dotTile(int64_t m, int64_t n, const std::string &lanes) {
     Schedule &s = Result.schedule;
     s.dot = true;
     s.vectorBits = Registers.bits;
-    Lanes = lanes;
-    // Memory is what counts: more pixels at a time are read less in order.
-    s.mTile = std::clamp<int64_t>(8 / n, 1, 4);
-    s.mTile = std::min(s.mTile, std::max<int64_t>(P.out[2], 1));
+    Lanes = fullLanes();
+    s.mTile = m;
     s.nVectors = n;
-    filterInPlace("its reduction is contiguous");
-    Result.why.push_back(
-        "tile " + std::to_string(s.mTile) + " " + W.pixels + " x " +
-        std::to_string(n) + " " + W.channels +
-        ": so few would leave most lanes idle; they run over the reduction and "
-        "are added up at its end");
-    return true;
+    Result.why.push_back("tile " + std::to_string(m) + " " + W.pixels + " x " +
+                         std::to_string(n) + " " + W.channels + ": " + lanes +
+                         " run over the reduction and are added up at its end");
   }
 
   static constexpr int64_t streamPixels = 4;
@@ -146,7 +119,7 @@ private:
       return false;
     Schedule &s = Result.schedule;
     s.vectorBits = Registers.bits;
-    Lanes = Registers.bits / 8 / ElementBytes;
+    Lanes = fullLanes();
     s.mTile = P.out[2];
     int64_t room = Registers.count - 2 - (Registers.fma ? 0 : 1);
     int64_t most = std::min<int64_t>(room / (s.mTile + 1), 16);
@@ -280,6 +253,10 @@ private:
   void chooseTile() {
     RegisterTile best, widest;
     TileWork work{P.out[2], Nest.nExtent(), P.reduction(), ElementBytes};
+    // A row's taps at once: its pixels share columns of the input.
+    constexpr int64_t mostSteps = 7;
+    if (Nest.depthwise && P.filter[2] <= mostSteps)
+      work.filterSteps = P.filter[2];
     // Few channels fill short vectors better; those exist on every ISA.
     for (int64_t bits = Registers.bits; bits >= 128; bits /= 2) {
       if (Bounds.vectorBits != 0 && bits != Bounds.vectorBits)
@@ -294,6 +271,7 @@ private:
     Lanes = best.bits / 8 / ElementBytes;
     s.mTile = best.m;
     s.nVectors = best.nVectors;
+    s.kUnroll = work.filterSteps;
     Result.why.push_back(
         "tile " + std::to_string(best.m) + " " + W.pixels + " x " +
         std::to_string(best.nVectors * Lanes) + " " + W.channels +
@@ -313,6 +291,8 @@ private:
       scratch("the matrix unit reads whole tiles, zeros included");
     else if (!reason.empty())
       scratch(reason);
+    else if (Nest.depthwise && P.dtype == DType::F16 && T.isa == Isa::Generic)
+      scratch("it is widened, by many instructions, once for all its taps");
     else if (Result.schedule.dot && P.inStrides.channel != 1)
       scratch("its reduction is not contiguous");
     else if (!Nest.depthwise && P.inStrides.channel != 1 &&

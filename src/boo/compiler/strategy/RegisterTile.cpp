@@ -48,9 +48,10 @@ void boo::compiler::chooseRegisterTile(const Target &target, int64_t bits,
   for (int64_t v = 1; v <= 4; ++v) {
     if (v > 1 && (v - 1) * lanes >= work.n)
       break;
-    // Registers: the sums, a row of the filter, one input element, and
-    // without fused multiply-add one product.
-    int64_t room = registers.count - v - 1 - (registers.fma ? 0 : 1);
+    // Registers: the sums, rows of the filter, one input element, and without
+    // fused multiply-add a product, or two that follow each other closely.
+    int64_t products = registers.fma ? 0 : work.filterSteps > 1 ? 2 : 1;
+    int64_t room = registers.count - work.filterSteps * v - 1 - products;
     int64_t largest = std::min<int64_t>(room / v, work.m);
     for (int64_t m = 1; m <= largest; ++m) {
       RegisterTile choice{m, v, bits,

@@ -17,6 +17,7 @@ struct TileWork {
   int64_t m, n;
   int64_t reduction; ///< steps
   int64_t elementBytes;
+  int64_t filterSteps = 1; ///< reduction steps whose filter registers hold
 };
 
 struct RegisterTile {

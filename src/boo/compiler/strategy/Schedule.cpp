@@ -52,6 +52,7 @@ constexpr Field fields[] = {
     {"rows", &Schedule::rows, nullptr, 1, int64_t(1) << 40, true},
     {"dw_m_tile", &Schedule::dwMTile, nullptr, 1, 64, true},
     {"dw_n_vectors", &Schedule::dwNVectors, nullptr, 1, 64, true},
+    {"dw_k_unroll", &Schedule::dwKUnroll, nullptr, 1, 16, true},
     {"dw_n_chunk", &Schedule::dwNChunk, nullptr, 1, int64_t(1) << 40, true},
     {"dw_w_chunk", &Schedule::dwWChunk, nullptr, 1, int64_t(1) << 40, true},
     {"dw_scratch_input", nullptr, &Schedule::dwScratchInput, 0, 1, true},

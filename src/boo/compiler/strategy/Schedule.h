@@ -76,7 +76,8 @@ struct Schedule {
   // Separable alone: the other fields are of the 1x1 convolution, these of the
   // depthwise one.
   int64_t rows = 1; ///< of its output that one grid tile computes
-  int64_t dwMTile = 1, dwNVectors = 1, dwNChunk = 1, dwWChunk = 1;
+  int64_t dwMTile = 1, dwNVectors = 1, dwKUnroll = 1, dwNChunk = 1,
+          dwWChunk = 1;
   bool dwScratchInput = false;
 
   /// Whether bf16 is multiplied as it is, in pairs of reduction steps.

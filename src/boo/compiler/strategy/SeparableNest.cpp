@@ -88,6 +88,7 @@ Schedule boo::compiler::depthwiseSchedule(const Schedule &schedule) {
   own.serial = schedule.serial;
   own.mTile = schedule.dwMTile;
   own.nVectors = schedule.dwNVectors;
+  own.kUnroll = schedule.dwKUnroll;
   own.nChunk = schedule.dwNChunk;
   own.wChunk = schedule.dwWChunk;
   own.scratchInput = schedule.dwScratchInput;

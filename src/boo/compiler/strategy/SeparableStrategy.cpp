@@ -71,6 +71,7 @@ Decision boo::compiler::decideSeparable(const Graph &group,
   s.filterOuter = false;
   s.dwMTile = first.schedule.mTile;
   s.dwNVectors = first.schedule.nVectors;
+  s.dwKUnroll = first.schedule.kUnroll;
   s.dwNChunk = first.schedule.nChunk;
   s.dwWChunk = first.schedule.wChunk;
   s.dwScratchInput = first.schedule.scratchInput;
