@@ -81,8 +81,8 @@ LogicalResult BrgemmOp::verify() {
                          "of 32 for a matrix unit");
   } else if (inPairs()) {
     acc = body.getArgument(0).getType();
-    if (getK() % 2 != 0 || getAStrides()[1] != 0 || getAStrides()[2] != 1)
-      return emitOpError("requires a dense A with k contiguous and even for "
+    if (getK() < 2 || getAStrides()[2] != 1)
+      return emitOpError("requires an A with k contiguous and at least 2 for "
                          "products in pairs");
   }
   if (bool(getInit()) != bool(getInitOffset()))

@@ -100,8 +100,8 @@ def BrgemmOp : BooOp<"brgemm", [IsolatedFromAbove, AttrSizedOperandSegments,
     the lanes of each of the m x n vectors of sums are added up at the end.
 
     A and B of bf16 with sums in f32 are multiplied in pairs of k: B then holds
-    pairs side by side, B[b_offset + (k/2)*bk + 2*n + k%2], k is even and ak is
-    1. With `staging` this is for matrix units: k is a multiple of 32, A may be
+    pairs side by side, B[b_offset + (k/2)*bk + 2*n + k%2], and ak is 1; what
+    follows an odd last k in B is zero, and in A is not read. With `staging` this is for matrix units: k is a multiple of 32, A may be
     read up to the next multiple of 16 in m, and `staging` is f32 memory for the
     sums of all those rows and columns. Without it each pair is a dot product of
     the vector unit.

@@ -42,7 +42,7 @@ Status ConvEmitter::checkSizes() const {
   int64_t scratch = saturatingProduct({taps, columns, scratchPitch(), 8});
   int64_t packed =
       saturatingProduct({Nest.groupLoops(), blocks(), taps, P.filter[2],
-                         kPadded(), BlockChannels, 8});
+                         kPadded() + 1, BlockChannels, 8});
   if (isChunked())
     scratch = std::max(scratch,
                        saturatingProduct({pixels, S.nChunk, BlockChannels, 8}));
@@ -64,12 +64,21 @@ int64_t ConvEmitter::blocks() const {
   return ceilDiv(Nest.nExtent(), BlockChannels);
 }
 int64_t ConvEmitter::blockElements() const {
-  return P.filter[0] * P.filter[1] * P.filter[2] * kPadded() * BlockChannels;
+  return P.filter[0] * P.filter[1] * rowTerms() * BlockChannels;
 }
 int64_t ConvEmitter::kPadded() const {
   // A matrix unit takes 32 steps at a time, a dot product two.
-  int64_t steps = S.amx ? 32 : S.pairs ? 2 : 1;
+  int64_t steps = S.amx ? 32 : S.pairs && !mergesTaps() ? 2 : 1;
   return ceilDiv(Nest.kChannels(), steps) * steps;
+}
+bool ConvEmitter::mergesTaps() const {
+  // Strides of a page keep columns apart in scratch.
+  return S.pairs && Nest.kChannels() % 2 != 0 && P.filter[2] > 1 &&
+         P.dilation[2] == 1 && P.stride[2] < 1024;
+}
+int64_t ConvEmitter::rowTerms() const {
+  int64_t terms = P.filter[2] * kPadded();
+  return mergesTaps() ? ceilDiv(terms, 2) * 2 : terms;
 }
 int64_t ConvEmitter::rowTiles() const {
   return ceilDiv(P.out[2] - Edges[0] - Edges[1], S.mTile);

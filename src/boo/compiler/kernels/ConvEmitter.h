@@ -125,6 +125,10 @@ private:
   int64_t packWidth() const;     ///< filter elements that are packed as one
   int64_t rowTiles() const;      ///< register tiles of a row
   int64_t kPadded() const;       ///< reduction channels, zeros included
+  /// Pairs of an odd number of channels run on over a row's taps, whose
+  /// elements follow each other in scratch.
+  bool mergesTaps() const;
+  int64_t rowTerms() const; ///< packed filter of a row's taps, for a channel
   int64_t scratchColumns() const, scratchChannels() const;
   int64_t scratchPitch() const;      ///< elements from a column to the next
   int64_t scratchInputBytes() const; ///< 0 when it is read where it lies

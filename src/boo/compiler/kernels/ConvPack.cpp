@@ -17,14 +17,14 @@ static constexpr int64_t packSteps = 256;
 int64_t ConvEmitter::packPieces() const {
   int64_t taps = P.filter[0] * P.filter[1] * P.filter[2];
   if (S.keepsBf16() && packWidth() == 1)
-    return taps;
+    return mergesTaps() ? P.filter[0] * P.filter[1] : taps;
   return ceilDiv(Nest.kChannels() / packWidth() * taps, packSteps);
 }
 
 int64_t ConvEmitter::packWidth() const {
   const ConvProblem::Strides &f = P.filterStrides;
   auto odd = [](int64_t stride) { return stride % 2 != 0; };
-  bool paired = S.keepsBf16() && f.channel == 1 &&
+  bool paired = S.keepsBf16() && f.channel == 1 && !mergesTaps() &&
                 kPadded() == Nest.kChannels() && !odd(f.outer) &&
                 !odd(f.base) &&
                 std::none_of(f.group.begin(), f.group.end(), odd) &&
@@ -32,12 +32,15 @@ int64_t ConvEmitter::packWidth() const {
   return paired ? 2 : 1;
 }
 
-/// Pairs of channels side by side, [tap][channel / 2][lane][channel % 2], zeros
-/// for the channels and lanes that fill up a tile.
+/// Pairs of channels side by side, [tap][channel / 2][lane][channel % 2], or of
+/// a row's merged taps and channels; zeros for what fills up a pair or a tile.
 void ConvEmitter::emitPackPairs() {
   const ConvProblem::Strides &f = P.filterStrides;
+  int64_t merged = mergesTaps() ? P.filter[2] : 1;
+  int64_t terms = merged * Nest.kChannels();
+  int64_t padded = rowTerms() * merged / P.filter[2];
   std::vector<int64_t> grid{Nest.groupLoops(), blocks(), P.filter[0],
-                            P.filter[1], P.filter[2]};
+                            P.filter[1], P.filter[2] / merged};
   K.dispatch(
       FirstDispatch,
       [&](Value tile) {
@@ -53,28 +56,31 @@ void ConvEmitter::emitPackPairs() {
             K.add(groupStart(f, groupIndex(c[0])), K.mul(first, f.outer));
         for (size_t d = 0; d != 3; ++d)
           from = K.add(from, K.mul(c[2 + d], f.spatial[d]));
-        Value to = K.mul(tile, kPadded() * BlockChannels);
+        Value to = K.mul(tile, padded * BlockChannels);
         auto place = [&](Value lane, Value k) {
           Value pair =
               K.builder().createOrFold<arith::DivUIOp>(K.loc(), k, K.index(2));
           Value at = K.add(to, K.mul(pair, 2 * BlockChannels - 2));
           return K.add(K.add(at, K.mul(lane, 2)), k);
         };
-        auto each = [&](Value lowLane, Value highLane, int64_t lowK,
-                        int64_t highK, bool copy) {
-          K.loop(lowLane, highLane, 1, [&](Value lane) {
-            K.loop(K.index(lowK), K.index(highK), 1, [&](Value k) {
-              Value value = zero;
-              if (copy)
-                value = K.load(source, K.add(from, K.add(K.mul(lane, f.outer),
-                                                         K.mul(k, f.channel))));
-              K.store(value, target, place(lane, k));
+        K.loop(K.index(0), valid, 1, [&](Value lane) {
+          Value start = K.add(from, K.mul(lane, f.outer));
+          K.loop(K.index(0), K.index(merged), 1, [&](Value tap) {
+            Value at = K.add(start, K.mul(tap, f.spatial[2]));
+            K.loop(K.index(0), K.index(Nest.kChannels()), 1, [&](Value c) {
+              K.store(K.load(source, K.add(at, K.mul(c, f.channel))), target,
+                      place(lane, K.add(K.mul(tap, Nest.kChannels()), c)));
             });
           });
+        });
+        auto fill = [&](Value low, int64_t lowK) {
+          K.loop(low, K.index(BlockChannels), 1, [&](Value lane) {
+            K.loop(K.index(lowK), K.index(padded), 1,
+                   [&](Value k) { K.store(zero, target, place(lane, k)); });
+          });
         };
-        each(K.index(0), valid, 0, Nest.kChannels(), true);
-        each(K.index(0), valid, Nest.kChannels(), kPadded(), false);
-        each(valid, K.index(BlockChannels), 0, kPadded(), false);
+        fill(K.index(0), terms);
+        fill(valid, 0);
       },
       serialTiles(packTiles()));
 }

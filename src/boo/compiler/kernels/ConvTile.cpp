@@ -16,7 +16,7 @@ void ConvEmitter::emitTile(const Place &at, const InputView &input,
   int64_t tapColumn = P.dilation[2] * input.column;
   SmallVector<Value> counts;
   SmallVector<int64_t> aBatch, bBatch;
-  int64_t tapElements = P.filter[2] * channels * BlockChannels;
+  int64_t tapElements = rowTerms() * BlockChannels;
   Value bBase =
       K.add(filterStart(at, block), strip.lowTap * channels * BlockChannels);
   for (size_t d = 0; d != 2; ++d) {

@@ -102,11 +102,14 @@ private:
     for (int64_t i = rounds * unroll; i != k; ++i)
       step(offset(a, i * Pair * Op.getAStrides()[2]),
            offset(b, i * Op.getBStrides()[1]), inner);
+    if (Op.getK() % Pair != 0)
+      step(offset(a, k * Pair), offset(b, k * Op.getBStrides()[1]), inner,
+           /*half=*/true);
     return inner;
   }
 
-  /// One k, or pair of k: sums[m][v] += A[m] * B[v].
-  void step(Value a, Value b, SmallVectorImpl<Value> &sums) {
+  /// One k, or pair of k, or the first half of one: sums[m][v] += A[m] * B[v].
+  void step(Value a, Value b, SmallVectorImpl<Value> &sums, bool half = false) {
     SmallVector<Value> row;
     for (int64_t v = 0; v != Vectors; ++v)
       row.push_back(Pair == 2 ? loadPairs(offset(b, v * Pair * Lanes))
@@ -122,7 +125,7 @@ private:
       Value at = offset(a, m * Op.getAStrides()[0]);
       Value element;
       if (!isDepthwise())
-        element = Pair == 1 ? broadcast(at) : broadcastPair(at);
+        element = Pair == 1 ? broadcast(at) : broadcastPair(at, half);
       for (int64_t v = 0; v != Vectors; ++v) {
         if (isDepthwise())
           element = loadColumn(at, v);
@@ -174,19 +177,26 @@ private:
     return vector::BroadcastOp::create(Builder, Loc, AccVector, element);
   }
 
-  /// Two elements of A, repeated for every lane.
-  Value broadcastPair(Value at) {
-    Type half = Op.getA().getType().getElementType();
+  /// Two elements of A, or one and a zero, repeated for every lane.
+  Value broadcastPair(Value at, bool half) {
+    Type element = Op.getA().getType().getElementType();
     Type word = Builder.getI32Type();
-    Value pair = vector::LoadOp::create(
-        Builder, Loc, VectorType::get({2}, half), Op.getA(), at);
-    pair = vector::BitCastOp::create(Builder, Loc, VectorType::get({1}, word),
-                                     pair);
-    pair = vector::ExtractOp::create(Builder, Loc, pair, 0);
+    Value pair;
+    if (half) {
+      pair = memref::LoadOp::create(Builder, Loc, Op.getA(), at);
+      pair = arith::BitcastOp::create(Builder, Loc, Builder.getI16Type(), pair);
+      pair = arith::ExtUIOp::create(Builder, Loc, word, pair);
+    } else {
+      pair = vector::LoadOp::create(Builder, Loc, VectorType::get({2}, element),
+                                    Op.getA(), at);
+      pair = vector::BitCastOp::create(Builder, Loc, VectorType::get({1}, word),
+                                       pair);
+      pair = vector::ExtractOp::create(Builder, Loc, pair, 0);
+    }
     pair = vector::BroadcastOp::create(Builder, Loc,
                                        VectorType::get({Lanes}, word), pair);
-    return vector::BitCastOp::create(Builder, Loc,
-                                     VectorType::get({2 * Lanes}, half), pair);
+    return vector::BitCastOp::create(
+        Builder, Loc, VectorType::get({2 * Lanes}, element), pair);
   }
 
   /// A pair of B for every lane.
