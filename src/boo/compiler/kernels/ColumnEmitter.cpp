@@ -84,11 +84,41 @@ void ColumnEmitter::emit(KernelModule &kernel) {
                 });
               });
   if (WholeNorm)
-    dispatchPieces(kernel, norm ? "normalise" : "input_gradient", S.wChunk,
-                   [&](const Block &block, Value, Value low, Value high) {
-                     norm ? applyNorm(block, low, high)
-                          : applyGradient(block, low, high);
-                   });
+    dispatchRows(kernel, norm ? "normalise" : "input_gradient",
+                 [&](const Block &block, Value low, Value high) {
+                   norm ? applyNorm(block, low, high)
+                        : applyGradient(block, low, high);
+                 });
+}
+
+void ColumnEmitter::dispatchRows(
+    KernelModule &kernel, const char *name,
+    const std::function<void(const Block &, Value, Value)> &body) {
+  int64_t chunk = std::min(S.nChunk, blocks());
+  if (chunk == 1)
+    return dispatchPieces(kernel, name, S.wChunk,
+                          [&](const Block &block, Value, Value low,
+                              Value high) { body(block, low, high); });
+  std::vector<int64_t> grid = blockGrid();
+  grid.back() = ceilDiv(blocks(), chunk);
+  int64_t all = Nest.rowCount();
+  grid.insert(grid.begin(), ceilDiv(all, S.wChunk));
+  addDispatch(K, kernel, name, grid, S.serial,
+              [&](const std::vector<Value> &c) {
+                Value low = K.mul(c[0], S.wChunk);
+                Value high = K.min(K.index(all), K.add(low, S.wChunk));
+                Value first = K.mul(c.back(), chunk);
+                Value end = K.min(K.index(blocks()), K.add(first, chunk));
+                SmallVector<Value> at(ArrayRef(c).drop_front());
+                K.loop(low, high, 1, [&](Value row) {
+                  K.loop(first, end, 1, [&](Value number) {
+                    at.back() = number;
+                    withBlock(at, [&](const Block &block) {
+                      body(block, row, K.add(row, 1));
+                    });
+                  });
+                });
+              });
 }
 
 void ColumnEmitter::dispatchPieces(

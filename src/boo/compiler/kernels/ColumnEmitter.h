@@ -5,7 +5,9 @@
 // and walks down the rows; these are cut into `k_parts` parts, whose sums go to
 // the workspace, and a second dispatch joins the parts in order: the bits do
 // not depend on threads. A batch norm has a third, which goes over all elements
-// with what the second left in the workspace, `w_chunk` rows a grid tile.
+// with what the second left in the workspace, `w_chunk` rows of `n_chunk` blocks
+// a grid tile: one block all the way down, or, of tensors that come from beyond
+// the caches, row by row.
 //
 //===----------------------------------------------------------------------===//
 #pragma once
@@ -49,6 +51,10 @@ private:
   void dispatchPieces(KernelModule &kernel, const char *name, int64_t rows,
                       const std::function<void(const Block &, Value number,
                                                Value low, Value high)> &body);
+  /// The same with `n_chunk` blocks a grid tile, row by row.
+  void dispatchRows(
+      KernelModule &kernel, const char *name,
+      const std::function<void(const Block &, Value low, Value high)> &body);
   Values carry(Value low, Value high, Values init, const Carry &body);
   /// Vectors of an operand: of its row `row`, or of what has no rows.
   Values load(const Block &block, Value row, size_t number);

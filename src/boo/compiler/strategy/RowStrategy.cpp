@@ -185,8 +185,12 @@ private:
     constexpr int64_t tiles = 256, leastRows = 64;
     RowNest columns = makeColumnNest(Group);
     int64_t last = columns.inner.back().size, rows = columns.rowCount();
+    // What comes from memory is read in runs as long as registers allow, and
+    // what goes there in whole rows.
+    bool large = tensors() * inputBytes() * rows * columns.length() >
+                 8 * TheTarget.l2Bytes;
     S.nVectors = std::clamp<int64_t>((last + Lanes - 1) / Lanes, 1,
-                                     std::min<int64_t>(4, Lanes));
+                                     std::min<int64_t>(large ? 8 : 4, Lanes));
     int64_t blocks = columns.length() / (S.nVectors * Lanes) + 1;
     int64_t mostParts = std::clamp<int64_t>(tiles / blocks, 1, 64);
     int64_t partRows = std::max(leastRows, (rows + mostParts - 1) / mostParts);
@@ -200,9 +204,15 @@ private:
         std::max(partRows, (rows + mostColumnParts - 1) / mostColumnParts);
     S.kParts =
         S.serial ? 1 : std::max<int64_t>(1, (rows + partRows - 1) / partRows);
-    if (worksOnColumns(Group, S))
+    if (worksOnColumns(Group, S)) {
+      int64_t width = S.nVectors * Lanes;
+      if (large && last > width) {
+        S.nChunk = (last + width - 1) / width;
+        width = last;
+      }
       S.wChunk = std::clamp<int64_t>(
-          tileBytes / (tensors() * S.nVectors * Lanes * inputBytes()), 1, rows);
+          tileBytes / (tensors() * width * inputBytes()), 1, rows);
+    }
     Why.push_back("columns: " + str(S.nVectors) +
                   " vectors of them at a time, summed over the rows in " +
                   str(S.kParts) + (S.kParts == 1 ? " part" : " parts"));

@@ -52,7 +52,9 @@ struct Schedule {
   /// turn comes; 0: none. Rows: elements of a row whose statistics are joined
   /// with those before them. Attention: keys of a block, 0: all.
   int64_t kChunk = 0;
-  int64_t nChunk = 1; ///< channel blocks that one grid tile works through
+  /// Channel blocks (a batch norm: blocks of columns) that one grid tile works
+  /// through.
+  int64_t nChunk = 1;
   /// Register tiles of a row (pointwise and Pad: vectors; Winograd: register
   /// tiles of all output; Rows: rows, or vectors of rows; Attention: vectors of
   /// queries) that one grid tile works through.
