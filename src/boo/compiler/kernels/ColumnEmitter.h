@@ -5,9 +5,9 @@
 // and walks down the rows; these are cut into `k_parts` parts, whose sums go to
 // the workspace, and a second dispatch joins the parts in order: the bits do
 // not depend on threads. A batch norm has a third, which goes over all elements
-// with what the second left in the workspace, `w_chunk` rows of `n_chunk` blocks
-// a grid tile: one block all the way down, or, of tensors that come from beyond
-// the caches, row by row.
+// with what the second left in the workspace, `w_chunk` rows of `n_chunk`
+// blocks a grid tile: one block all the way down, or, of tensors that come from
+// beyond the caches, row by row.
 //
 //===----------------------------------------------------------------------===//
 #pragma once

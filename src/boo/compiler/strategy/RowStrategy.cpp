@@ -185,10 +185,11 @@ private:
     constexpr int64_t tiles = 256, leastRows = 64;
     RowNest columns = makeColumnNest(Group);
     int64_t last = columns.inner.back().size, rows = columns.rowCount();
-    // What comes from memory is read in runs as long as registers allow, and
-    // what goes there in whole rows.
-    bool large = tensors() * inputBytes() * rows * columns.length() >
-                 8 * TheTarget.l2Bytes;
+    // A batch norm's tensors that come from memory are read in runs as long as
+    // registers allow, and written in whole rows.
+    bool large = worksOnColumns(Group, S) &&
+                 tensors() * inputBytes() * rows * columns.length() >
+                     8 * TheTarget.l2Bytes;
     S.nVectors = std::clamp<int64_t>((last + Lanes - 1) / Lanes, 1,
                                      std::min<int64_t>(large ? 8 : 4, Lanes));
     int64_t blocks = columns.length() / (S.nVectors * Lanes) + 1;
