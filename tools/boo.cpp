@@ -14,6 +14,7 @@
 #include "boo/driver/PreloadCommand.h"
 #include "boo/driver/VersionCommand.h"
 #include "boo/driver/commands/Nearest.h"
+#include "boo/driver/tune/TuneCommand.h"
 
 #include <cerrno>
 #include <cstdio>
@@ -39,6 +40,8 @@ static constexpr Subcommand Subcommands[] = {
      "compile, run, time and verify one operation, or a file of them"},
     {"preload", preloadCommand, "compile a list of operations into the cache"},
     {"numerics", numericsCommand, "errors of a list of operations, judged"},
+    {"tune", tuneCommand,
+     "faster Schedules for a list of operations, measured"},
     {"generate", generateCommand, "the MLIR of a list of operations"},
     {"cache", cacheCommand,
      "list, check, trim, copy or clear the kernel cache"},

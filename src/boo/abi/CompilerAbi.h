@@ -44,6 +44,12 @@ uint32_t boo_compiler_abi_version(void);
 /* Fills *result; release it afterwards. Returns result->code. */
 int32_t boo_compiler_compile(const boo_compile_request *request,
                              boo_compile_result *result);
+/* The Schedules that a search may try from that of request->tuning_entry ("" =
+   the strategy's own): on success message holds a line for that Schedule and
+   one for each that is a step away, the likely ones first. Key, name, builds
+   and paths are not looked at. A plugin may be without this function. */
+int32_t boo_compiler_neighbours(const boo_compile_request *request,
+                                boo_compile_result *result);
 void boo_compiler_release(boo_compile_result *result);
 
 #ifdef __cplusplus

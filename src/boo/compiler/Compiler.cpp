@@ -5,6 +5,7 @@
 #include "boo/compiler/emit/Emit.h"
 #include "boo/compiler/pipelines/Dump.h"
 #include "boo/compiler/pipelines/Pipelines.h"
+#include "boo/compiler/strategy/Neighbours.h"
 
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/MLIRContext.h"
@@ -166,4 +167,15 @@ Status boo::compiler::compileGroup(const boo_compile_request &request) {
   if (!linked.isOk())
     unlink(request.output_path);
   return linked;
+}
+
+StatusOr<std::string>
+boo::compiler::neighboursOfGroup(const boo_compile_request &request) {
+  BOO_ASSIGN_OR_RETURN(Graph group, parseGraph(request.graph_text));
+  BOO_ASSIGN_OR_RETURN(Target target, parseTarget(request.target_text));
+  BOO_ASSIGN_OR_RETURN(
+      Neighbours neighbours,
+      neighboursOf(group, target, {request.math, request.constants_packed != 0},
+                   request.tuning_entry));
+  return printNeighbours(neighbours);
 }

@@ -16,4 +16,7 @@ StatusOr<KernelModule> emitKernel(mlir::MLIRContext &context,
 /// nothing is left at request.output_path.
 Status compileGroup(const boo_compile_request &request);
 
+/// What boo_compiler_neighbours() answers.
+StatusOr<std::string> neighboursOfGroup(const boo_compile_request &request);
+
 } // namespace boo::compiler

@@ -39,22 +39,40 @@ BOO_EXPORT uint32_t boo_compiler_abi_version(void) {
   return BOO_COMPILER_ABI_VERSION;
 }
 
-BOO_EXPORT int32_t boo_compiler_compile(const boo_compile_request *request,
-                                        boo_compile_result *result) {
-  Status status;
+/// Calls `work` with the request so that a crash in it is an error.
+template <typename Work>
+static int32_t answer(const boo_compile_request *request,
+                      boo_compile_result *result, const Work &work) {
+  StatusOr<std::string> text = std::string();
   if (request->struct_size != sizeof(boo_compile_request)) {
-    status = internalError("the compiler plugin and its caller disagree about "
-                           "the compile request; rebuild both");
+    text = internalError("the compiler plugin and its caller disagree about "
+                         "the compile request; rebuild both");
   } else {
     CrashHandlers handlers;
     llvm::CrashRecoveryContext recovery;
-    if (!recovery.RunSafely([&] { status = compiler::compileGroup(*request); }))
-      status = Status(StatusCode::CompileError,
-                      "the compiler crashed on this group (signal or abort)");
+    if (!recovery.RunSafely([&] { text = work(*request); }))
+      text = Status(StatusCode::CompileError,
+                    "the compiler crashed on this group (signal or abort)");
   }
-  result->code = int32_t(status.code());
-  result->message = strdup(status.message().c_str());
+  result->code = int32_t(text.status().code());
+  result->message =
+      strdup(text.isOk() ? text->c_str() : text.status().message().c_str());
   return result->code;
+}
+
+BOO_EXPORT int32_t boo_compiler_compile(const boo_compile_request *request,
+                                        boo_compile_result *result) {
+  return answer(
+      request, result,
+      [](const boo_compile_request &request) -> StatusOr<std::string> {
+        BOO_RETURN_IF_ERROR(compiler::compileGroup(request));
+        return std::string();
+      });
+}
+
+BOO_EXPORT int32_t boo_compiler_neighbours(const boo_compile_request *request,
+                                           boo_compile_result *result) {
+  return answer(request, result, compiler::neighboursOfGroup);
 }
 
 BOO_EXPORT void boo_compiler_release(boo_compile_result *result) {

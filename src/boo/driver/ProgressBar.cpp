@@ -46,6 +46,12 @@ std::string boo::progressLine(const Progress &p, size_t columns) {
     parts.push_back(text);
     parts.push_back(durationText(double(p.total - p.done) / rate) + " left");
   }
+  return barLine(p.total ? double(p.done) / double(p.total) : 1, parts,
+                 columns);
+}
+
+std::string boo::barLine(double fraction, std::span<const std::string> parts,
+                         size_t columns) {
   std::string text;
   for (const std::string &part : parts)
     if (text.size() + part.size() + 3 < columns)
@@ -55,7 +61,8 @@ std::string boo::progressLine(const Progress &p, size_t columns) {
   if (columns < text.size() + frame + least)
     return text;
   size_t width = std::min(most, columns - text.size() - frame);
-  size_t filled = p.total ? width * p.done / p.total : width;
+  // A little more, as fractions like 10 / 100 * 40 may fall short of the whole.
+  auto filled = size_t(double(width) * std::clamp(fraction, 0.0, 1.0) + 1e-9);
   std::string bar(filled, '=');
   if (filled < width)
     bar += '>';

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <span>
 #include <string>
 
 namespace boo {
@@ -16,6 +17,10 @@ struct Progress {
 /// "[=====>    ] 34/100  12 cached  1 failed  9.8/s  0:07 left", in fewer than
 /// `columns` columns: what there is no room for is left out.
 std::string progressLine(const Progress &progress, size_t columns);
+
+/// "[=====>    ] PARTS", with as many of the parts as there is room for.
+std::string barLine(double fraction, std::span<const std::string> parts,
+                    size_t columns);
 
 /// "0:07", "12:30", "1:02:03".
 std::string durationText(double seconds);

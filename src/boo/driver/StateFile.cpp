@@ -2,31 +2,14 @@
 
 #include "boo/driver/StateFile.h"
 
-#include <cerrno>
-#include <fcntl.h>
-#include <unistd.h>
-
 using namespace boo;
 
 Status StateFile::open(const std::string &path, const StateHead &head,
                        bool restart) {
-  Path = path;
-  File = FileHandle(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
-  if (!File.isOpen())
-    return systemError("--state: open", path);
-  // A lock of this process alone: workers, which may outlive it for a moment,
-  // do not hold it.
-  struct flock lock{};
-  lock.l_type = F_WRLCK;
-  lock.l_whence = SEEK_SET;
-  Status status;
-  if (::fcntl(File.fd(), F_SETLK, &lock) != 0 &&
-      (errno == EAGAIN || errno == EACCES))
-    status = ioError("--state " + path + ": another run is using it");
-  else
-    status = read(head, restart);
+  BOO_RETURN_IF_ERROR(File.open(path, "--state"));
+  Status status = read(head, restart);
   if (!status.isOk())
-    File = FileHandle();
+    File.close();
   return status;
 }
 
@@ -38,11 +21,10 @@ static bool isTornHead(std::string_view text) {
 }
 
 Status StateFile::read(const StateHead &head, bool restart) {
-  std::string text;
-  BOO_RETURN_IF_ERROR(readAll(File.fd(), &text));
+  BOO_ASSIGN_OR_RETURN(std::string text, File.read());
   auto state = parseState(text);
   auto refuse = [&](const std::string &why) {
-    return invalidArgument("--state " + Path + ": " + why);
+    return invalidArgument("--state " + File.path() + ": " + why);
   };
   bool ours = state.isOk()
                   ? state->soundBytes > 0 || isTornHead(text)
@@ -63,10 +45,8 @@ Status StateFile::read(const StateHead &head, bool restart) {
     for (StateEntry &entry : state->entries)
       Done.emplace(entry.key, std::move(entry.results));
   }
-  if (::ftruncate(File.fd(), off_t(keep)) != 0 ||
-      ::lseek(File.fd(), 0, SEEK_END) < 0)
-    return systemError("--state: write", Path);
-  return keep == 0 ? append(printStateHead(head)) : Status::ok();
+  BOO_RETURN_IF_ERROR(File.keep(keep));
+  return keep == 0 ? File.append(printStateHead(head)) : Status::ok();
 }
 
 std::vector<RunResult> StateFile::take(const std::string &key) {
@@ -79,19 +59,5 @@ std::vector<RunResult> StateFile::take(const std::string &key) {
 }
 
 Status StateFile::add(const StateEntry &entry) {
-  return append(printStateEntry(entry));
-}
-
-Status StateFile::append(const std::string &text) {
-  for (std::string_view rest = text; !rest.empty();) {
-    ssize_t n = ::write(File.fd(), rest.data(), rest.size());
-    if (n < 0 && errno == EINTR)
-      continue;
-    if (n < 0)
-      return systemError("--state: write", Path);
-    rest.remove_prefix(size_t(n));
-  }
-  if (::fsync(File.fd()) != 0)
-    return systemError("--state: write", Path);
-  return Status::ok();
+  return File.append(printStateEntry(entry));
 }

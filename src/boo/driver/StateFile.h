@@ -1,8 +1,8 @@
 //===- StateFile.h - The file of --state ------------------------*- C++ -*-===//
 #pragma once
 
+#include "boo/driver/AppendFile.h"
 #include "boo/driver/records/StateText.h"
-#include "boo/runtime/Files.h"
 
 #include <map>
 #include <vector>
@@ -27,10 +27,8 @@ public:
 
 private:
   Status read(const StateHead &head, bool restart);
-  Status append(const std::string &text);
 
-  FileHandle File;
-  std::string Path;
+  AppendFile File;
   std::multimap<std::string, std::vector<RunResult>> Done;
 };
 

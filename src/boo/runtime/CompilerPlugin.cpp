@@ -121,6 +121,7 @@ namespace {
 struct Plugin {
   Status status;
   decltype(&boo_compiler_compile) compile = nullptr;
+  decltype(&boo_compiler_neighbours) neighbours = nullptr; ///< may be absent
   decltype(&boo_compiler_release) release = nullptr;
 };
 } // namespace
@@ -138,6 +139,8 @@ static Status openPlugin(Plugin &plugin) {
       library->find("boo_compiler_abi_version"));
   plugin.compile = reinterpret_cast<decltype(plugin.compile)>(
       library->find("boo_compiler_compile"));
+  plugin.neighbours = reinterpret_cast<decltype(plugin.neighbours)>(
+      library->find("boo_compiler_neighbours"));
   plugin.release = reinterpret_cast<decltype(plugin.release)>(
       library->find("boo_compiler_release"));
   if (!version || !plugin.compile || !plugin.release)
@@ -151,21 +154,51 @@ static Status openPlugin(Plugin &plugin) {
   return Status::ok();
 }
 
-Status boo::compileArtifact(const boo_compile_request &request) {
+static const Plugin &compilerPlugin() {
   static const Plugin *plugin = [] {
     auto *opened = new Plugin;
     opened->status = openPlugin(*opened);
     return opened;
   }();
-  BOO_RETURN_IF_ERROR(plugin->status);
+  return *plugin;
+}
+
+/// Calls a function of the plugin: its message, or its error.
+static StatusOr<std::string> call(const Plugin &plugin,
+                                  decltype(Plugin::compile) function,
+                                  const boo_compile_request &request) {
   boo_compile_result result{};
-  int32_t code = plugin->compile(&request, &result);
-  Status status;
-  if (code != 0) {
-    bool known = code > 0 && code <= int32_t(StatusCode::Internal);
-    status = {known ? StatusCode(code) : StatusCode::CompileError,
-              result.message ? result.message : "no reason given"};
+  int32_t code = function(&request, &result);
+  std::string message = result.message ? result.message : "no reason given";
+  plugin.release(&result);
+  if (code == 0)
+    return message;
+  bool known = code > 0 && code <= int32_t(StatusCode::Internal);
+  return Status(known ? StatusCode(code) : StatusCode::CompileError,
+                std::move(message));
+}
+
+Status boo::compileArtifact(const boo_compile_request &request) {
+  const Plugin &plugin = compilerPlugin();
+  BOO_RETURN_IF_ERROR(plugin.status);
+  return call(plugin, plugin.compile, request).status();
+}
+
+StatusOr<std::vector<std::string>>
+boo::compilerNeighbours(const boo_compile_request &request) {
+  const Plugin &plugin = compilerPlugin();
+  BOO_RETURN_IF_ERROR(plugin.status);
+  if (!plugin.neighbours)
+    return unsupported("the compiler plugin cannot name Schedules to try: it "
+                       "is older than this program");
+  BOO_ASSIGN_OR_RETURN(std::string text,
+                       call(plugin, plugin.neighbours, request));
+  std::vector<std::string> schedules;
+  for (size_t at = 0, end; at < text.size(); at = end + 1) {
+    end = std::min(text.find('\n', at), text.size());
+    schedules.push_back(text.substr(at, end - at));
   }
-  plugin->release(&result);
-  return status;
+  if (schedules.empty())
+    return internalError("the compiler plugin names no Schedule");
+  return schedules;
 }

@@ -5,6 +5,8 @@
 #include "boo/abi/CompilerAbi.h"
 #include "boo/base/Status.h"
 
+#include <vector>
+
 namespace boo {
 
 /// Where libboo-compiler.so is: BOO_COMPILER_PLUGIN, else beside this program
@@ -25,5 +27,10 @@ std::string buildOf(const std::string &path);
 
 /// Compiles through the plugin, opening it first if need be. It stays open.
 Status compileArtifact(const boo_compile_request &request);
+
+/// The Schedules that boo_compiler_neighbours() names: that of the request, and
+/// those a step away.
+StatusOr<std::vector<std::string>>
+compilerNeighbours(const boo_compile_request &request);
 
 } // namespace boo

@@ -92,8 +92,12 @@ public:
   void compile(Job &job) const;
   /// The module alone.
   StatusOr<std::string> emit(const Job &job, bool toTheEnd) const;
+  StatusOr<std::vector<std::string>> neighbours(const Job &job) const;
 
 private:
+  /// Points into the arguments.
+  boo_compile_request requestOf(const Job &job, const std::string &output,
+                                const std::string &mlir) const;
   Status callCompiler(const Job &job, const std::string &output,
                       const std::string &mlir) const;
 
@@ -146,8 +150,8 @@ bool Loader::findLoaded(Job &job) const {
   return job.result.has_value();
 }
 
-Status Loader::callCompiler(const Job &job, const std::string &output,
-                            const std::string &mlir) const {
+boo_compile_request Loader::requestOf(const Job &job, const std::string &output,
+                                      const std::string &mlir) const {
   boo_compile_request request{};
   request.struct_size = sizeof(request);
   request.graph_text = job.graph.c_str();
@@ -161,7 +165,17 @@ Status Loader::callCompiler(const Job &job, const std::string &output,
   request.dump_dir = DumpDir.c_str();
   request.output_path = output.c_str();
   request.mlir_path = mlir.c_str();
-  return compileArtifact(request);
+  return request;
+}
+
+Status Loader::callCompiler(const Job &job, const std::string &output,
+                            const std::string &mlir) const {
+  return compileArtifact(requestOf(job, output, mlir));
+}
+
+StatusOr<std::vector<std::string>> Loader::neighbours(const Job &job) const {
+  std::string none;
+  return compilerNeighbours(requestOf(job, none, none));
 }
 
 StatusOr<std::string> Loader::emit(const Job &job, bool toTheEnd) const {
@@ -219,11 +233,19 @@ static void runJobs(const Loader &loader, std::vector<Job *> jobs) {
                });
 }
 
+/// The entries that a load() goes by.
+static StatusOr<const TuningTable *> tuningOf(const CompileOptions &options) {
+  static const TuningTable none;
+  if (!options.useTuning)
+    return &none;
+  BOO_RETURN_IF_ERROR(environmentTuning().status());
+  return &*environmentTuning();
+}
+
 StatusOr<std::unique_ptr<Executable>> boo::load(const Graph &graph,
                                                 const CompileOptions &options) {
   BOO_RETURN_IF_ERROR(envStatus());
-  const StatusOr<TuningTable> &tuned = environmentTuning();
-  BOO_RETURN_IF_ERROR(tuned.status());
+  BOO_ASSIGN_OR_RETURN(const TuningTable *tuned, tuningOf(options));
   BOO_RETURN_IF_ERROR(checkMath("math", options.math));
   BOO_RETURN_IF_ERROR(canRun(options.target));
   BOO_ASSIGN_OR_RETURN(Plan plan, makePlan(graph));
@@ -254,8 +276,7 @@ StatusOr<std::unique_ptr<Executable>> boo::load(const Graph &graph,
 static StatusOr<std::vector<Job>> findJobs(const Graph &graph,
                                            const CompileOptions &options) {
   BOO_RETURN_IF_ERROR(envStatus());
-  const StatusOr<TuningTable> &tuned = environmentTuning();
-  BOO_RETURN_IF_ERROR(tuned.status());
+  BOO_ASSIGN_OR_RETURN(const TuningTable *tuned, tuningOf(options));
   BOO_RETURN_IF_ERROR(checkMath("math", options.math));
   BOO_ASSIGN_OR_RETURN(Plan plan, makePlan(graph));
   std::vector<size_t> jobOfGroup;
@@ -289,4 +310,16 @@ boo::emitModules(const Graph &graph, const CompileOptions &options,
         {{job.key, job.name, std::move(job.graph)}, std::move(*text)});
   }
   return modules;
+}
+
+StatusOr<ScheduleSteps> boo::scheduleSteps(const std::string &group,
+                                           const CompileOptions &options) {
+  BOO_RETURN_IF_ERROR(checkMath("math", options.math));
+  BOO_ASSIGN_OR_RETURN(
+      auto lines,
+      Loader(options).neighbours({"", "", group, options.tuningEntry, {}, {}}));
+  ScheduleSteps steps;
+  steps.from = std::move(lines.front());
+  steps.steps.assign(lines.begin() + 1, lines.end());
+  return steps;
 }

@@ -30,6 +30,7 @@ struct CompileOptions {
   std::string dumpDir;    ///< BOO_DUMP_DIR
   /// For every group; "" asks the file that BOO_TUNING_SPEC_PATH names.
   std::string tuningEntry;
+  bool useTuning = true; ///< false: that file is not looked at
 };
 
 /// How a group's artifact came to be loaded. Times in milliseconds.
@@ -96,5 +97,15 @@ struct EmittedModule {
 StatusOr<std::vector<EmittedModule>> emitModules(const Graph &graph,
                                                  const CompileOptions &options,
                                                  bool toTheEnd = false);
+
+/// What a search for the Schedule of a group may try.
+struct ScheduleSteps {
+  std::string from;               ///< that of options.tuningEntry, in full
+  std::vector<std::string> steps; ///< a decision away, the likely ones first
+};
+/// `group` is the text of a NeededKernel. A tuningEntry of "" is the compiler's
+/// own choice, whatever BOO_TUNING_SPEC_PATH says.
+StatusOr<ScheduleSteps> scheduleSteps(const std::string &group,
+                                      const CompileOptions &options);
 
 } // namespace boo

@@ -298,3 +298,11 @@ TEST_F(LauncherTest, EmitsModulesForAnyTargetAndKeepsNothing) {
   Status refused = emitModules(pointwise("neg"), Options).status();
   EXPECT_THAT(refused.message(), HasSubstr("refused by pass fake-lowering"));
 }
+
+TEST_F(LauncherTest, ACompilerMayKnowNoSchedulesToTry) {
+  auto needed = neededKernels(pointwise("relu"), Options);
+  ASSERT_TRUE(needed.isOk());
+  auto steps = scheduleSteps(needed->front().graph, Options);
+  EXPECT_EQ(steps.status().code(), StatusCode::Unsupported);
+  EXPECT_THAT(steps.status().message(), HasSubstr("older than this program"));
+}

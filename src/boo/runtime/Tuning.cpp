@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <cmath>
 
 using namespace boo;
 using Json = nlohmann::json;
@@ -26,6 +27,20 @@ static StatusOr<std::string> stringField(const Json &entry, const char *name) {
     return invalidArgument("an entry needs a string '" + std::string(name) +
                            "'");
   return field->get<std::string>();
+}
+
+std::string boo::printTuningEntry(const TuningEntry &entry) {
+  auto rounded = [](double us) { return std::round(us * 1000) / 1000; };
+  nlohmann::ordered_json json;
+  json["graph"] = entry.graph;
+  json["target"] = std::string(isaName(entry.isa));
+  json["math"] = entry.math;
+  json["schedule"] = entry.schedule;
+  json["name"] = entry.name;
+  json["threads"] = entry.threads;
+  json["untuned_us"] = rounded(entry.untunedUs);
+  json["tuned_us"] = rounded(entry.us);
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
 StatusOr<TuningTable> TuningTable::parse(std::string_view text) {

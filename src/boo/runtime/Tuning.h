@@ -8,6 +8,7 @@
 // `graph` is the canonical text of a group, `target` an instruction set, and
 // `schedule` what replaces fields of the model's choice. Only the entry that
 // matches a group goes into its key: tuning one kernel recompiles no other.
+// Further fields are for people: what was measured.
 //
 //===----------------------------------------------------------------------===//
 #pragma once
@@ -21,6 +22,17 @@
 #include <tuple>
 
 namespace boo {
+
+struct TuningEntry {
+  std::string graph;
+  Isa isa = Isa::Generic;
+  std::string math, schedule;
+  std::string name;             ///< of the kernel, for people as all below
+  int64_t threads = 1;          ///< of the measurement
+  double untunedUs = 0, us = 0; ///< microseconds a call, before and after
+};
+/// A line with its newline.
+std::string printTuningEntry(const TuningEntry &entry);
 
 class TuningTable {
 public:

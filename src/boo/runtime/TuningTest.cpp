@@ -34,6 +34,21 @@ TEST(Tuning, TheLastOfEqualEntriesCounts) {
             "m_tile=9 n_vectors=4");
 }
 
+TEST(Tuning, WhatIsPrintedIsFound) {
+  TuningEntry entry;
+  entry.graph = "boo.graph 1\n%0 \"quoted\"";
+  entry.isa = Isa::Avx2;
+  entry.math = "fast";
+  entry.schedule = "algorithm=winograd-4x4 m_tile=7";
+  entry.untunedUs = 12.34567;
+  std::string line = printTuningEntry(entry);
+  EXPECT_EQ(line.find('\n'), line.size() - 1);
+  EXPECT_THAT(line, HasSubstr("\"untuned_us\":12.346"));
+  auto table = TuningTable::parse(line);
+  ASSERT_TRUE(table.isOk()) << table.status().message();
+  EXPECT_EQ(table->find(entry.graph, Isa::Avx2, "fast"), entry.schedule);
+}
+
 TEST(Tuning, AnErrorNamesTheLine) {
   auto message = [](const std::string &text) {
     auto table = TuningTable::parse("\n" + text);

@@ -18,12 +18,12 @@ static double stepCost(int64_t m, int64_t v, double filterCycles) {
          0.02 * double(m);
 }
 
-/// Cost of all tiles, remainders included.
-static double tileCost(const TileWork &work, int64_t m, int64_t v,
-                       int64_t lanes, int64_t l2Bytes) {
+double boo::compiler::registerTileCost(const Target &target,
+                                       const TileWork &work, int64_t m,
+                                       int64_t v, int64_t lanes) {
   int64_t block = work.reduction * v * lanes * work.elementBytes;
   // A block that leaves the second-level cache is paid for again and again.
-  double filterCycles = block > l2Bytes * 3 / 4 ? 3.0 : 0.3;
+  double filterCycles = block > target.l2Bytes * 3 / 4 ? 3.0 : 0.3;
   int64_t restM = work.m % m, restN = work.n % (v * lanes);
   int64_t restV = ceilDiv(restN, lanes);
   double cost = 0;
@@ -55,7 +55,7 @@ void boo::compiler::chooseRegisterTile(const Target &target, int64_t bits,
     int64_t largest = std::min<int64_t>(room / v, work.m);
     for (int64_t m = 1; m <= largest; ++m) {
       RegisterTile choice{m, v, bits,
-                          tileCost(work, m, v, lanes, target.l2Bytes)};
+                          registerTileCost(target, work, m, v, lanes)};
       if (best.m == 0 || choice.cost < best.cost)
         best = choice;
       if (m == largest && (widest.m == 0 || choice.cost < widest.cost))

@@ -20,6 +20,11 @@ struct TileWork {
   int64_t filterSteps = 1; ///< reduction steps whose filter registers hold
 };
 
+/// Cycles of one reduction step of the whole product, by tiles of `m` x `v`
+/// vectors of `lanes`, remainders included. What a tile spills is not counted.
+double registerTileCost(const Target &target, const TileWork &work, int64_t m,
+                        int64_t v, int64_t lanes);
+
 struct RegisterTile {
   int64_t m = 0, nVectors = 0, bits = 0;
   double cost = 0; ///< of one reduction step of the whole product
