@@ -4,6 +4,7 @@
 #include "boo/driver/GenerateCommand.h"
 #include "boo/driver/NumericsCommand.h"
 #include "boo/driver/PreloadCommand.h"
+#include "boo/driver/tune/TuneCommand.h"
 #include "boo/runtime/Files.h"
 
 #include <algorithm>
@@ -26,7 +27,8 @@ struct Program {
 std::vector<Program> programs() {
   return {{"preload", preloadFlagTable(), preloadHelp()},
           {"generate", generateFlagTable(), generateHelp()},
-          {"numerics", numericsFlagTable(), numericsHelp()}};
+          {"numerics", numericsFlagTable(), numericsHelp()},
+          {"tune", tuneFlagTable(), tuneHelp()}};
 }
 
 TEST(Programs, helpFitsEightyColumnsAndNamesEachFlag) {

@@ -2,7 +2,9 @@
 //
 // Each family of emitters reads some of a Schedule's fields; those, and no
 // others, are varied here, without a look at what a group allows: decide()
-// brings a step into the form that fits the group, or refuses it.
+// brings a step into the form that fits the group, or refuses it. Left alone is
+// `serial`: whether another thread is worth waking is a matter of the threads
+// that there will be, and not of those of a measurement.
 //
 //===----------------------------------------------------------------------===//
 
@@ -119,7 +121,7 @@ static void stepProduct(Steps &steps) {
   steps.scale(&Schedule::kChunk, 0);
   steps.set(&Schedule::kChunk, {0, 64, 256, 512});
   steps.flip({&Schedule::scratchInput, &Schedule::filterOuter,
-              &Schedule::filterInPlace, &Schedule::dot, &Schedule::serial});
+              &Schedule::filterInPlace, &Schedule::dot});
   steps.set(&Schedule::kUnroll, {1, 2, 4});
   steps.set(&Schedule::prefetch, {0, 4, 16});
 }
@@ -128,8 +130,7 @@ static void stepWinograd(Steps &steps) {
   steps.nearTiles(&Schedule::mTile, &Schedule::nVectors);
   steps.spread(&Schedule::wChunk);
   steps.spread(&Schedule::nChunk);
-  steps.flip(
-      {&Schedule::scratchInput, &Schedule::filterOuter, &Schedule::serial});
+  steps.flip({&Schedule::scratchInput, &Schedule::filterOuter});
   steps.set(&Schedule::kUnroll, {1, 2, 4});
   steps.set(&Schedule::prefetch, {0, 4, 16});
   steps.vectorBits();
@@ -142,7 +143,7 @@ static void stepSeparable(Steps &steps) {
   steps.nearTiles(&Schedule::dwMTile, &Schedule::dwNVectors);
   steps.spread(&Schedule::dwNChunk);
   steps.spread(&Schedule::dwWChunk);
-  steps.flip({&Schedule::dwScratchInput, &Schedule::serial});
+  steps.flip({&Schedule::dwScratchInput});
   steps.set(&Schedule::kUnroll, {1, 2, 4});
 }
 
@@ -150,7 +151,7 @@ static void stepWeightGrad(Steps &steps) {
   steps.nearTiles(&Schedule::mTile, &Schedule::nVectors);
   steps.scale(&Schedule::kParts);
   steps.spread(&Schedule::wChunk);
-  steps.flip({&Schedule::lanesOverInput, &Schedule::serial});
+  steps.flip({&Schedule::lanesOverInput});
   steps.set(&Schedule::kUnroll, {1, 2, 4});
   steps.set(&Schedule::prefetch, {0, 4, 16});
   steps.vectorBits();
@@ -160,8 +161,8 @@ static void stepAttention(Steps &steps) {
   steps.scale(&Schedule::kChunk, 0);
   steps.scale(&Schedule::wChunk);
   steps.nearTiles(&Schedule::mTile, &Schedule::nVectors);
-  steps.flip({&Schedule::scratchInput, &Schedule::filterInPlace, &Schedule::dot,
-              &Schedule::serial});
+  steps.flip(
+      {&Schedule::scratchInput, &Schedule::filterInPlace, &Schedule::dot});
   steps.set(&Schedule::kUnroll, {1, 2, 4});
   steps.vectorBits();
 }
@@ -173,7 +174,7 @@ static void stepRows(Steps &steps) {
   steps.scale(&Schedule::nVectors);
   steps.scale(&Schedule::kParts);
   steps.scale(&Schedule::kChunk, 0);
-  steps.flip({&Schedule::scratchInput, &Schedule::dot, &Schedule::serial});
+  steps.flip({&Schedule::scratchInput, &Schedule::dot});
   steps.vectorBits();
 }
 
@@ -181,7 +182,7 @@ static void stepPool(Steps &steps) {
   steps.scale(&Schedule::wChunk);
   steps.scale(&Schedule::nVectors);
   steps.scale(&Schedule::kUnroll);
-  steps.flip({&Schedule::dot, &Schedule::serial});
+  steps.flip({&Schedule::dot});
   steps.vectorBits();
 }
 

@@ -23,6 +23,7 @@ TuneBench::~TuneBench() = default;
 /// What a Schedule must gain to be worth an entry: less could be the layout of
 /// memory, or chance.
 static constexpr double kGain = 0.03;
+static constexpr int proofTurns = 9;
 
 void boo::limitTime(double seconds) {
   itimerval timer{};
@@ -84,6 +85,7 @@ private:
   Status time(Loaded &against, Loaded &own, Trial *trial);
   StatusOr<Verdict> verify(Loaded &kernel);
   Status verifyKnown(const std::string &schedule, Loaded &kernel);
+  Status proveAgain(Trial &trial);
 
   const TuneTask &Task;
   Graph G;
@@ -204,7 +206,7 @@ Status KernelBench::time(Loaded &against, Loaded &own, Trial *trial) {
   if (trial->ratio > 1 - kGain / 2)
     return Status::ok();
   Turns proof;
-  BOO_RETURN_IF_ERROR(takeTurns(against, own, 9, &proof));
+  BOO_RETURN_IF_ERROR(takeTurns(against, own, proofTurns, &proof));
   proof.writeTo(trial);
   if (isClearlyFaster(proof.ratios))
     trial->outcome = TrialOutcome::Faster;
@@ -245,6 +247,21 @@ Status KernelBench::verifyKnown(const std::string &schedule, Loaded &kernel) {
                 "the kernel without tuning is wrong: " + verdict.failure);
 }
 
+/// With other copies of both: what the places of code and scratch in memory
+/// gave, or the state of the machine a moment ago, is no gain of the Schedule.
+Status KernelBench::proveAgain(Trial &trial) {
+  BOO_ASSIGN_OR_RETURN(Loaded against, load(trial.against));
+  BOO_ASSIGN_OR_RETURN(Loaded own, load(trial.schedule));
+  Turns proof;
+  BOO_RETURN_IF_ERROR(takeTurns(against, own, proofTurns, &proof));
+  proof.writeTo(&trial);
+  if (!isClearlyFaster(proof.ratios))
+    trial.outcome = TrialOutcome::Slower;
+  else
+    Known.insert_or_assign(trial.schedule, std::move(own));
+  return Status::ok();
+}
+
 StatusOr<Trial> KernelBench::compare(const std::string &against,
                                      const std::string &schedule) {
   Trial trial;
@@ -262,19 +279,17 @@ StatusOr<Trial> KernelBench::compare(const std::string &against,
   // A few dozen calls of what may be a few times slower.
   constexpr double calls = 100;
   limitTime(Task.timeout + calls * base->us * 1e-6);
-  StatusOr<Loaded> fresh = unsupported("");
-  Loaded *own = nullptr;
-  if (auto found = Known.find(schedule); found != Known.end()) {
-    own = &found->second;
-  } else {
-    fresh = load(schedule);
-    if (!fresh.isOk())
-      return failed(fresh.status());
-    own = &*fresh;
+  if (Right.count(schedule)) {
+    trial.outcome = TrialOutcome::Faster;
+    BOO_RETURN_IF_ERROR(proveAgain(trial));
+    return trial;
   }
+  auto own = load(schedule);
+  if (!own.isOk())
+    return failed(own.status());
   if (Status status = time(*base, *own, &trial); !status.isOk())
     return interrupted() ? StatusOr<Trial>(status) : failed(status);
-  if (trial.outcome != TrialOutcome::Faster || Right.count(schedule))
+  if (trial.outcome != TrialOutcome::Faster)
     return trial;
   BOO_RETURN_IF_ERROR(verifyKnown(against, *base));
   limitTime(Task.timeout + calls * base->us * 1e-6);
@@ -284,9 +299,8 @@ StatusOr<Trial> KernelBench::compare(const std::string &against,
   if (!verdict.ok)
     return failed(Status(StatusCode::KernelError,
                          "its results are wrong: " + verdict.failure));
-  if (fresh.isOk())
-    Known.emplace(schedule, std::move(*fresh));
   Right.insert(schedule);
+  BOO_RETURN_IF_ERROR(proveAgain(trial));
   return trial;
 }
 

@@ -31,8 +31,8 @@ class TuneBench {
 public:
   virtual ~TuneBench();
   virtual StatusOr<ScheduleSteps> steps(const std::string &from) = 0;
-  /// Faster means clearly so, by 3 % in repeated turns, and verified. An error
-  /// means that there is nothing to compare with.
+  /// Faster means clearly so, by 3 % in repeated turns of two copies, and
+  /// verified. An error means that there is nothing to compare with.
   virtual StatusOr<Trial> compare(const std::string &against,
                                   const std::string &schedule) = 0;
 };

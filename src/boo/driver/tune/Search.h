@@ -38,8 +38,10 @@ struct SearchEnd {
   bool exhausted = false;    ///< all was tried; else time ran out
 };
 
-/// A Schedule counts as found when it is faster than the best one before and
-/// than the untuned one: both are comparisons of their own.
+/// A Schedule is found when it is faster than the best one before and than the
+/// untuned one: both are comparisons of their own. At the end the best is
+/// compared with the untuned one again; where it is not faster any more it is
+/// taken back, and what was found before has to stand the same test.
 StatusOr<SearchEnd> searchSchedules(TuneSpace &space,
                                     const SearchOptions &options);
 

@@ -38,3 +38,23 @@ Status SpecFile::add(const TuningEntry &entry) {
   Text += line;
   return Status::ok();
 }
+
+Status SpecFile::withdraw(const TuningEntry &entry) {
+  for (size_t end = Text.size(); end != 0;) {
+    size_t begin = end < 2 ? 0 : Text.rfind('\n', end - 2) + 1;
+    auto line =
+        TuningTable::parse(std::string_view(Text).substr(begin, end - begin));
+    std::string schedule =
+        line.isOk() ? line->find(entry.graph, entry.isa, entry.math) : "";
+    if (schedule.empty()) {
+      end = begin;
+      continue;
+    }
+    if (schedule != entry.schedule)
+      break;
+    Text.erase(begin, end - begin);
+    BOO_RETURN_IF_ERROR(File.keep(begin));
+    return File.append(std::string_view(Text).substr(begin));
+  }
+  return Status::ok();
+}

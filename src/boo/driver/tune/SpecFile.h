@@ -17,6 +17,8 @@ public:
 
   /// Appends an entry unless the file has it already.
   Status add(const TuningEntry &entry);
+  /// Removes the last entry for this kernel if it has this schedule.
+  Status withdraw(const TuningEntry &entry);
 
 private:
   AppendFile File;

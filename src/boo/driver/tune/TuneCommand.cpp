@@ -51,7 +51,7 @@ std::string boo::tuneHelp() {
          "Schedules that differ from the best one so far in a\nstep, the "
          "likely ones first. One is kept when it is 3 % faster in repeated "
          "turns\nand its results pass the checks of boo driver --verify. Each "
-         "is tried in a worker\nprocess: one that crashes or hangs costs "
+         "is tried in a\nworker process: one that crashes or hangs costs "
          "itself alone.\n\n"
          "What is found is appended to the file of -o at once, and a state "
          "beside it keeps\nwhat was tried: the same call goes on where an "
@@ -107,14 +107,8 @@ public:
             std::to_string(Run.kernels().size()) + "] " +
             commandText(Run.kernels()[i]) + "\n");
     };
-    listener.onTrial = [this](size_t i, const Trial &trial) {
-      if (Run.kernels()[i].best() == &trial)
-        print(findText(trial));
-      else if (trial.outcome == TrialOutcome::Failed)
-        print("  failed: " + firstLine(trial.why) + ": " +
-              scheduleChange(trial.schedule, trial.against) + "\n");
-      else
-        show();
+    listener.onTrial = [this](size_t i, const Trial &) {
+      print(trialText(Run.kernels()[i]));
     };
     listener.onEnd = [this](size_t i) { print(endText(Run.kernels()[i])); };
     return listener;
@@ -125,9 +119,6 @@ public:
   }
 
 private:
-  static std::string firstLine(const std::string &text) {
-    return text.substr(0, text.find('\n'));
-  }
   static void put(const std::string &text) {
     std::fputs(text.c_str(), stdout);
     std::fflush(stdout);

@@ -19,9 +19,29 @@ std::string boo::commandText(const TunedKernel &kernel) {
   return kernel.where + (kernel.where.empty() ? "" : ": ") + kernel.command;
 }
 
-std::string boo::findText(const Trial &trial) {
-  return format("  %.2f of %.2f us: ", trial.ratio, trial.againstUs) +
-         scheduleChange(trial.schedule, trial.against) + "\n";
+/// Whether the pair of the latest trial was found to be faster before.
+static bool isSecondLook(const TunedKernel &kernel) {
+  const Trial &last = kernel.trials.back();
+  return std::any_of(kernel.trials.begin(), kernel.trials.end() - 1,
+                     [&](const Trial &trial) {
+                       return trial.schedule == last.schedule &&
+                              trial.against == last.against &&
+                              trial.outcome == TrialOutcome::Faster;
+                     });
+}
+
+std::string boo::trialText(const TunedKernel &kernel) {
+  const Trial &last = kernel.trials.back();
+  std::string change = scheduleChange(last.schedule, last.against) + "\n";
+  if (last.outcome == TrialOutcome::Failed)
+    return "  failed: " + last.why.substr(0, last.why.find('\n')) + ": " +
+           change;
+  std::string ratio = format("  %.2f of %.2f us: ", last.ratio, last.againstUs);
+  if (isSecondLook(kernel))
+    return last.outcome == TrialOutcome::Faster
+               ? ""
+               : ratio + "not confirmed, taken back: " + change;
+  return kernel.best() == &last ? ratio + change : "";
 }
 
 static std::string triedText(const TunedKernel &kernel) {

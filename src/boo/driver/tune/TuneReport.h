@@ -7,9 +7,9 @@ namespace boo {
 
 /// "line 2: conv -n 1 …", of the first command that needs the kernel.
 std::string commandText(const TunedKernel &kernel);
-/// A line for a Schedule that was found: the ratio to the untuned one, and the
-/// fields in which they differ.
-std::string findText(const Trial &trial);
+/// A line for the latest trial if it is a find, takes one back, or failed; ""
+/// for all others. The ratio is that to the untuned Schedule.
+std::string trialText(const TunedKernel &kernel);
 /// A line for the end of a kernel's search.
 std::string endText(const TunedKernel &kernel);
 

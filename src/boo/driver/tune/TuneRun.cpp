@@ -12,23 +12,31 @@
 #include <algorithm>
 #include <csignal>
 #include <cstdio>
+#include <optional>
+#include <set>
 #include <sys/wait.h>
 
 using namespace boo;
 
-size_t TunedKernel::tried() const { return trials.size(); }
-
-size_t TunedKernel::failed() const {
-  return size_t(std::count_if(trials.begin(), trials.end(), [](const Trial &t) {
-    return t.outcome == TrialOutcome::Failed;
-  }));
+/// Of all trials, or those that failed.
+static size_t countSchedules(const std::vector<Trial> &trials, bool all) {
+  std::set<std::string_view> schedules;
+  for (const Trial &trial : trials)
+    if (all || trial.outcome == TrialOutcome::Failed)
+      schedules.insert(trial.schedule);
+  return schedules.size();
 }
+size_t TunedKernel::tried() const { return countSchedules(trials, true); }
+size_t TunedKernel::failed() const { return countSchedules(trials, false); }
 
-// The first comparison of all is with the untuned Schedule.
+// The first comparison of all is with the untuned Schedule; of several of one
+// pair the last counts.
 const Trial *TunedKernel::best() const {
+  std::set<std::string_view> judged;
   for (size_t i = trials.size(); i-- != 0;)
-    if (trials[i].outcome == TrialOutcome::Faster &&
-        trials[i].against == trials.front().against)
+    if (trials[i].against == trials.front().against &&
+        judged.insert(trials[i].schedule).second &&
+        trials[i].outcome == TrialOutcome::Faster)
       return &trials[i];
   return nullptr;
 }
@@ -116,18 +124,31 @@ TuningEntry TuneRun::entryOf(const TunedKernel &kernel,
   return entry;
 }
 
-/// The entry comes first: one that the state knows of is not looked for again.
+/// Entries come first: those that the state knows of are not looked for again.
 void TuneRun::record(TunedKernel &kernel, Trial trial) {
   UnderWay = Trial();
+  std::optional<TuningEntry> before;
+  if (const Trial *best = kernel.best())
+    before = entryOf(kernel, *best);
   kernel.trials.push_back(std::move(trial));
   const Trial &last = kernel.trials.back();
-  if (WriteStatus.isOk() && kernel.best() == &last)
-    WriteStatus = Spec.add(entryOf(kernel, last));
+  const Trial *best = kernel.best();
+  if (before && last.outcome != TrialOutcome::Faster &&
+      (!best || best->schedule != before->schedule))
+    keepStatus(Spec.withdraw(*before));
+  if (best && WriteStatus.isOk())
+    keepStatus(Spec.add(entryOf(kernel, *best)));
   if (WriteStatus.isOk())
-    WriteStatus = State.add(kernel.id, last);
+    keepStatus(State.add(kernel.id, last));
+  if (WriteStatus.isOk())
+    Listener->onTrial(Current, last);
+}
+
+/// What is found and cannot be kept need not be looked for.
+void TuneRun::keepStatus(Status status) {
+  WriteStatus = std::move(status);
   if (!WriteStatus.isOk())
-    return setInterrupted(); // what is found could not be kept
-  Listener->onTrial(Current, last);
+    setInterrupted();
 }
 
 void TuneRun::onMessage(TunedKernel &kernel, std::string_view message) {
@@ -203,8 +224,10 @@ Status TuneRun::runKernel(size_t index, const TuneListener &listener) {
     UnderWay = Trial();
     BOO_RETURN_IF_ERROR(runInWorkers(jobs, workers));
   } while (Again && !interrupted());
-  if (interrupted())
+  if (interrupted()) {
     kernel.ended = kernel.exhausted = false;
+    kernel.status = Status::ok();
+  }
   return Status::ok();
 }
 
@@ -214,11 +237,11 @@ Status TuneRun::run(const TuneListener &listener) {
     if (const Trial *best = kernel.best())
       BOO_RETURN_IF_ERROR(Spec.add(entryOf(kernel, *best)));
   for (size_t i = 0; i != Kernels.size() && !interrupted(); ++i) {
-    size_t before = Kernels[i].tried();
+    size_t before = Kernels[i].trials.size();
     listener.onBegin(i);
     BOO_RETURN_IF_ERROR(runKernel(i, listener));
     BOO_RETURN_IF_ERROR(WriteStatus);
-    Kernels[i].fromState = before != 0 && Kernels[i].tried() == before;
+    Kernels[i].fromState = before != 0 && Kernels[i].trials.size() == before;
     if (Kernels[i].ended)
       listener.onEnd(i);
   }

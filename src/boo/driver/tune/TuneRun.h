@@ -25,9 +25,10 @@ struct TunedKernel {
   bool exhausted = false; ///< nothing is left to try
   bool fromState = false; ///< it was so before this run
 
-  size_t tried() const;
+  size_t tried() const; ///< Schedules
   size_t failed() const;
-  /// The last that beat the untuned Schedule; NULL when none did.
+  /// Of the best Schedule, with the untuned one, in the last such comparison;
+  /// NULL when there is none that is faster.
   const Trial *best() const;
   /// Of the untuned Schedule, NaN when it never ran.
   double untunedUs() const;
@@ -63,6 +64,7 @@ private:
   Status runKernel(size_t kernel, const TuneListener &listener);
   void onMessage(TunedKernel &kernel, std::string_view message);
   void record(TunedKernel &kernel, Trial trial);
+  void keepStatus(Status status);
   void died(TunedKernel &kernel, const std::string &why);
   TuningEntry entryOf(const TunedKernel &kernel, const Trial &best) const;
 

@@ -7,6 +7,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <deque>
 #include <map>
 
 using namespace boo;
@@ -22,7 +23,7 @@ public:
               const WorkerOptions::Send &send)
       : Job(job), Bench(bench), Send(send) {
     for (const Trial &trial : *job.known)
-      Known[{trial.against, trial.schedule}] = trial;
+      Known[{trial.against, trial.schedule}].push_back(trial);
   }
 
   bool damaged() const { return Damaged; }
@@ -37,9 +38,12 @@ public:
 
   StatusOr<Trial> compare(const std::string &against,
                           const std::string &schedule) override {
-    if (auto found = Known.find({against, schedule}); found != Known.end()) {
-      Spent += found->second.seconds;
-      return found->second;
+    // A pair that is compared again meets its next outcome.
+    if (auto &known = Known[{against, schedule}]; !known.empty()) {
+      Trial trial = std::move(known.front());
+      known.pop_front();
+      Spent += trial.seconds;
+      return trial;
     }
     Trial trial;
     trial.against = against;
@@ -72,7 +76,7 @@ private:
   const TuneJob &Job;
   TuneBench &Bench;
   const WorkerOptions::Send &Send;
-  std::map<std::pair<std::string, std::string>, Trial> Known;
+  std::map<std::pair<std::string, std::string>, std::deque<Trial>> Known;
   std::map<std::string, ScheduleSteps> Steps;
   double Spent = 0;
   bool Damaged = false;
