@@ -50,17 +50,33 @@ static std::string triedText(const TunedKernel &kernel) {
                 kernel.fromState ? " (in earlier runs)" : "");
 }
 
+/// A word on times that the next run will not repeat.
+static std::string noiseText(const TunedKernel &kernel) {
+  double least = INFINITY, most = 0;
+  for (const Trial &trial : kernel.trials)
+    if (trial.against == kernel.trials.front().against &&
+        std::isfinite(trial.againstUs)) {
+      least = std::min(least, trial.againstUs);
+      most = std::max(most, trial.againstUs);
+    }
+  if (most <= 1.5 * least)
+    return "";
+  return format("  this machine is not quiet: the same kernel took from %.2f "
+                "to %.2f us\n",
+                least, most);
+}
+
 std::string boo::endText(const TunedKernel &kernel) {
   if (!kernel.status.isOk())
     return "  FAILED: " + kernel.status.message() + "\n";
   if (const Trial *best = kernel.best())
     return format("  tuned: %.2f us -> %.2f us (%.2f); ", best->againstUs,
                   best->us, best->ratio) +
-           triedText(kernel);
+           triedText(kernel) + noiseText(kernel);
   std::string found = "  nothing clearly faster";
   if (std::isfinite(kernel.untunedUs()))
     found += format(" than %.2f us", kernel.untunedUs());
-  return found + "; " + triedText(kernel);
+  return found + "; " + triedText(kernel) + noiseText(kernel);
 }
 
 /// "7" of "line 7".

@@ -10,7 +10,7 @@ std::string commandText(const TunedKernel &kernel);
 /// A line for the latest trial if it is a find, takes one back, or failed; ""
 /// for all others. The ratio is that to the untuned Schedule.
 std::string trialText(const TunedKernel &kernel);
-/// A line for the end of a kernel's search.
+/// A line for the end of a kernel's search, and one if times swung.
 std::string endText(const TunedKernel &kernel);
 
 /// All kernels in 80 columns: line, microseconds untuned and tuned, their

@@ -318,6 +318,23 @@ TEST(TuneBench, chanceIsNoGain) {
   EXPECT_FALSE(isClearlyFaster({0.5, 0.5}));
 }
 
+TEST(TuneReport, timesThatSwingAreWorthAWord) {
+  TunedKernel kernel;
+  Trial trial;
+  trial.against = "a=1";
+  trial.outcome = TrialOutcome::Slower;
+  for (double us : {100.0, 120.0, 140.0}) {
+    trial.againstUs = us;
+    kernel.trials.push_back(trial);
+  }
+  EXPECT_THAT(endText(kernel), testing::Not(HasSubstr("not quiet")));
+  trial.againstUs = 160;
+  kernel.trials.push_back(trial);
+  EXPECT_THAT(
+      endText(kernel),
+      HasSubstr("not quiet: the same kernel took from 100.00 to 160.00"));
+}
+
 TEST(Trial, whatDiffersIsTold) {
   EXPECT_EQ(scheduleChange("a=1 b=3 c=3", "a=1 b=2 c=3"), "b=3");
   EXPECT_EQ(scheduleChange("a=1", "a=1"), "no change");
