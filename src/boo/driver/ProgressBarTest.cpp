@@ -27,6 +27,14 @@ TEST(ProgressBar, tellsAllInEightyColumns) {
     EXPECT_LT(progressLine(halfWay(), columns).size(), columns);
 }
 
+TEST(ProgressBar, drawsAnyFraction) {
+  std::string parts[] = {"a part", "one that is left out"};
+  EXPECT_EQ(barLine(0.5, parts, 20), "[=====>    ] a part");
+  EXPECT_EQ(barLine(1, parts, 20), "[==========] a part");
+  EXPECT_EQ(barLine(7, parts, 20), barLine(1, parts, 20));
+  EXPECT_EQ(barLine(-1, parts, 20), barLine(0, parts, 20));
+}
+
 TEST(ProgressBar, leavesOutWhatIsNotKnown) {
   Progress progress;
   progress.total = 7;

@@ -167,12 +167,18 @@ static void stepAttention(Steps &steps) {
   steps.vectorBits();
 }
 
-/// Rows, columns and windows: bound by memory, so there is less to gain.
-static void stepRows(Steps &steps) {
+/// Rows and columns: bound by memory, so there is less to gain.
+static void stepRows(Op anchor, Steps &steps) {
   steps.scale(&Schedule::kUnroll);
   steps.scale(&Schedule::wChunk);
-  steps.scale(&Schedule::nVectors);
-  steps.scale(&Schedule::kParts);
+  // Sums over rows, of gradients and of statistics of channels that lie side by
+  // side, have columns; those and reductions may be cut into parts.
+  bool columns = anchor == Op::NormGrad || anchor == Op::BatchNorm ||
+                 anchor == Op::BatchNormGrad;
+  if (columns)
+    steps.scale(&Schedule::nVectors);
+  if (columns || anchor == Op::Reduce)
+    steps.scale(&Schedule::kParts);
   steps.scale(&Schedule::kChunk, 0);
   steps.flip({&Schedule::scratchInput, &Schedule::dot});
   steps.vectorBits();
@@ -192,12 +198,12 @@ static void stepElements(Steps &steps) {
 }
 
 static void stepFields(const Graph &group, Algorithm algorithm, Steps &steps) {
+  Op anchor = group.nodes().front().op;
   switch (algorithm) {
   case Algorithm::Direct:
   case Algorithm::Depthwise:
-    return group.nodes().front().op == Op::ConvGradWeight
-               ? stepWeightGrad(steps)
-               : stepProduct(steps);
+    return anchor == Op::ConvGradWeight ? stepWeightGrad(steps)
+                                        : stepProduct(steps);
   case Algorithm::Winograd4x4:
   case Algorithm::Winograd2x2:
     return stepWinograd(steps);
@@ -206,7 +212,7 @@ static void stepFields(const Graph &group, Algorithm algorithm, Steps &steps) {
   case Algorithm::Attention:
     return stepAttention(steps);
   case Algorithm::Rows:
-    return stepRows(steps);
+    return stepRows(anchor, steps);
   case Algorithm::Pool:
     return stepPool(steps);
   case Algorithm::Pointwise:
