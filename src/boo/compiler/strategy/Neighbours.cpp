@@ -122,7 +122,7 @@ static void stepProduct(Steps &steps) {
   steps.set(&Schedule::kChunk, {0, 64, 256, 512});
   steps.flip({&Schedule::scratchInput, &Schedule::filterOuter,
               &Schedule::filterInPlace, &Schedule::dot});
-  steps.set(&Schedule::kUnroll, {1, 2, 4});
+  steps.set(&Schedule::kUnroll, {1, 2, 3, 4, 5});
   steps.set(&Schedule::prefetch, {0, 4, 16});
 }
 
@@ -144,6 +144,7 @@ static void stepSeparable(Steps &steps) {
   steps.spread(&Schedule::dwNChunk);
   steps.spread(&Schedule::dwWChunk);
   steps.flip({&Schedule::dwScratchInput});
+  steps.set(&Schedule::dwKUnroll, {1, 3, 5});
   steps.set(&Schedule::kUnroll, {1, 2, 4});
 }
 
@@ -175,8 +176,10 @@ static void stepRows(Op anchor, Steps &steps) {
   // side, have columns; those and reductions may be cut into parts.
   bool columns = anchor == Op::NormGrad || anchor == Op::BatchNorm ||
                  anchor == Op::BatchNormGrad;
-  if (columns)
+  if (columns) {
     steps.scale(&Schedule::nVectors);
+    steps.spread(&Schedule::nChunk);
+  }
   if (columns || anchor == Op::Reduce)
     steps.scale(&Schedule::kParts);
   steps.scale(&Schedule::kChunk, 0);
