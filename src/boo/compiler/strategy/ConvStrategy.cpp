@@ -153,10 +153,14 @@ private:
   void chooseFilter() {
     Schedule &s = Result.schedule;
     bool canChunk = Nest.matmul && !Nest.depthwise;
-    // Up to a few chunks the whole reduction stays in the L2 cache as well, and
-    // rows in scratch need not be copied again for the next columns.
-    constexpr int64_t chunk = 512;
-    if (canChunk && Nest.kChannels() > 3 * chunk)
+    // As long as a few tiles' rows stay in the L2 cache whole, they need not be
+    // copied again for the next columns, and sums not rest between chunks; but
+    // few rows would read all of the filter, and few columns all of the rows,
+    // for little work.
+    constexpr int64_t chunk = 512, fewTiles = 18, fewBlocks = 16;
+    bool few = ceilDiv(P.out[2], s.mTile) < fewTiles ||
+               ceilDiv(Nest.nExtent(), s.nVectors * Lanes) < fewBlocks;
+    if (canChunk && Nest.kChannels() > (few ? 3 : 16) * chunk)
       s.kChunk = ceilDiv(Nest.kChannels(), ceilDiv(Nest.kChannels(), chunk));
     std::string reason = Nest.needsPacking(false);
     if (!reason.empty()) {
@@ -348,13 +352,13 @@ private:
                     " blocks fit the L2 cache");
     }
     chooseRow(blockChannels);
-    if (Nest.matmul && !Nest.depthwise) {
-      if (s.kChunk != 0)
-        keepSums(blocks, blockChannels);
-      else if (s.filterOuter && !s.filterInPlace && s.scratchInput)
-        keepRows(blocks);
-      shareColumns(blocks);
-    }
+    if (Nest.depthwise || !Nest.matmul)
+      return;
+    if (s.kChunk != 0)
+      keepSums(blocks, blockChannels);
+    else if (s.filterOuter && !s.filterInPlace)
+      keepRows(blocks);
+    shareColumns(blocks);
   }
 
   /// Grid tiles of a reduction in chunks: what a chunk reads of input and
@@ -394,16 +398,23 @@ private:
                          "cache");
   }
 
-  /// A copy of a few tiles' rows in the L2 cache, by all blocks: the rows are
-  /// copied once, and each block is read once for all of these tiles.
+  /// A few tiles' rows in the L2 cache, by all blocks: the rows are read, and
+  /// copied if need be, once, and each block is read once for all these tiles.
   void keepRows(int64_t blocks) {
     Schedule &s = Result.schedule;
     int64_t tileBytes = s.mTile * Nest.kChannels() * ElementBytes;
     int64_t tiles = ceilDiv(P.out[2], s.mTile);
-    int64_t fit = std::clamp<int64_t>(T.l2Bytes * 3 / 8 / tileBytes, 1, tiles);
+    // Fewer would ask more of the memory that the blocks come from.
+    constexpr int64_t few = 6;
+    int64_t fit = std::max(T.l2Bytes * 3 / 8 / tileBytes, few);
+    fit = std::min(fit, tiles);
+    // Rows that are not copied may pass by themselves, if more than a block or
+    // two stay.
+    if (!s.scratchInput && (fit == 1 || s.nChunk > 2))
+      return;
     int64_t rows = P.batch * P.out[0] * P.out[1] * P.groups;
     // Enough grid tiles for the threads of a large machine.
-    while (fit > 4 && rows * ceilDiv(tiles, fit) < 4 * T.cores)
+    while (fit > 4 && rows * ceilDiv(tiles, fit) < 2 * T.cores)
       fit = ceilDiv(fit, 2);
     s.wChunk = ceilDiv(tiles, ceilDiv(tiles, fit));
     s.nChunk = blocks;
@@ -411,7 +422,8 @@ private:
     Result.why.push_back(std::string(W.input) + " outermost after all, " +
                          std::to_string(s.wChunk) + " of " +
                          std::to_string(tiles) +
-                         " tiles at a time: it is copied once for all blocks");
+                         " tiles at a time: they stay in the L2 cache while "
+                         "all blocks pass");
   }
 
   /// Few rows are shared by columns.
