@@ -25,6 +25,14 @@ static std::string branch(const std::string &pattern,
 
 /// One function for both shells: zsh runs it by bashcompinit.
 static const char kHead[] = R"(_boo() {
+  if [ -n "${BASH_VERSION-}" ]; then
+    # Words as the shell sees them: readline cuts names such as aten::mm.
+    local line=${COMP_LINE:0:COMP_POINT} COMP_CWORD
+    local -a COMP_WORDS
+    read -ra COMP_WORDS <<<"$line"
+    [[ $line != *' ' ]] || COMP_WORDS+=('')
+    COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
+  fi
   local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}
   local words='' command='' i
   COMPREPLY=()
@@ -32,6 +40,10 @@ static const char kHead[] = R"(_boo() {
 
 static const char kTail[] = R"(  # No word that fits: names of files.
   COMPREPLY=($(compgen -W "$words" -- "$cur"))
+  if [[ $cur == *:* && ${COMP_WORDBREAKS-} == *:* ]]; then
+    cur=${cur%"${cur##*:}"}
+    COMPREPLY=("${COMPREPLY[@]#"$cur"}")
+  fi
 }
 complete -o default -o bashdefault -F _boo boo
 )";
