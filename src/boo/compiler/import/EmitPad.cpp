@@ -7,12 +7,9 @@
 //===----------------------------------------------------------------------===//
 
 #include "boo/compiler/import/ElementGrid.h"
-#include "boo/compiler/kernels/KernelBuilder.h"
+#include "boo/compiler/import/ElementView.h"
 #include "boo/compiler/kernels/KernelModule.h"
 #include "boo/graph/Attributes.h"
-
-#include "mlir/Dialect/Linalg/IR/Linalg.h"
-#include "mlir/Dialect/MemRef/IR/MemRef.h"
 
 #include <algorithm>
 
@@ -93,8 +90,8 @@ private:
   }
 
   void fill(Value filler, const Box &box) {
-    View out = view(ArgField::Out, box);
-    generic({}, out, [&](ValueRange) { return filler; });
+    emitGeneric(K, {}, view(ArgField::Out, box),
+                [&](ValueRange) { return filler; });
   }
 
   /// Where nothing of a tile is copied, nothing may be read: from axis `axis`
@@ -109,65 +106,26 @@ private:
                                 box[axis].begin, box[axis].end);
       return K.ifThen(some, [&] { copy(box, axis + 1); });
     }
-    View in = view(ArgField::In, box), out = view(ArgField::Out, box);
-    generic({in}, out, [](ValueRange elements) { return elements[0]; });
+    emitGeneric(K, {view(ArgField::In, box)}, view(ArgField::Out, box),
+                [](ValueRange elements) { return elements[0]; });
   }
 
-  /// A box of an operand, and the loops that its dimensions are.
-  struct View {
-    Value memref;
-    AffineMap map;
-  };
-
-  View view(ArgField field, const Box &box) {
-    OpBuilder &builder = K.builder();
+  ElementView view(ArgField field, const Box &box) {
     Value offset = K.index(0);
-    SmallVector<OpFoldResult> sizes, strides;
-    SmallVector<int64_t> staticSizes, staticStrides;
-    SmallVector<AffineExpr> loops;
+    SmallVector<ViewDim> dims;
     for (size_t i = 0; i != Axes.size(); ++i) {
       bool reads = field == ArgField::In;
       int64_t stride = reads ? Axes[i].in[0] : Axes[i].out;
-      if (stride == 0) // the same element all along
-        continue;
       Value begin = box[i].begin;
       if (reads)
         begin = K.sub(begin, K.index(Axes[i].lo));
       offset = K.add(offset, K.mul(begin, stride));
-      sizes.push_back(getAsOpFoldResult(K.sub(box[i].end, box[i].begin)));
-      strides.push_back(builder.getIndexAttr(stride));
-      staticSizes.push_back(
-          getConstantIntValue(sizes.back()).value_or(ShapedType::kDynamic));
-      staticStrides.push_back(stride);
-      loops.push_back(builder.getAffineDimExpr(unsigned(i)));
+      dims.push_back({stride,
+                      getAsOpFoldResult(K.sub(box[i].end, box[i].begin)),
+                      unsigned(i)});
     }
-    auto type = MemRefType::get(staticSizes, Element,
-                                StridedLayoutAttr::get(builder.getContext(),
-                                                       ShapedType::kDynamic,
-                                                       staticStrides));
-    Value memref = memref::ReinterpretCastOp::create(
-        builder, K.loc(), type, K.buffer(field, 0, Element),
-        OpFoldResult(offset), sizes, strides);
-    return {memref, AffineMap::get(unsigned(Axes.size()), 0, loops,
-                                   builder.getContext())};
-  }
-
-  void generic(ArrayRef<View> inputs, const View &out,
-               function_ref<Value(ValueRange)> element) {
-    SmallVector<Value> operands;
-    SmallVector<AffineMap> maps;
-    for (const View &input : inputs) {
-      operands.push_back(input.memref);
-      maps.push_back(input.map);
-    }
-    maps.push_back(out.map);
-    SmallVector<utils::IteratorType> loops(Axes.size(),
-                                           utils::IteratorType::parallel);
-    linalg::GenericOp::create(
-        K.builder(), K.loc(), operands, ValueRange(out.memref), maps, loops,
-        [&](OpBuilder &builder, Location loc, ValueRange elements) {
-          linalg::YieldOp::create(builder, loc, element(elements));
-        });
+    return makeElementView(K, K.buffer(field, 0, Element), offset, dims,
+                           Axes.size());
   }
 
   const Node &Pad;

@@ -7,12 +7,9 @@
 //===----------------------------------------------------------------------===//
 
 #include "boo/compiler/import/ElementGrid.h"
-#include "boo/compiler/kernels/KernelBuilder.h"
+#include "boo/compiler/import/ElementView.h"
 #include "boo/compiler/kernels/KernelModule.h"
 #include "boo/compiler/kernels/PointwiseBuilder.h"
-
-#include "mlir/Dialect/Linalg/IR/Linalg.h"
-#include "mlir/Dialect/MemRef/IR/MemRef.h"
 
 using namespace mlir;
 
@@ -44,11 +41,6 @@ public:
   }
 
 private:
-  /// A tile of an operand, and the loops that its dimensions are.
-  struct View {
-    Value memref;
-    AffineMap map;
-  };
   /// A grid tile: along each axis, where it begins and how long it is.
   struct Tile {
     std::vector<Value> begin;
@@ -78,64 +70,35 @@ private:
 
   void emitTile(Value tile) {
     Tile at = locate(tile);
-    SmallVector<Value> inputs;
-    SmallVector<AffineMap> maps;
+    SmallVector<ElementView> inputs;
     for (size_t i = 0; i != Group.arguments().size(); ++i) {
       const TensorType &type = Group.value(Group.arguments()[i]).type;
-      View v = view(ArgField::In, int64_t(i), type.dtype, at,
-                    [i](const ElementAxis &axis) { return axis.in[i]; });
-      inputs.push_back(v.memref);
-      maps.push_back(v.map);
+      inputs.push_back(
+          view(ArgField::In, int64_t(i), type.dtype, at,
+               [i](const ElementAxis &axis) { return axis.in[i]; }));
     }
-    View out = view(ArgField::Out, 0, output().dtype, at,
-                    [](const ElementAxis &axis) { return axis.out; });
-    maps.push_back(out.map);
-    SmallVector<utils::IteratorType> loops(Loops.size(),
-                                           utils::IteratorType::parallel);
-    linalg::GenericOp::create(
-        K.builder(), K.loc(), inputs, ValueRange(out.memref), maps, loops,
-        [&](OpBuilder &builder, Location loc, ValueRange elements) {
-          OpBuilder::InsertionGuard guard(K.builder());
-          K.builder().restoreInsertionPoint(builder.saveInsertionPoint());
-          std::map<ValueId, Value> values;
-          for (size_t i = 0; i != Group.arguments().size(); ++i)
-            values[Group.arguments()[i]] = elements[i];
-          Value result = buildTail(K, Group, 0, Group.outputs().front().value,
-                                   Compute, values);
-          linalg::YieldOp::create(K.builder(), loc, result);
-        });
+    ElementView out = view(ArgField::Out, 0, output().dtype, at,
+                           [](const ElementAxis &axis) { return axis.out; });
+    emitGeneric(K, inputs, out, [&](ValueRange elements) {
+      std::map<ValueId, Value> values;
+      for (size_t i = 0; i != Group.arguments().size(); ++i)
+        values[Group.arguments()[i]] = elements[i];
+      return buildTail(K, Group, 0, Group.outputs().front().value, Compute,
+                       values);
+    });
   }
 
-  View view(ArgField field, int64_t slot, DType dtype, const Tile &at,
-            const std::function<int64_t(const ElementAxis &)> &strideOf) {
-    OpBuilder &builder = K.builder();
+  ElementView
+  view(ArgField field, int64_t slot, DType dtype, const Tile &at,
+       const std::function<int64_t(const ElementAxis &)> &strideOf) {
     Value offset = K.index(0);
     for (size_t i = 0; i != Axes.size(); ++i)
       offset = K.add(offset, K.mul(at.begin[i], strideOf(Axes[i])));
-    SmallVector<OpFoldResult> sizes, strides;
-    SmallVector<int64_t> staticSizes, staticStrides;
-    SmallVector<AffineExpr> loops;
-    for (auto [loop, axis] : llvm::enumerate(Loops)) {
-      int64_t stride = strideOf(Axes[axis]);
-      if (stride == 0)
-        continue;
-      sizes.push_back(at.size[axis]);
-      strides.push_back(builder.getIndexAttr(stride));
-      staticSizes.push_back(
-          getConstantIntValue(sizes.back()).value_or(ShapedType::kDynamic));
-      staticStrides.push_back(stride);
-      loops.push_back(builder.getAffineDimExpr(unsigned(loop)));
-    }
-    Type element = K.type(dtype);
-    auto type = MemRefType::get(staticSizes, element,
-                                StridedLayoutAttr::get(builder.getContext(),
-                                                       ShapedType::kDynamic,
-                                                       staticStrides));
-    Value memref = memref::ReinterpretCastOp::create(
-        builder, K.loc(), type, K.buffer(field, slot, element),
-        OpFoldResult(offset), sizes, strides);
-    return {memref, AffineMap::get(unsigned(Loops.size()), 0, loops,
-                                   builder.getContext())};
+    SmallVector<ViewDim> dims;
+    for (auto [loop, axis] : llvm::enumerate(Loops))
+      dims.push_back({strideOf(Axes[axis]), at.size[axis], unsigned(loop)});
+    return makeElementView(K, K.buffer(field, slot, K.type(dtype)), offset,
+                           dims, Loops.size());
   }
 
   const Graph &Group;

@@ -92,11 +92,7 @@ Value AttentionCode::fromBothEnds(Value number, int64_t count) {
 
 void AttentionCode::forVectors(
     int64_t columns, const std::function<void(Value, int64_t)> &body) {
-  int64_t whole = columns / Lanes * Lanes;
-  K.loop(K.index(0), K.index(whole), Lanes,
-         [&](Value column) { body(column, Lanes); });
-  if (whole != columns)
-    body(K.index(whole), columns - whole);
+  K.loopPieces(columns, Lanes, body);
 }
 
 void AttentionCode::withLanes(const Tile &at, Value number,
@@ -244,11 +240,7 @@ void AttentionCode::addLines(const Tile &at, const Block &block, const View &b,
       emitProduct(product);
     });
   };
-  int64_t whole = columns / stripe * stripe;
-  K.loop(K.index(0), K.index(whole), stripe,
-         [&](Value column) { emitStripe(column, stripe); });
-  if (whole != columns)
-    emitStripe(K.index(whole), columns - whole);
+  K.loopPieces(columns, stripe, emitStripe);
 }
 
 //===----------------------------------------------------------------------===//

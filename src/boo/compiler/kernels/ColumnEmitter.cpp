@@ -101,39 +101,45 @@ void ColumnEmitter::dispatchRows(
                               Value high) { body(block, low, high); });
   std::vector<int64_t> grid = blockGrid();
   grid.back() = ceilDiv(blocks(), chunk);
-  int64_t all = Nest.rowCount();
-  grid.insert(grid.begin(), ceilDiv(all, S.wChunk));
-  addDispatch(K, kernel, name, grid, S.serial,
-              [&](const std::vector<Value> &c) {
-                Value low = K.mul(c[0], S.wChunk);
-                Value high = K.min(K.index(all), K.add(low, S.wChunk));
-                Value first = K.mul(c.back(), chunk);
-                Value end = K.min(K.index(blocks()), K.add(first, chunk));
-                SmallVector<Value> at(ArrayRef(c).drop_front());
-                K.loop(low, high, 1, [&](Value row) {
-                  K.loop(first, end, 1, [&](Value number) {
-                    at.back() = number;
-                    withBlock(at, [&](const Block &block) {
-                      body(block, row, K.add(row, 1));
-                    });
-                  });
-                });
-              });
+  dispatchRanges(kernel, name, S.wChunk, grid,
+                 [&](Value, Value low, Value high, ArrayRef<Value> c) {
+                   Value first = K.mul(c.back(), chunk);
+                   Value end = K.min(K.index(blocks()), K.add(first, chunk));
+                   SmallVector<Value> at(c);
+                   K.loop(low, high, 1, [&](Value row) {
+                     K.loop(first, end, 1, [&](Value number) {
+                       at.back() = number;
+                       withBlock(at, [&](const Block &block) {
+                         body(block, row, K.add(row, 1));
+                       });
+                     });
+                   });
+                 });
 }
 
 void ColumnEmitter::dispatchPieces(
     KernelModule &kernel, const char *name, int64_t rows,
     const std::function<void(const Block &, Value, Value, Value)> &body) {
-  std::vector<int64_t> grid = blockGrid();
+  dispatchRanges(kernel, name, rows, blockGrid(),
+                 [&](Value number, Value low, Value high, ArrayRef<Value> c) {
+                   withBlock(c, [&](const Block &block) {
+                     body(block, number, low, high);
+                   });
+                 });
+}
+
+void ColumnEmitter::dispatchRanges(
+    KernelModule &kernel, const char *name, int64_t rows,
+    std::vector<int64_t> grid,
+    const std::function<void(Value, Value, Value, ArrayRef<Value>)> &body) {
   int64_t all = Nest.rowCount();
   grid.insert(grid.begin(), std::max<int64_t>(1, ceilDiv(all, rows)));
-  addDispatch(
-      K, kernel, name, grid, S.serial, [&](const std::vector<Value> &c) {
-        Value low = K.mul(c[0], rows);
-        Value high = K.min(K.index(all), K.add(low, rows));
-        withBlock(ArrayRef(c).drop_front(),
-                  [&](const Block &block) { body(block, c[0], low, high); });
-      });
+  addDispatch(K, kernel, name, grid, S.serial,
+              [&](const std::vector<Value> &c) {
+                Value low = K.mul(c[0], rows);
+                Value high = K.min(K.index(all), K.add(low, rows));
+                body(c[0], low, high, ArrayRef(c).drop_front());
+              });
 }
 
 void ColumnEmitter::withBlock(ArrayRef<Value> coordinates,

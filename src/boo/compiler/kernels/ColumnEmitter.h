@@ -51,7 +51,13 @@ private:
   void dispatchPieces(KernelModule &kernel, const char *name, int64_t rows,
                       const std::function<void(const Block &, Value number,
                                                Value low, Value high)> &body);
-  /// The same with `n_chunk` blocks a grid tile, row by row.
+  /// Over ranges of `rows` rows, numbered, and places of `grid`.
+  void
+  dispatchRanges(KernelModule &kernel, const char *name, int64_t rows,
+                 std::vector<int64_t> grid,
+                 const std::function<void(Value number, Value low, Value high,
+                                          llvm::ArrayRef<Value> place)> &body);
+  /// The same as dispatchPieces with `n_chunk` blocks a grid tile, row by row.
   void dispatchRows(
       KernelModule &kernel, const char *name,
       const std::function<void(const Block &, Value low, Value high)> &body);

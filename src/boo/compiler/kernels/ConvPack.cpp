@@ -15,9 +15,9 @@ namespace boo::compiler {
 static constexpr int64_t packSteps = 256;
 
 int64_t ConvEmitter::packPieces() const {
-  int64_t taps = P.filter[0] * P.filter[1] * P.filter[2];
+  int64_t rows = P.filter[0] * P.filter[1], taps = rows * P.filter[2];
   if (S.keepsBf16() && packWidth() == 1)
-    return mergesTaps() ? P.filter[0] * P.filter[1] : taps;
+    return mergesTaps() ? rows : taps;
   return ceilDiv(Nest.kChannels() / packWidth() * taps, packSteps);
 }
 
@@ -38,7 +38,7 @@ void ConvEmitter::emitPackPairs() {
   const ConvProblem::Strides &f = P.filterStrides;
   int64_t merged = mergesTaps() ? P.filter[2] : 1;
   int64_t terms = merged * Nest.kChannels();
-  int64_t padded = rowTerms() * merged / P.filter[2];
+  int64_t padded = mergesTaps() ? rowTerms() : kPadded();
   std::vector<int64_t> grid{Nest.groupLoops(), blocks(), P.filter[0],
                             P.filter[1], P.filter[2] / merged};
   K.dispatch(

@@ -50,14 +50,10 @@ void FilterPack::pack(Value from, Value to, Value low, Value high,
   int64_t channels = Nest.nExtent() % BlockChannels;
   if (!lastBlock || channels == 0)
     channels = BlockChannels;
-  int64_t whole = channels / Lanes * Lanes;
-  K.loop(K.index(0), K.index(whole), Lanes, [&](Value first) {
+  K.loopPieces(channels, Lanes, [&](Value first, int64_t count) {
     packVector(K.add(from, K.mul(first, Outer)), K.add(to, first), low, high,
-               Lanes);
+               count);
   });
-  if (channels != whole)
-    packVector(K.add(from, whole * Outer), K.add(to, whole), low, high,
-               channels - whole);
 }
 
 void FilterPack::mergeDims() {

@@ -153,6 +153,15 @@ void KernelBuilder::loop(Value from, Value to, int64_t step,
   body(loop.getInductionVar());
 }
 
+void KernelBuilder::loopPieces(
+    int64_t count, int64_t step,
+    const std::function<void(Value, int64_t)> &body) {
+  int64_t whole = count / step * step;
+  loop(index(0), index(whole), step, [&](Value first) { body(first, step); });
+  if (whole != count)
+    body(index(whole), count - whole);
+}
+
 void KernelBuilder::ifThen(Value condition, const std::function<void()> &then,
                            const std::function<void()> &otherwise) {
   if (matchPattern(condition, m_One()))

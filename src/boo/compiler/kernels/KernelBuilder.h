@@ -60,6 +60,10 @@ public:
   /// `for (i = from; i < to; i += step)`. A single known trip is no loop.
   void loop(mlir::Value from, mlir::Value to, int64_t step,
             const std::function<void(mlir::Value)> &body);
+  /// The first of each `step` out of `count`, and how many they are: the last
+  /// may be fewer, and have a body of their own.
+  void loopPieces(int64_t count, int64_t step,
+                  const std::function<void(mlir::Value, int64_t)> &body);
   void ifThen(mlir::Value condition, const std::function<void()> &then,
               const std::function<void()> &otherwise = nullptr);
 

@@ -233,7 +233,7 @@ void WinogradEmitter::emitProduct(Value a, Value b, Value c, int64_t m,
 void WinogradEmitter::emitFilter(int64_t dispatch) {
   int64_t channels = P.inPerGroup(), vectors = filterVectors();
   int64_t outer = P.filterStrides.outer;
-  auto transformPlane = [&](Value taps, Value target) {
+  auto transformTaps = [&](Value taps, Value target) {
     K.loop(K.index(0), K.index(channels), 1, [&](Value c) {
       std::vector<std::vector<Value>> half;
       for (int64_t column = 0; column != 3; ++column) {
@@ -257,8 +257,8 @@ void WinogradEmitter::emitFilter(int64_t dispatch) {
   };
   auto transform = [&](Value target) {
     K.loop(K.index(0), K.index(P.filter[0]), 1, [&](Value tap) {
-      transformPlane(K.mul(tap, 9 * channels * Lanes),
-                     K.add(target, K.mul(tap, channels * BlockChannels)));
+      transformTaps(K.mul(tap, 9 * channels * Lanes),
+                    K.add(target, K.mul(tap, channels * BlockChannels)));
     });
   };
   K.dispatch(

@@ -60,8 +60,6 @@ private:
   void transformPlane(const Strip &strip, const TilePlace &at, Value depth,
                       Value target);
   void zeroPlane(Value target);
-  void forChannels(Value target,
-                   const std::function<void(Value, Value, int64_t)> &body);
   InputView viewInput(const Strip &strip, const TilePlace &at, Value depth);
   /// Of the lanes from `channel` on `lanes` exist. An unchecked tile lies
   /// inside of the input.

@@ -30,14 +30,12 @@ void WinogradEmitter::emitCopy(int64_t dispatch) {
         Value out = copyBuffer();
         auto zero = [&](int64_t low, int64_t high) {
           Value zeros = splat(0);
-          int64_t length = (high - low) * copyPitch();
-          int64_t whole = length / Lanes * Lanes;
           Value start = K.add(to, low * copyPitch());
-          K.loop(K.index(0), K.index(whole), Lanes,
-                 [&](Value i) { storeVector(zeros, out, K.add(start, i)); });
-          if (whole != length)
-            storePrefix(K.builder(), K.loc(), zeros, out, K.add(start, whole),
-                        length - whole);
+          K.loopPieces((high - low) * copyPitch(), Lanes,
+                       [&](Value i, int64_t count) {
+                         storePrefix(K.builder(), K.loc(), zeros, out,
+                                     K.add(start, i), count);
+                       });
         };
         int64_t high = P.padLo[2] + P.in[2];
         K.ifThen(
@@ -66,15 +64,10 @@ void WinogradEmitter::copyRow(Value from, Value to) {
     storeBlock(K.builder(), K.loc(), rows, copyBuffer(), target,
                {columns, Lanes, channels, copyPitch(), 1});
   };
-  auto steps = [&](int64_t size, const std::function<void(Value, int64_t)> &f) {
-    int64_t whole = size / Lanes * Lanes;
-    K.loop(K.index(0), K.index(whole), Lanes, [&](Value i) { f(i, Lanes); });
-    if (whole != size)
-      f(K.index(whole), size - whole);
-  };
-  steps(P.inChannels, [&](Value c, int64_t channels) {
-    steps(P.in[2],
-          [&](Value x, int64_t columns) { block(x, c, columns, channels); });
+  K.loopPieces(P.inChannels, Lanes, [&](Value c, int64_t channels) {
+    K.loopPieces(P.in[2], Lanes, [&](Value x, int64_t columns) {
+      block(x, c, columns, channels);
+    });
   });
 }
 
@@ -105,17 +98,9 @@ void WinogradEmitter::transformInput(const Strip &strip) {
   });
 }
 
-void WinogradEmitter::forChannels(
-    Value target, const std::function<void(Value, Value, int64_t)> &body) {
-  int64_t channels = P.inPerGroup(), whole = channels / Lanes * Lanes;
-  K.loop(K.index(0), K.index(whole), Lanes,
-         [&](Value c) { body(c, K.add(target, c), Lanes); });
-  if (whole != channels)
-    body(K.index(whole), K.add(target, whole), channels - whole);
-}
-
 void WinogradEmitter::zeroPlane(Value target) {
-  forChannels(target, [&](Value, Value to, int64_t) {
+  K.loopPieces(P.inPerGroup(), Lanes, [&](Value c, int64_t) {
+    Value to = K.add(target, c);
     K.loop(K.index(0), K.index(T.products()), 1, [&](Value f) {
       storeVector(splat(0), scratch(0), K.add(to, K.mul(f, inputFrequency())));
     });
@@ -126,8 +111,8 @@ void WinogradEmitter::transformPlane(const Strip &strip, const TilePlace &at,
                                      Value depth, Value target) {
   InputView view = viewInput(strip, at, depth);
   auto all = [&](bool checked) {
-    forChannels(target, [&](Value c, Value to, int64_t lanes) {
-      transformInputVector(view, c, to, lanes, checked);
+    K.loopPieces(P.inPerGroup(), Lanes, [&](Value c, int64_t lanes) {
+      transformInputVector(view, c, K.add(target, c), lanes, checked);
     });
   };
   bool inside = S.scratchInput || (P.padLo[1] == 0 && P.padLo[2] == 0 &&

@@ -17,14 +17,10 @@ void WinogradEmitter::transformOutput(const Strip &strip, Value block,
     Value channel =
         K.add(K.mul(strip.group, P.outPerGroup()), K.mul(block, BlockChannels));
     auto all = [&](int64_t columns) {
-      int64_t whole = n / Lanes * Lanes;
-      K.loop(K.index(0), K.index(whole), Lanes, [&](Value v) {
-        transformOutputVector(K.add(source, v), K.add(channel, v), at, Lanes,
+      K.loopPieces(n, Lanes, [&](Value v, int64_t lanes) {
+        transformOutputVector(K.add(source, v), K.add(channel, v), at, lanes,
                               columns);
       });
-      if (whole != n)
-        transformOutputVector(K.add(source, whole), K.add(channel, whole), at,
-                              n - whole, columns);
     };
     int64_t rest = P.out[2] - (TilesW - 1) * T.tile;
     if (TilesW == 1 || rest == T.tile)

@@ -10,6 +10,7 @@
 
 #include "boo/compiler/strategy/Neighbours.h"
 #include "boo/compiler/strategy/ConvNest.h"
+#include "boo/compiler/strategy/RegisterTile.h"
 #include "boo/compiler/strategy/ScheduleCost.h"
 
 #include <algorithm>
@@ -85,12 +86,8 @@ private:
     s.*field = value;
     add(s);
   }
-  /// Rows that fit the registers beside a vector of the other operand and,
-  /// without fused multiply-add, a product.
   int64_t room(int64_t vectors) const {
-    return vectors < 1
-               ? 0
-               : (Registers.count - vectors - 1 - (From.fma ? 0 : 1)) / vectors;
+    return vectors < 1 ? 0 : mostTileRows(Registers, From.fma, vectors);
   }
   void tile(Number m, int64_t rows, Number v, int64_t vectors) {
     if (rows < 1 || vectors < 1 || rows > 64 || vectors > 64)

@@ -40,6 +40,14 @@ double boo::compiler::registerTileCost(const Target &target,
   return cost * (1.0 + 0.0001 * double(lanes));
 }
 
+int64_t boo::compiler::mostTileRows(const RegisterFile &registers, bool fma,
+                                    int64_t vectors, int64_t filterSteps) {
+  // The sums, rows of the filter, one input element, and without fused
+  // multiply-add a product, or two that follow each other closely.
+  int64_t products = fma ? 0 : filterSteps > 1 ? 2 : 1;
+  return (registers.count - filterSteps * vectors - 1 - products) / vectors;
+}
+
 void boo::compiler::chooseRegisterTile(const Target &target, int64_t bits,
                                        const TileWork &work, RegisterTile &best,
                                        RegisterTile &widest) {
@@ -48,11 +56,8 @@ void boo::compiler::chooseRegisterTile(const Target &target, int64_t bits,
   for (int64_t v = 1; v <= 4; ++v) {
     if (v > 1 && (v - 1) * lanes >= work.n)
       break;
-    // Registers: the sums, rows of the filter, one input element, and without
-    // fused multiply-add a product, or two that follow each other closely.
-    int64_t products = registers.fma ? 0 : work.filterSteps > 1 ? 2 : 1;
-    int64_t room = registers.count - work.filterSteps * v - 1 - products;
-    int64_t largest = std::min<int64_t>(room / v, work.m);
+    int64_t largest = std::min(
+        mostTileRows(registers, registers.fma, v, work.filterSteps), work.m);
     for (int64_t m = 1; m <= largest; ++m) {
       RegisterTile choice{m, v, bits,
                           registerTileCost(target, work, m, v, lanes)};

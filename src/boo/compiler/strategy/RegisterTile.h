@@ -12,6 +12,8 @@
 
 namespace boo::compiler {
 
+struct RegisterFile;
+
 /// A product of `m` by `n` that tiles are cut from.
 struct TileWork {
   int64_t m, n;
@@ -24,6 +26,11 @@ struct TileWork {
 /// vectors of `lanes`, remainders included. What a tile spills is not counted.
 double registerTileCost(const Target &target, const TileWork &work, int64_t m,
                         int64_t v, int64_t lanes);
+
+/// Rows of a tile of `vectors` vectors for which `registers` suffice, less than
+/// 1 where there are too few. `fma`: products are added as they are made.
+int64_t mostTileRows(const RegisterFile &registers, bool fma, int64_t vectors,
+                     int64_t filterSteps = 1);
 
 struct RegisterTile {
   int64_t m = 0, nVectors = 0, bits = 0;

@@ -94,3 +94,13 @@ Schedule boo::compiler::depthwiseSchedule(const Schedule &schedule) {
   own.scratchInput = schedule.dwScratchInput;
   return own;
 }
+
+void boo::compiler::setDepthwiseSchedule(Schedule &schedule,
+                                         const Schedule &own) {
+  schedule.dwMTile = own.mTile;
+  schedule.dwNVectors = own.nVectors;
+  schedule.dwKUnroll = own.kUnroll;
+  schedule.dwNChunk = own.nChunk;
+  schedule.dwWChunk = own.wChunk;
+  schedule.dwScratchInput = own.scratchInput;
+}

@@ -29,5 +29,7 @@ std::vector<int64_t> joinedRows(const Graph &group);
 
 /// What the Schedule of such a group says of the depthwise convolution.
 Schedule depthwiseSchedule(const Schedule &schedule);
+/// The reverse: writes `own` into the fields of `schedule` that say it.
+void setDepthwiseSchedule(Schedule &schedule, const Schedule &own);
 
 } // namespace boo::compiler

@@ -69,12 +69,7 @@ Decision boo::compiler::decideSeparable(const Graph &group,
   s.rows = rows;
   s.nChunk = chooseBlocks(nests, target, s);
   s.filterOuter = false;
-  s.dwMTile = first.schedule.mTile;
-  s.dwNVectors = first.schedule.nVectors;
-  s.dwKUnroll = first.schedule.kUnroll;
-  s.dwNChunk = first.schedule.nChunk;
-  s.dwWChunk = first.schedule.wChunk;
-  s.dwScratchInput = first.schedule.scratchInput;
+  setDepthwiseSchedule(s, first.schedule);
   double flops =
       nests.depthwise.problem.flops() + nests.pointwise.problem.flops();
   s.serial = flops < 5e5;
@@ -113,10 +108,7 @@ Schedule boo::compiler::fitSeparableSchedule(const Graph &group,
   schedule = fitNestSchedule(nests.pointwise, schedule);
   // Of a row in scratch, all is read.
   schedule.wChunk = ceilDiv(nests.pointwise.problem.out[2], schedule.mTile);
-  Schedule first =
-      fitNestSchedule(nests.depthwise, depthwiseSchedule(schedule));
-  schedule.dwMTile = first.mTile;
-  schedule.dwNChunk = first.nChunk;
-  schedule.dwWChunk = first.wChunk;
+  setDepthwiseSchedule(
+      schedule, fitNestSchedule(nests.depthwise, depthwiseSchedule(schedule)));
   return schedule;
 }

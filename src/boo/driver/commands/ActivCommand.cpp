@@ -168,13 +168,11 @@ ValueId Formula::gradient() {
 }
 
 static StatusOr<Activ> readMode(const FlagValues &op) {
-  const std::string text = op.text(size_t(ActivFlag::Mode));
+  if (auto mode = op.choice(size_t(ActivFlag::Mode), names))
+    return Activ(*mode);
   std::string list;
-  for (size_t i = 0; i != std::size(names); ++i) {
-    if (text == names[i] || text == std::to_string(i))
-      return Activ(i);
+  for (size_t i = 0; i != std::size(names); ++i)
     list += (i ? ", " : "") + std::to_string(i) + " " + std::string(names[i]);
-  }
   return op.wrongChoice(size_t(ActivFlag::Mode), "must be one of " + list);
 }
 

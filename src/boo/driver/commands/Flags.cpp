@@ -249,6 +249,16 @@ Status FlagValues::checkUse(std::vector<std::string> *notes) const {
   return Status::ok();
 }
 
+std::optional<size_t>
+FlagValues::choice(size_t flag, std::span<const std::string_view> names,
+                   size_t first) const {
+  std::string value = text(flag);
+  for (size_t i = 0; i != names.size(); ++i)
+    if (value == names[i] || value == std::to_string(i + first))
+      return i;
+  return std::nullopt;
+}
+
 Status FlagValues::wrongChoice(size_t flag, std::string_view choices) const {
   std::string value = text(flag).substr(0, 60);
   if (Table[flag].kind == FlagKind::Text)

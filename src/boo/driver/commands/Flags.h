@@ -14,6 +14,7 @@
 #include "boo/base/Status.h"
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -89,6 +90,11 @@ public:
   /// a line in `notes` for each such Noted one.
   Status checkUse(std::vector<std::string> *notes) const;
 
+  /// The index in `names` that the flag's value is or names; the first has the
+  /// number `first`.
+  std::optional<size_t> choice(size_t flag,
+                               std::span<const std::string_view> names,
+                               size_t first = 0) const;
   /// An error that names the flag and its value, and says what it may be.
   Status wrongChoice(size_t flag, std::string_view choices) const;
 

@@ -48,10 +48,8 @@ static const Flag &flagOf(ReduceFlag flag) {
 static StatusOr<std::string> readFn(const FlagValues &op) {
   static constexpr std::string_view names[] = {
       "sum", "prod", "min", "max", "amax", "mean", "norm1", "norm2"};
-  const std::string text = op.text(size_t(ReduceFlag::Fn));
-  for (size_t i = 0; i != std::size(names); ++i)
-    if (text == names[i] || text == std::to_string(i))
-      return std::string(names[i]);
+  if (auto fn = op.choice(size_t(ReduceFlag::Fn), names))
+    return std::string(names[*fn]);
   return op.wrongChoice(size_t(ReduceFlag::Fn),
                         "must be 0 sum, 1 prod, 2 min, 3 max, 4 amax, 5 mean, "
                         "6 norm1 or 7 norm2");

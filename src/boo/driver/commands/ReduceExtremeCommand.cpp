@@ -75,10 +75,8 @@ StatusOr<CommandGraph> boo::buildReduceExtreme(const CommandLine &line) {
                                  text(ExtremeFlag::Dims), sizes.size()));
   static constexpr std::string_view names[] = {"argmin", "argmax", "min",
                                                "max"};
-  std::string fn = text(ExtremeFlag::Fn);
-  for (size_t i = 0; i != std::size(names); ++i)
-    if (fn == names[i] || fn == std::to_string(i + 1))
-      return extremeGraph(dtype, sizes, dims, i % 2 ? "max" : "min", i >= 2);
+  if (auto fn = line.op.choice(size_t(ExtremeFlag::Fn), names, /*first=*/1))
+    return extremeGraph(dtype, sizes, dims, *fn % 2 ? "max" : "min", *fn >= 2);
   return line.op.wrongChoice(size_t(ExtremeFlag::Fn),
                              "must be 1 argmin, 2 argmax, 3 min or 4 max");
 }

@@ -43,18 +43,15 @@ static const Flag &flagOf(TensorOpFlag flag) {
 }
 
 static StatusOr<size_t> readOp(const FlagValues &op) {
-  const std::string text = op.text(size_t(TensorOpFlag::Fn));
-  for (size_t i = 0; i != std::size(names); ++i)
-    if (text == names[i] || text == std::to_string(i)) {
-      if (i == 0)
-        return unsupported(flagSpelling(flagOf(TensorOpFlag::Fn)) +
-                           " 0: nothing is computed to set a tensor; "
-                           "there are 1 scale, 2 add, 3 mul, 4 min and "
-                           "5 max");
-      return i;
-    }
-  return op.wrongChoice(size_t(TensorOpFlag::Fn),
-                        "must be 1 scale, 2 add, 3 mul, 4 min or 5 max");
+  std::optional<size_t> fn = op.choice(size_t(TensorOpFlag::Fn), names);
+  if (!fn)
+    return op.wrongChoice(size_t(TensorOpFlag::Fn),
+                          "must be 1 scale, 2 add, 3 mul, 4 min or 5 max");
+  if (*fn == 0)
+    return unsupported(flagSpelling(flagOf(TensorOpFlag::Fn)) +
+                       " 0: nothing is computed to set a tensor; there are 1 "
+                       "scale, 2 add, 3 mul, 4 min and 5 max");
+  return *fn;
 }
 
 /// B's sizes: A's, or 1 where it is broadcast.
