@@ -56,18 +56,19 @@ public:
     In = Groups * of(2, 70);
     Out = Groups * of(2, 80);
     Rank = one(4) ? 3 : 2;
+    bool gradient = one(3);
     for (int64_t d = 0; d != Rank; ++d) {
       bool depth = d + 2 < Rank;
       int64_t lo = of(0, 2), hi = of(0, 2);
       Filter.push_back(depth ? of(1, 3) : 3);
       Dilation.push_back(depth ? of(1, 2) : 1);
-      Stride.push_back(depth ? of(1, 2) : 1);
+      Stride.push_back(depth && !gradient ? of(1, 2) : 1);
       int64_t extent = (Filter.back() - 1) * Dilation.back() + 1;
       Space.push_back(std::max(of(1, depth ? 4 : 23), extent - lo - hi));
       PadLo.push_back(lo);
       PadHi.push_back(hi);
     }
-    return makeGroup();
+    return gradient ? inputGradient() : makeGroup();
   }
 
 private:
@@ -119,12 +120,18 @@ private:
       attributes["size"] = Filter;
       return gradient(Op::ConvGradWeight, attributes, out, in, filter);
     case 1:
-      attributes["size"] = Space;
-      return gradient(Op::ConvGradInput, attributes, out, filter, in);
+      return inputGradient();
     }
     Graph graph;
     graph.addOutput(convolve(graph, graph.addArgument(layout(in))));
     return canonicalize(graph);
+  }
+
+  Graph inputGradient() {
+    AttributeMap attributes = this->attributes();
+    attributes["size"] = Space;
+    return gradient(Op::ConvGradInput, attributes, outSizes(), filterSizes(),
+                    inSizes());
   }
 
   Graph gradient(Op op, const AttributeMap &attributes,
@@ -272,5 +279,6 @@ std::string boo::testing::randomWinogradSchedule(uint64_t seed) {
   add("filter_outer", 0, 1);
   add("serial", 0, 1);
   add("vector_bits", 128, 128);
+  add("stream", 0, 1);
   return text;
 }

@@ -16,7 +16,8 @@ Graph randomConv(uint64_t seed);
 Graph randomSeparable(uint64_t seed);
 
 /// A verified group that Winograd serves: 3x3 with stride 1, in 3-D any depth
-/// of filter, stride and dilation there; odd sizes, groups, paddings that
+/// of filter, stride and dilation there, or the gradient of the input of one
+/// with stride 1 everywhere; odd sizes, groups, paddings that
 /// differ from side to side; and a tuning entry that asks for it.
 Graph randomWinograd(uint64_t seed);
 std::string randomWinogradSchedule(uint64_t seed);

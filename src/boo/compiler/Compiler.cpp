@@ -24,7 +24,7 @@ StatusOr<KernelModule> boo::compiler::emitKernel(MLIRContext &context,
                                                  const EmitOptions &options) {
   if (!group.nodes().empty()) {
     Op anchor = group.nodes().front().op;
-    if (anchor == Op::ConvGradInput)
+    if (anchor == Op::ConvGradInput && !isWinograd(schedule.algorithm))
       return emitGradInput(context, group, schedule, options);
     if (anchor == Op::ConvGradWeight)
       return emitWeightGrad(context, group, schedule);
@@ -76,6 +76,7 @@ static LoweringOptions loweringOptions(const Target &target,
   LoweringOptions options;
   options.vectorBits = schedule.vectorBits;
   options.fma = schedule.fma;
+  options.stream = schedule.stream;
   options.linalg = usesLinalg(schedule);
   options.imported = schedule.algorithm == Algorithm::Module;
   options.hardwareF16 = target.isa != Isa::Generic;

@@ -50,8 +50,8 @@ StatusOr<KernelModule> emitSeparable(mlir::MLIRContext &context,
                                      const Schedule &schedule,
                                      const EmitOptions &options);
 
-/// The same as emitConv by an algorithm winograd-*, which serves what
-/// refusesWinograd() has nothing against.
+/// The same of a convolution or a gradient of its input by an algorithm
+/// winograd-*, which serves what refusesWinograd() has nothing against.
 StatusOr<KernelModule> emitWinograd(mlir::MLIRContext &context,
                                     const Graph &group,
                                     const Schedule &schedule,

@@ -17,9 +17,9 @@ namespace boo::compiler {
 static constexpr int64_t slack = 16;
 
 WinogradEmitter::WinogradEmitter(MLIRContext &context, const Graph &group,
-                                 const Schedule &schedule,
+                                 ConvNest nest, const Schedule &schedule,
                                  const EmitOptions &options)
-    : Group(group), S(schedule), Nest(makeConvNest(group)), P(Nest.problem),
+    : Group(group), S(schedule), Nest(std::move(nest)), P(Nest.problem),
       T(winogradTransform(winogradTile(algorithmName(schedule.algorithm)))),
       Module(ModuleOp::create(UnknownLoc::get(&context))), K(*Module),
       F32(K.type(DType::F32)), Lanes(S.vectorBits / 32),
@@ -271,8 +271,9 @@ void WinogradEmitter::emitFilter(int64_t dispatch) {
             K, Nest, 1, Lanes, Lanes,
             K.buffer(ArgField::In, argument(Nest.filter), K.type(P.dtype)),
             scratch(0));
-        Value from = K.add(K.mul(c[0], P.outPerGroup() * outer),
+        Value from = K.add(K.mul(c[0], P.filterStrides.group.front()),
                            K.mul(c[1], Lanes * outer));
+        from = K.add(from, P.filterStrides.base);
         Value steps = K.index(9 * Terms);
         if (P.outPerGroup() % Lanes == 0)
           pack.pack(from, K.index(0), K.index(0), steps, false);
@@ -307,7 +308,11 @@ void WinogradEmitter::storeVector(Value value, Value buffer, Value at) {
 StatusOr<KernelModule> emitWinograd(MLIRContext &context, const Graph &group,
                                     const Schedule &schedule,
                                     const EmitOptions &options) {
-  WinogradEmitter emitter(context, group, schedule, options);
+  bool gaps = false;
+  ConvNest nest = group.nodes().front().op == Op::ConvGradInput
+                      ? makeGradInputNests(group, &gaps).front()
+                      : makeConvNest(group);
+  WinogradEmitter emitter(context, group, std::move(nest), schedule, options);
   BOO_RETURN_IF_ERROR(emitter.checkSizes());
   return emitter.emit();
 }

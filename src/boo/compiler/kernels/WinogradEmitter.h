@@ -23,7 +23,7 @@ namespace boo::compiler {
 
 class WinogradEmitter {
 public:
-  WinogradEmitter(mlir::MLIRContext &context, const Graph &group,
+  WinogradEmitter(mlir::MLIRContext &context, const Graph &group, ConvNest nest,
                   const Schedule &schedule, const EmitOptions &options);
   /// Whether scratch and workspace have sizes that a machine can hold.
   Status checkSizes() const;

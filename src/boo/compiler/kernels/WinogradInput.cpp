@@ -81,7 +81,7 @@ Value WinogradEmitter::isInside(Value first, int64_t count, int64_t size) {
 }
 
 void WinogradEmitter::transformInput(const Strip &strip) {
-  bool padded = P.padLo[0] > 0 || P.padHi[0] > 0;
+  bool padded = !Nest.isInside(0);
   K.loop(K.index(0), strip.tiles, 1, [&](Value i) {
     TilePlace at = place(K.add(strip.firstTile, i));
     K.loop(K.index(0), K.index(P.filter[0]), 1, [&](Value tap) {

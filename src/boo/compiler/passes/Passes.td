@@ -221,4 +221,28 @@ def PlaceAllocations : Pass<"boo-place-allocations", "mlir::func::FuncOp"> {
                            "mlir::memref::MemRefDialect"];
 }
 
+def StreamStores : Pass<"boo-stream-stores", "mlir::ModuleOp"> {
+  let summary = "Write whole cache lines of outputs past the caches";
+  let description = [{
+    Each public function with vector stores that fill lines of 64 bytes of an
+    output (`boo.arg … out`), alone or with others of their block, gets a
+    private twin, `<name>_stream`, whose stores of that kind are non-temporal
+    and which ends with a fence; it runs in place of the function where those
+    outputs begin on a line. That a store's offset is on a line is read off
+    constants, additions, multiplications, minima and steps of loops. Limits:
+    masked stores and scalars stay as they are; comes while loops are loops,
+    after everything that writes stores.
+
+    ```mlir
+    vector.store %v, %y[%i] : memref<?xf32>, vector<16xf32>
+    // becomes, in the twin
+    vector.store %v, %y[%i] {alignment = 64, nontemporal = true} : …
+    ```
+  }];
+  let dependentDialects = ["mlir::arith::ArithDialect",
+                           "mlir::cf::ControlFlowDialect",
+                           "mlir::LLVM::LLVMDialect",
+                           "mlir::memref::MemRefDialect"];
+}
+
 #endif // BOO_PASSES_TD

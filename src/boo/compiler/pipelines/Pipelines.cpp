@@ -77,8 +77,11 @@ void boo::compiler::buildLoweringPipeline(OpPassManager &pm,
   // The tile's index arithmetic repeats itself: fold it before it multiplies.
   func.addPass(createTileCanonicalizer());
   func.addPass(createCSEPass());
-  func.addPass(arith::createArithExpandOpsPass());
-  func.addPass(createSCFToControlFlowPass());
+  if (options.stream)
+    pm.addPass(createStreamStores());
+  OpPassManager &late = pm.nest<func::FuncOp>();
+  late.addPass(arith::createArithExpandOpsPass());
+  late.addPass(createSCFToControlFlowPass());
   // One conversion for all dialects: separate ones leave casts between them.
   pm.addPass(createConvertToLLVMPass());
   pm.addPass(createReconcileUnrealizedCastsPass());
@@ -96,4 +99,5 @@ void boo::compiler::registerPasses() {
   boo::compiler::registerLowerBrgemmToAmx();
   boo::compiler::registerLowerElementwise();
   boo::compiler::registerPlaceAllocations();
+  boo::compiler::registerStreamStores();
 }

@@ -16,6 +16,8 @@ struct LoweringOptions {
   bool linalg = false;
   /// And views and reductions, as what comes out of buildImportPipeline.
   bool imported = false;
+  /// Outputs are written past the caches where they can be.
+  bool stream = false;
   /// The ISA converts f16 in hardware (F16C, AVX-512).
   bool hardwareF16 = true;
 };

@@ -2,13 +2,15 @@
 
 #include "boo/compiler/strategy/ConvNest.h"
 #include "boo/compiler/strategy/Strategy.h"
+#include "boo/compiler/strategy/WinogradStrategy.h"
 
 using namespace boo;
 using namespace boo::compiler;
 
-Decision boo::compiler::decideGradInput(const Graph &group,
-                                        const Target &target,
-                                        std::string_view math) {
+StatusOr<Decision>
+boo::compiler::decideGradInput(const Graph &group, const Target &target,
+                               const Mode &mode,
+                               std::optional<Algorithm> asked) {
   bool gaps = false;
   std::vector<ConvNest> nests = makeGradInputNests(group, &gaps);
   Decision decision;
@@ -21,9 +23,17 @@ Decision boo::compiler::decideGradInput(const Graph &group,
     decision.schedule.fma = registers.fma;
   } else {
     // The one with most work decides for all.
-    decision = decideNest(nests.front(), target, math);
+    decision = decideNest(nests.front(), target, mode.math);
   }
   decision.schedule.serial = flops < 5e5;
+  if (nests.size() == 1 && !gaps && asked != decision.schedule.algorithm) {
+    bool filterIsFree =
+        mode.constantsPacked &&
+        group.value(nests.front().filter).role == Role::Constant;
+    BOO_ASSIGN_OR_RETURN(decision, weighWinograd(nests.front(), target,
+                                                 mode.math, filterIsFree,
+                                                 std::move(decision), asked));
+  }
   std::string form = "gradient of the input: ";
   form += nests.size() == 1
               ? "a convolution of the output's gradient with the flipped filter"

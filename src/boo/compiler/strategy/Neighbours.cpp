@@ -318,12 +318,15 @@ StatusOr<Neighbours> boo::compiler::neighboursOf(const Graph &group,
   Neighbours result;
   result.from = decision.schedule;
   Chooser chooser(group, target, mode, result.from);
-  if (group.nodes().front().op == Op::Conv)
+  Op anchor = group.nodes().front().op;
+  if (anchor == Op::Conv || anchor == Op::ConvGradInput)
     for (Algorithm algorithm :
          {Algorithm::Direct, Algorithm::Winograd4x4, Algorithm::Winograd2x2})
       chooser.offer(algorithm);
   Steps steps(result.from, target);
   stepFields(group, result.from.algorithm, steps);
+  if (result.from.algorithm != Algorithm::Module)
+    steps.flip({&Schedule::stream});
   for (const Schedule &schedule : steps.all)
     chooser.offer(schedule);
   result.steps = chooser.take();

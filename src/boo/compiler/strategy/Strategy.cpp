@@ -267,6 +267,25 @@ static Schedule fitToGroup(const Graph &group, const Schedule &schedule) {
   }
 }
 
+/// Results that the last-level cache would not keep, beside what is read and
+/// what others have there, need not pass through it: a store past the caches
+/// spares reading the line first. Measured on Zen 4, 32 MB of cache: even at 6
+/// to 8 MB, 1.3 to 2 times as fast from 10 MB on.
+static void chooseStream(const Graph &group, const Target &target,
+                         Decision &decision) {
+  double bytes = 0;
+  for (const auto &output : group.outputs()) {
+    const TensorType &type = group.value(output.value).type;
+    bytes += double(type.numElements()) * double(dtypeBytes(type.dtype));
+  }
+  if (bytes <= double(target.l3Bytes) / 4)
+    return;
+  decision.schedule.stream = true;
+  decision.why.push_back("stored past the caches: results of " +
+                         std::to_string(int64_t(bytes / (1 << 20))) +
+                         " MiB, more than a quarter of the last-level cache");
+}
+
 StatusOr<Decision> boo::compiler::decide(const Graph &group,
                                          const Target &target, const Mode &mode,
                                          std::string_view tuningEntry) {
@@ -285,10 +304,11 @@ StatusOr<Decision> boo::compiler::decide(const Graph &group,
     BOO_ASSIGN_OR_RETURN(decision, decideConv(group, target, mode, asked));
     break;
   }
-  case Op::ConvGradInput:
+  case Op::ConvGradInput: {
     BOO_RETURN_IF_ERROR(checkConvGroup(group));
-    decision = decideGradInput(group, target, mode.math);
+    BOO_ASSIGN_OR_RETURN(decision, decideGradInput(group, target, mode, asked));
     break;
+  }
   case Op::ConvGradWeight:
     BOO_RETURN_IF_ERROR(checkConvGroup(group));
     decision = decideWeightGrad(group, target);
@@ -333,6 +353,8 @@ StatusOr<Decision> boo::compiler::decide(const Graph &group,
     break;
   }
   decision.schedule = fitToGroup(group, decision.schedule);
+  if (decision.schedule.algorithm != Algorithm::Module)
+    chooseStream(group, target, decision);
   if (tuningEntry.empty()) {
     Status sound = checkForGroup(group, target, decision.schedule);
     return sound.isOk()

@@ -88,8 +88,9 @@ Schedule fitSeparableSchedule(const Graph &group, Schedule schedule);
 /// `asked`: the algorithm that a tuning entry names.
 StatusOr<Decision> decideConv(const Graph &group, const Target &target,
                               const Mode &mode, std::optional<Algorithm> asked);
-Decision decideGradInput(const Graph &group, const Target &target,
-                         std::string_view math);
+StatusOr<Decision> decideGradInput(const Graph &group, const Target &target,
+                                   const Mode &mode,
+                                   std::optional<Algorithm> asked);
 Decision decideWeightGrad(const Graph &group, const Target &target);
 Decision decidePointwise(const Graph &group, const Target &target);
 Decision decidePad(const Graph &group, const Target &target);

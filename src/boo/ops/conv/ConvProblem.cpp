@@ -42,6 +42,26 @@ double ConvProblem::bytes() const {
   return elements * double(dtypeBytes(dtype));
 }
 
+ConvProblem boo::forwardForm(const ConvProblem &problem) {
+  if (problem.direction != ConvDirection::InputGradient ||
+      problem.stride != std::array<int64_t, 3>{1, 1, 1})
+    return problem;
+  ConvProblem p = problem;
+  p.direction = ConvDirection::Forward;
+  std::swap(p.inChannels, p.outChannels);
+  std::swap(p.in, p.out);
+  std::swap(p.inStrides, p.outStrides);
+  std::swap(p.filterStrides.outer, p.filterStrides.channel);
+  for (size_t d = 0; d != 3; ++d) {
+    int64_t reach = (p.filter[d] - 1) * p.dilation[d];
+    p.padLo[d] = reach - problem.padLo[d];
+    p.padHi[d] = reach - problem.padHi[d];
+    p.filterStrides.base += (p.filter[d] - 1) * p.filterStrides.spatial[d];
+    p.filterStrides.spatial[d] = -p.filterStrides.spatial[d];
+  }
+  return p;
+}
+
 /// Copies the spatial part of `values` (from `skip` on) to the end of `to`.
 template <typename T>
 static void toThree(std::array<int64_t, 3> &to, const std::vector<T> &values,

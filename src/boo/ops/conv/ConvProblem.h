@@ -59,6 +59,12 @@ struct ConvProblem {
   double bytes() const;
 };
 
+/// The gradient of the input of a convolution of stride 1 is a convolution of
+/// the output's gradient, with the taps in reverse and its channels exchanged:
+/// that one's problem. Its padLo may be negative: then it begins inside. Any
+/// other problem comes back as it is.
+ConvProblem forwardForm(const ConvProblem &problem);
+
 /// Whether the node is a convolution or one of its gradients.
 bool isConv(Op op);
 

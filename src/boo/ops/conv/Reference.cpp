@@ -352,7 +352,9 @@ StatusOr<Tensor> boo::evaluateConv(const ConvProblem &problem,
     convolveMagnitudes<float>(problem, walk, factor, workers, result);
   else
     convolveMagnitudes<double>(problem, walk, factor, workers, result);
-  int64_t tile = refusesWinograd(problem).empty() ? winogradTile(algorithm) : 0;
+  int64_t tile = refusesWinograd(forwardForm(problem)).empty()
+                     ? winogradTile(algorithm)
+                     : 0;
   if (tile != 0)
     raiseWinogradErrors(problem, first, second, tile, workers, result.errors);
 

@@ -93,7 +93,7 @@ int64_t boo::winogradTerms(const ConvProblem &p) {
 
 std::string boo::refusesWinograd(const ConvProblem &p) {
   if (p.direction != ConvDirection::Forward)
-    return "it is a gradient";
+    return "it is a gradient of the filter, or of a strided convolution";
   if (p.accType != DType::F32)
     return "sums are in " + std::string(dtypeName(p.accType));
   if (p.filter[1] != 3 || p.filter[2] != 3)
@@ -102,6 +102,8 @@ std::string boo::refusesWinograd(const ConvProblem &p) {
     return "the stride is not 1";
   if (p.dilation[1] != 1 || p.dilation[2] != 1)
     return "the dilation is not 1";
+  if (p.padLo[1] < 0 || p.padLo[2] < 0)
+    return "the gradient begins inside of the padding";
   return "";
 }
 

@@ -3,7 +3,8 @@
 // F(m x m, 3 x 3): a tile of m x m outputs from (m + 2)^2 products instead of
 // 9 m^2 (Lavin and Gray, Fast Algorithms for Convolutional Neural Networks,
 // 2015), in height and width: taps in depth are further terms of each sum. What
-// strategy, emitter and error bound share of it.
+// strategy, emitter and error bound share of it. Problems are in their forward
+// form (ConvProblem.h): so it serves gradients of the input, too.
 //
 //===----------------------------------------------------------------------===//
 #pragma once

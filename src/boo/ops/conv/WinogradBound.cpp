@@ -36,11 +36,12 @@ class TileErrors {
 public:
   TileErrors(const ConvProblem &problem, const TensorView &input,
              const TensorView &filter, int64_t tile, Workers workers)
-      : P(problem), Input(input), Filter(filter), T(winogradTransform(tile)),
-        TheWorkers(workers),
-        Factor(winogradRoundings(problem) * floatLimits(DType::F32).unit),
+      : P(forwardForm(problem)), Input(input), Filter(filter),
+        T(winogradTransform(tile)), TheWorkers(workers),
+        Factor(winogradRoundings(P) * floatLimits(DType::F32).unit),
         TilesH(ceilDiv(P.out[1], tile)), TilesW(ceilDiv(P.out[2], tile)),
-        Tiles(winogradTiles(P, tile)) {}
+        Tiles(winogradTiles(P, tile)),
+        Flipped(problem.direction == ConvDirection::InputGradient) {}
 
   void raise(std::vector<double> &errors) {
     transformFilter();
@@ -70,21 +71,39 @@ private:
            (view.error(index) + 8 * floatLimits(DType::F32).subnormal) / Factor;
   }
 
+  /// Where the filter has the first of the 3x3 taps at `depth`, and how far it
+  /// is to the next row and column.
+  struct Taps {
+    int64_t first, row, column;
+  };
+  Taps tapsOf(int64_t k, int64_t c, int64_t depth) const {
+    size_t rank = Filter.rank();
+    Taps taps{0, Filter.stride(rank - 2), Filter.stride(rank - 1)};
+    int64_t plane = rank == 5 ? Filter.stride(2) : 0;
+    if (!Flipped)
+      taps.first = k * Filter.stride(0) + c * Filter.stride(1) + depth * plane;
+    else
+      // The filter's out channels are those that are summed here.
+      taps = {(k / P.outPerGroup() * P.inPerGroup() + c) * Filter.stride(0) +
+                  k % P.outPerGroup() * Filter.stride(1) +
+                  (P.filter[0] - 1 - depth) * plane + 2 * taps.row +
+                  2 * taps.column,
+              -taps.row, -taps.column};
+    return taps;
+  }
+
   /// U[f][group][depth tap, channel of the group][out channel of the group]
   void transformFilter() {
     int64_t channels = P.inPerGroup(), terms = winogradTerms(P);
     U.resize(size_t(T.products() * P.outChannels * terms));
-    size_t rank = Filter.rank();
     parallelFor(P.outChannels, 1, TheWorkers, [&](int64_t begin, int64_t end) {
       double taps[9], result[36];
       for (int64_t k = begin; k != end; ++k)
         for (int64_t c = 0; c != terms; ++c) {
-          int64_t base = k * Filter.stride(0) +
-                         c % channels * Filter.stride(1) +
-                         (rank == 5 ? c / channels * Filter.stride(2) : 0);
+          Taps at = tapsOf(k, c % channels, c / channels);
           for (int64_t i = 0; i != 9; ++i)
-            taps[i] = magnitude(Filter, base + i / 3 * Filter.stride(rank - 2) +
-                                            i % 3 * Filter.stride(rank - 1));
+            taps[i] = magnitude(Filter,
+                                at.first + i / 3 * at.row + i % 3 * at.column);
           sandwich(T.filter, taps, result);
           int64_t group = k / P.outPerGroup(), lane = k % P.outPerGroup();
           for (int64_t f = 0; f != T.products(); ++f)
@@ -176,12 +195,13 @@ private:
     }
   }
 
-  const ConvProblem &P;
+  ConvProblem P; ///< in forward form
   const TensorView &Input, &Filter;
   const WinogradTransform &T;
   Workers TheWorkers;
   double Factor;
   int64_t TilesH, TilesW, Tiles;
+  bool Flipped; ///< a gradient of the input: taps in reverse
   std::vector<float> U, V, M;
 };
 

@@ -204,6 +204,34 @@ TEST(Winograd, SumsTapsInDepth) {
   EXPECT_EQ(winogradTerms(p), 35);
 }
 
+TEST(Winograd, ServesTheGradientInItsForwardForm) {
+  ConvProblem p;
+  p.direction = ConvDirection::InputGradient;
+  p.filter = {3, 3, 3};
+  p.padLo = {0, 1, 2}, p.padHi = {1, 0, 2};
+  p.in = {5, 9, 7}, p.out = {4, 8, 9};
+  p.inChannels = 4, p.outChannels = 10, p.groups = 2;
+  p.filterStrides.outer = 54, p.filterStrides.channel = 27;
+  p.filterStrides.spatial = {9, 3, 1};
+  ConvProblem q = forwardForm(p);
+  EXPECT_EQ(q.direction, ConvDirection::Forward);
+  EXPECT_EQ(q.padLo, (std::array<int64_t, 3>{2, 1, 0}));
+  EXPECT_EQ(q.padHi, (std::array<int64_t, 3>{1, 2, 0}));
+  EXPECT_EQ(q.in, p.out);
+  EXPECT_EQ(q.filterStrides.outer, 27);
+  EXPECT_EQ(q.filterStrides.base, 26);
+  EXPECT_EQ(q.filterStrides.spatial, (std::array<int64_t, 3>{-9, -3, -1}));
+  EXPECT_EQ(refusesWinograd(q), "");
+  EXPECT_EQ(winogradTerms(q), 15);
+
+  p.padLo[1] = 3;
+  EXPECT_EQ(refusesWinograd(forwardForm(p)),
+            "the gradient begins inside of the padding");
+  p.padLo[1] = 1, p.stride[0] = 2;
+  EXPECT_EQ(forwardForm(p).direction, ConvDirection::InputGradient);
+  EXPECT_NE(refusesWinograd(forwardForm(p)), "");
+}
+
 TEST(Winograd, RefusesWhatItDoesNotCompute) {
   ConvProblem p;
   p.filter = {1, 3, 3};
