@@ -151,6 +151,7 @@ void ConvEmitter::addPack(KernelModule &kernel) {
                              Factor.getIntOrFloatBitWidth() / 8;
   FirstDispatch = int64_t(kernel.prepare.size() + kernel.run.size());
   emitPack();
+  kernel.scratchBytes = std::max(kernel.scratchBytes, packScratchBytes());
   (ahead ? kernel.prepare : kernel.run)
       .push_back(dispatch(FirstDispatch, Nest.words.pack, packTiles()));
 }

@@ -71,6 +71,13 @@ private:
 
   void emitPack();
   void emitPackPairs();
+  /// Rows of lanes, `stride` elements apart, of which `channels` exist.
+  struct PairRows {
+    Value buffer, start;
+    int64_t stride, count, channels;
+  };
+  /// `padded` / 2 rows of pairs of them.
+  void packPairs(const PairRows &rows, Value to, int64_t padded);
   void addPack(KernelModule &kernel);
   Dispatch dispatch(int64_t number, const char *name, int64_t tiles) const;
   void emitMain(int64_t number);
@@ -122,9 +129,11 @@ private:
   int64_t blocks() const;        ///< of output channels in a group
   int64_t blockElements() const; ///< packed filter of one block
   int64_t packPieces() const;    ///< grid tiles that pack one block
-  int64_t packWidth() const;     ///< filter elements that are packed as one
-  int64_t rowTiles() const;      ///< register tiles of a row
-  int64_t kPadded() const;       ///< reduction channels, zeros included
+  bool packsPairsByCopy() const; ///< of the filter, channels apart, in scratch
+  int64_t packScratchBytes() const;
+  int64_t packWidth() const; ///< filter elements that are packed as one
+  int64_t rowTiles() const;  ///< register tiles of a row
+  int64_t kPadded() const;   ///< reduction channels, zeros included
   /// Pairs of an odd number of channels run on over a row's taps, whose
   /// elements follow each other in scratch.
   bool mergesTaps() const;

@@ -1,8 +1,11 @@
 //===- ConvPack.cpp - The packed filter of a convolution ------------------===//
 
 #include "boo/base/Math.h"
+#include "boo/compiler/dialect/PrefixAccess.h"
 #include "boo/compiler/kernels/ConvEmitter.h"
 #include "boo/compiler/kernels/FilterPack.h"
+
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
 
 #include <algorithm>
 
@@ -15,9 +18,9 @@ namespace boo::compiler {
 static constexpr int64_t packSteps = 256;
 
 int64_t ConvEmitter::packPieces() const {
-  int64_t rows = P.filter[0] * P.filter[1], taps = rows * P.filter[2];
+  int64_t taps = Nest.taps();
   if (S.keepsBf16() && packWidth() == 1)
-    return mergesTaps() ? rows : taps;
+    return packsPairsByCopy() ? 1 : taps;
   return ceilDiv(Nest.kChannels() / packWidth() * taps, packSteps);
 }
 
@@ -34,55 +37,97 @@ int64_t ConvEmitter::packWidth() const {
 
 /// Pairs of channels side by side, [tap][channel / 2][lane][channel % 2], or of
 /// a row's merged taps and channels; zeros for what fills up a pair or a tile.
+/// Pairs are made of two rows of lanes: those of the filter where its lanes are
+/// contiguous, else of a copy, [tap][channel][lane].
 void ConvEmitter::emitPackPairs() {
   const ConvProblem::Strides &f = P.filterStrides;
   int64_t merged = mergesTaps() ? P.filter[2] : 1;
+  int64_t sums = P.filter[0] * P.filter[1] * P.filter[2] / merged;
   int64_t terms = merged * Nest.kChannels();
   int64_t padded = mergesTaps() ? rowTerms() : kPadded();
-  std::vector<int64_t> grid{Nest.groupLoops(), blocks(), P.filter[0],
-                            P.filter[1], P.filter[2] / merged};
+  bool copies = packsPairsByCopy();
+  std::vector<int64_t> grid{Nest.groupLoops(), blocks()};
+  if (!copies)
+    grid.push_back(sums);
+  auto packBlock = [&](const std::vector<Value> &c, bool last) {
+    Value source = K.buffer(ArgField::In, argument(Nest.filter), Factor);
+    Value from = K.add(groupStart(f, groupIndex(c[0])),
+                       K.mul(c[1], BlockChannels * f.outer));
+    Value to = K.mul(K.add(K.mul(c[0], blocks()), c[1]), blockElements());
+    int64_t channels = Nest.nExtent() % BlockChannels;
+    if (!last || channels == 0)
+      channels = BlockChannels;
+    if (!copies) {
+      std::vector<Value> tap =
+          K.delinearize(c[2], {P.filter[0], P.filter[1], P.filter[2]});
+      for (size_t d = 0; d != 3; ++d)
+        from = K.add(from, K.mul(tap[d], f.spatial[d]));
+      to = K.add(to, K.mul(c[2], padded * BlockChannels));
+      return packPairs({source, from, f.channel, terms, channels}, to, padded);
+    }
+    Value rows = K.buffer(ArgField::Scratch, 0, Factor);
+    FilterPack(K, Nest, 1, Lanes, BlockChannels, source, rows)
+        .pack(from, K.index(0), K.index(0), K.index(sums * terms), last);
+    K.loop(K.index(0), K.index(sums), 1, [&](Value sum) {
+      packPairs({rows, K.mul(sum, terms * BlockChannels), BlockChannels, terms,
+                 channels},
+                K.add(to, K.mul(sum, padded * BlockChannels)), padded);
+    });
+  };
   K.dispatch(
       FirstDispatch,
       [&](Value tile) {
         std::vector<Value> c = K.delinearize(tile, grid);
-        Value source = K.buffer(ArgField::In, argument(Nest.filter), Factor);
-        Value target = K.buffer(PackedField, PackedOffset, Factor);
-        Value zero = arith::ConstantOp::create(K.builder(), K.loc(),
-                                               K.builder().getZeroAttr(Factor));
-        Value first = K.mul(c[1], BlockChannels);
-        Value valid = K.min(K.index(BlockChannels),
-                            K.sub(K.index(Nest.nExtent()), first));
-        Value from =
-            K.add(groupStart(f, groupIndex(c[0])), K.mul(first, f.outer));
-        for (size_t d = 0; d != 3; ++d)
-          from = K.add(from, K.mul(c[2 + d], f.spatial[d]));
-        Value to = K.mul(tile, padded * BlockChannels);
-        auto place = [&](Value lane, Value k) {
-          Value pair =
-              K.builder().createOrFold<arith::DivUIOp>(K.loc(), k, K.index(2));
-          Value at = K.add(to, K.mul(pair, 2 * BlockChannels - 2));
-          return K.add(K.add(at, K.mul(lane, 2)), k);
-        };
-        K.loop(K.index(0), valid, 1, [&](Value lane) {
-          Value start = K.add(from, K.mul(lane, f.outer));
-          K.loop(K.index(0), K.index(merged), 1, [&](Value tap) {
-            Value at = K.add(start, K.mul(tap, f.spatial[2]));
-            K.loop(K.index(0), K.index(Nest.kChannels()), 1, [&](Value c) {
-              K.store(K.load(source, K.add(at, K.mul(c, f.channel))), target,
-                      place(lane, K.add(K.mul(tap, Nest.kChannels()), c)));
-            });
-          });
-        });
-        auto fill = [&](Value low, int64_t lowK) {
-          K.loop(low, K.index(BlockChannels), 1, [&](Value lane) {
-            K.loop(K.index(lowK), K.index(padded), 1,
-                   [&](Value k) { K.store(zero, target, place(lane, k)); });
-          });
-        };
-        fill(K.index(0), terms);
-        fill(valid, 0);
+        if (Nest.nExtent() % BlockChannels == 0)
+          return packBlock(c, false);
+        K.ifThen(
+            K.equal(c[1], blocks() - 1), [&] { packBlock(c, true); },
+            [&] { packBlock(c, false); });
       },
       serialTiles(packTiles()));
+}
+
+void ConvEmitter::packPairs(const PairRows &rows, Value to, int64_t padded) {
+  OpBuilder &b = K.builder();
+  auto type = VectorType::get({Lanes}, Factor);
+  Value zeros = arith::ConstantOp::create(b, K.loc(), b.getZeroAttr(type));
+  SmallVector<int64_t> sideBySide;
+  for (int64_t lane = 0; lane != Lanes; ++lane)
+    sideBySide.append({lane, Lanes + lane});
+  Value target = K.buffer(PackedField, PackedOffset, Factor);
+  // Of pair `pair`, the first `count` rows exist.
+  auto packPair = [&](Value pair, int64_t count) {
+    for (int64_t v = 0; v != S.nVectors; ++v) {
+      int64_t lanes = std::clamp<int64_t>(rows.channels - v * Lanes, 0, Lanes);
+      Value halves[2] = {zeros, zeros};
+      for (int64_t i = 0; i != count && lanes != 0; ++i) {
+        Value row = K.add(K.mul(pair, 2 * rows.stride), i * rows.stride);
+        halves[i] =
+            loadPrefix(b, K.loc(), rows.buffer,
+                       K.add(K.add(rows.start, row), v * Lanes), Lanes, lanes);
+      }
+      Value both = vector::ShuffleOp::create(b, K.loc(), halves[0], halves[1],
+                                             sideBySide);
+      Value at = K.add(K.mul(pair, 2 * BlockChannels), v * 2 * Lanes);
+      vector::StoreOp::create(b, K.loc(), both, target, K.add(to, at));
+    }
+  };
+  int64_t whole = rows.count / 2, made = ceilDiv(rows.count, 2);
+  K.loop(K.index(0), K.index(whole), 1, [&](Value pair) { packPair(pair, 2); });
+  if (made != whole)
+    packPair(K.index(whole), 1);
+  K.loop(K.index(made), K.index(padded / 2), 1,
+         [&](Value pair) { packPair(pair, 0); });
+}
+
+bool ConvEmitter::packsPairsByCopy() const {
+  return P.filterStrides.outer != 1 || mergesTaps();
+}
+
+int64_t ConvEmitter::packScratchBytes() const {
+  bool copies = !S.filterInPlace && S.keepsBf16() && packWidth() == 1 &&
+                packsPairsByCopy();
+  return copies ? 2 * Nest.taps() * Nest.kChannels() * BlockChannels : 0;
 }
 
 void ConvEmitter::emitPack() {
