@@ -35,10 +35,14 @@ func.func @boo_dispatch_0(%args: !llvm.ptr, %tile: !llvm.ptr) -> i32 {
   return %zero : i32
 }
 
-// Two halves of a line side by side do, and bits that a minimum keeps.
+// Two halves of a line become one store, where the last of them was; a minimum
+// keeps what divides both. Half of another line stays.
 // CHECK-LABEL: func.func private @boo_dispatch_1_stream
-// CHECK: vector.store {{.*}} {alignment = 32 : i64, nontemporal = true} : memref<?xf32>, vector<8xf32>
-// CHECK: vector.store {{.*}} {alignment = 32 : i64, nontemporal = true} : memref<?xf32>, vector<8xf32>
+// CHECK: %[[BASE:.*]] = arith.minsi
+// CHECK-NOT: vector.store
+// CHECK: %[[LINE:.*]] = vector.shuffle %{{.*}}, %{{.*}} [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15]
+// CHECK: vector.store %[[LINE]], %{{.*}}[%[[BASE]]] {alignment = 64 : i64, nontemporal = true} : memref<?xf32>, vector<16xf32>
+// CHECK: vector.store {{.*}} : memref<?xf32>, vector<8xf32>
 // CHECK-NOT: nontemporal
 // CHECK-LABEL: func.func @boo_dispatch_1(
 func.func @boo_dispatch_1(%args: !llvm.ptr, %tile: !llvm.ptr) -> i32 {

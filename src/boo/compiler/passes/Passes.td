@@ -226,8 +226,8 @@ def StreamStores : Pass<"boo-stream-stores", "mlir::ModuleOp"> {
   let description = [{
     Each public function with vector stores that fill lines of 64 bytes of an
     output (`boo.arg … out`), alone or with others of their block, gets a
-    private twin, `<name>_stream`, whose stores of that kind are non-temporal
-    and which ends with a fence; it runs in place of the function where those
+    private twin, `<name>_stream`, with one non-temporal store in place of
+    those, which ends with a fence; it runs in place of the function where those
     outputs begin on a line. That a store's offset is on a line is read off
     constants, additions, multiplications, minima and steps of loops. Limits:
     masked stores and scalars stay as they are; comes while loops are loops,
@@ -242,7 +242,8 @@ def StreamStores : Pass<"boo-stream-stores", "mlir::ModuleOp"> {
   let dependentDialects = ["mlir::arith::ArithDialect",
                            "mlir::cf::ControlFlowDialect",
                            "mlir::LLVM::LLVMDialect",
-                           "mlir::memref::MemRefDialect"];
+                           "mlir::memref::MemRefDialect",
+                           "mlir::vector::VectorDialect"];
 }
 
 #endif // BOO_PASSES_TD

@@ -21,6 +21,7 @@
 #include "mlir/IR/Matchers.h"
 
 #include "llvm/ADT/MapVector.h"
+#include "llvm/ADT/Sequence.h"
 #include "llvm/ADT/SetVector.h"
 
 #include <map>
@@ -89,13 +90,15 @@ public:
         bytes += bytesOf(store);
       if (bytes != LineBytes)
         continue;
+      Whole.push_back({});
       for (auto [distance, store] : parts)
-        Stores.push_back(store);
+        Whole.back().push_back(store);
       Buffers.insert(parts.begin()->second.getBase());
     }
   }
 
-  ArrayRef<vector::StoreOp> stores() const { return Stores; }
+  /// The parts of each line, in the order of memory.
+  ArrayRef<SmallVector<vector::StoreOp>> lines() const { return Whole; }
   /// What they write to: results of boo.arg.
   ArrayRef<Value> buffers() const { return Buffers.getArrayRef(); }
 
@@ -139,16 +142,38 @@ private:
   llvm::MapVector<Line, std::map<int64_t, vector::StoreOp>,
                   std::map<Line, unsigned>>
       Lines; ///< in the order of the function
-  SmallVector<vector::StoreOp> Stores;
+  SmallVector<SmallVector<vector::StoreOp>> Whole;
   llvm::SetVector<Value> Buffers;
 };
 
-void makeStreaming(const LineStores &lines) {
-  for (vector::StoreOp store : lines.stores()) {
-    VectorType type = store.getVectorType();
-    store.setNontemporal(true);
-    store.setAlignment(
-        uint64_t(type.getNumElements() * type.getElementTypeBitWidth() / 8));
+/// The vectors of equal parts, which are a power of two, one behind the other.
+Value concatenate(OpBuilder &builder, Location loc,
+                  ArrayRef<vector::StoreOp> parts) {
+  if (parts.size() == 1)
+    return vector::StoreOp(parts.front()).getValueToStore();
+  Value low = concatenate(builder, loc, parts.take_front(parts.size() / 2));
+  Value high = concatenate(builder, loc, parts.drop_front(parts.size() / 2));
+  int64_t lanes = 2 * cast<VectorType>(low.getType()).getNumElements();
+  return vector::ShuffleOp::create(builder, loc, low, high,
+                                   llvm::to_vector(llvm::seq(lanes)));
+}
+
+/// A line's parts go as one, where the last of them went: halves that reach the
+/// write buffers apart would each read the line after all.
+void makeStreaming(const LineStores &found) {
+  for (ArrayRef<vector::StoreOp> parts : found.lines()) {
+    vector::StoreOp last =
+        *llvm::max_element(parts, [](vector::StoreOp a, vector::StoreOp b) {
+          return a->isBeforeInBlock(b);
+        });
+    OpBuilder builder(last);
+    Value line = concatenate(builder, last.getLoc(), parts);
+    vector::StoreOp first = parts.front();
+    vector::StoreOp::create(builder, last.getLoc(), line, first.getBase(),
+                            first.getIndices(), /*nontemporal=*/true,
+                            llvm::MaybeAlign(LineBytes));
+    for (vector::StoreOp part : parts)
+      part.erase();
   }
 }
 
@@ -196,7 +221,7 @@ struct StreamStores : impl::StreamStoresBase<StreamStores> {
           !function.getBody().hasOneBlock())
         continue;
       LineStores lines(function);
-      if (lines.stores().empty())
+      if (lines.lines().empty())
         continue;
       SmallVector<Value> buffers(lines.buffers());
       func::FuncOp twin = function.clone();
