@@ -2,6 +2,7 @@
 
 #include "boo/compiler/kernels/ConvEmitter.h"
 #include "boo/base/Math.h"
+#include "boo/compiler/strategy/EdgePixels.h"
 
 #include <algorithm>
 
@@ -17,7 +18,7 @@ ConvEmitter::ConvEmitter(KernelBuilder &builder, const Graph &group,
       Factor(S.keepsBf16() ? K.type(DType::BF16) : Compute),
       Lanes(S.vectorBits / Compute.getIntOrFloatBitWidth()),
       BlockChannels(S.nVectors * (S.dot ? 1 : Lanes)),
-      Edges(S.scratchInput ? std::array<int64_t, 2>{} : Nest.edgePixels()),
+      Edges(S.scratchInput ? std::array<int64_t, 2>{} : edgePixels(P)),
       PackedField(options.constantsPacked &&
                           group.value(Nest.filter).role == Role::Constant
                       ? ArgField::Constants
@@ -338,16 +339,11 @@ void ConvEmitter::emitEdges(const Place &at, const InputView &input,
   auto pixels = [&](int64_t low, int64_t high) {
     Value start = K.add(K.mul(at.firstTile, S.mTile), Edges[0]);
     for (int64_t pixel = low; pixel != high; ++pixel) {
-      int64_t column = pixel * P.stride[2] - P.padLo[2];
-      int64_t lowTap =
-          std::max<int64_t>(0, boo::ceilDiv(-column, P.dilation[2]));
-      int64_t highTap =
-          std::min(P.filter[2], boo::ceilDiv(P.in[2] - column, P.dilation[2]));
+      auto [lowTap, taps] = tapsAt(P, pixel);
+      Strip strip{K.index(pixel), K.sub(K.index(pixel), start), 1, lowTap,
+                  taps};
       withChannels(block, [&](int64_t n) {
-        emitTile(at, input, pass, block,
-                 {K.index(pixel), K.sub(K.index(pixel), start), 1, lowTap,
-                  highTap - lowTap},
-                 n);
+        emitTile(at, input, pass, block, strip, n);
       });
     }
   };

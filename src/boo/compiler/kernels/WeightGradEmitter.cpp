@@ -2,6 +2,7 @@
 
 #include "boo/compiler/kernels/WeightGradEmitter.h"
 #include "boo/base/Math.h"
+#include "boo/compiler/strategy/EdgePixels.h"
 
 #include <algorithm>
 
@@ -16,17 +17,19 @@ WeightGradEmitter::WeightGradEmitter(MLIRContext &context, const Graph &group,
       K(*Module), Stored(K.type(P.dtype)), Compute(K.type(P.accType)),
       Lanes(S.vectorBits / Compute.getIntOrFloatBitWidth()),
       BlockChannels(S.nVectors * Lanes), LaneSide(Nest.lanes(S.lanesOverInput)),
-      RowSide(Nest.rows(S.lanesOverInput)),
-      Rows(Nest.rowCount(S.lanesOverInput)), Pieces(Nest.pieces(S.kParts)) {}
+      RowSide(Nest.rows(S.lanesOverInput)), Rows(Nest.rowCount(S)),
+      Pieces(Nest.pieces(S, S.kParts)) {}
 
 Status WeightGradEmitter::checkSizes() const {
   double lanes =
       double(Nest.groupLoops()) * double(blocks()) * double(BlockChannels);
+  // Pairs are copied for each tap of a row.
+  double copies = S.pairs ? double(P.filter[2]) : 1;
   double elements =
-      double(Nest.pixels(LaneSide)) * lanes +
-      double(Nest.pixels(RowSide)) * double(RowSide.channels) *
-          double(P.groups) +
-      double(parts()) * double(Nest.taps()) * double(Rows) * lanes;
+      double(Nest.pixels(LaneSide)) * lanes * copies +
+      double(Nest.pixels(RowSide)) * double(RowSide.channels + Lanes) *
+          double(P.groups) * copies +
+      double(parts()) * double(Nest.taps(S)) * double(Rows) * lanes;
   // Offsets of tensors are below 2^60: Graphs with larger ones do not verify.
   if (elements * 8 > double(int64_t(1) << 42))
     return unsupported("a gradient that needs more than 4 TiB of workspace");
@@ -42,15 +45,17 @@ int64_t WeightGradEmitter::blocks() const {
 }
 int64_t WeightGradEmitter::rowTiles() const { return ceilDiv(Rows, S.mTile); }
 
-int64_t WeightGradEmitter::parts() const { return Nest.countParts(Pieces); }
+int64_t WeightGradEmitter::parts() const { return Nest.countParts(S, Pieces); }
+
+bool WeightGradEmitter::holdsRowOfTaps() const { return Nest.rowTaps(S) > 1; }
 
 bool WeightGradEmitter::storesDirectly() const {
-  return parts() == 1 &&
+  return parts() == 1 && !holdsRowOfTaps() &&
          (LaneSide.filterStride == 1 || RowSide.filterStride == 1);
 }
 
 int64_t WeightGradEmitter::partElements() const {
-  return Nest.groupLoops() * blocks() * Nest.taps() * Rows * BlockChannels;
+  return Nest.groupLoops() * blocks() * Nest.taps(S) * Rows * BlockChannels;
 }
 
 int64_t WeightGradEmitter::workspace(int64_t elements) {
@@ -64,12 +69,18 @@ void WeightGradEmitter::dispatch(
 }
 
 KernelModule WeightGradEmitter::emit() {
-  LanesAt = Nest.lanesNeedPack(LaneSide, Lanes).empty() ? inPlace(LaneSide)
-                                                        : packLanes(LaneSide);
-  if (Nest.rowsNeedPack(RowSide).empty())
-    RowsAt = inPlace(RowSide);
-  else
-    RowsAt = Nest.depthwise ? packLanes(RowSide) : copyRows(RowSide);
+  if (S.pairs) {
+    LanesAt = packPairs(LaneSide, BlockChannels);
+    RowsAt = packPairs(RowSide, ceilDiv(RowSide.channels, Lanes) * Lanes);
+  } else {
+    LanesAt = Nest.lanesNeedPack(LaneSide, Lanes, false).empty()
+                  ? inPlace(LaneSide)
+                  : packLanes(LaneSide);
+    if (Nest.rowsNeedPack(RowSide, false).empty())
+      RowsAt = inPlace(RowSide);
+    else
+      RowsAt = Nest.depthwise ? packLanes(RowSide) : copyRows(RowSide);
+  }
   if (!storesDirectly())
     PartialSlot = workspace(parts() * partElements());
   emitMain();
@@ -83,7 +94,7 @@ WeightGradEmitter::Placed WeightGradEmitter::inPlace(const Side &side) const {
   Placed placed;
   placed.field = ArgField::In;
   placed.slot = argument(side.value);
-  placed.type = Compute;
+  placed.type = Stored; // widened by depthwise tiles
   placed.channel = side.strides.channel;
   placed.group = side.channels * side.strides.channel;
   placed.block = BlockChannels * side.strides.channel;
@@ -93,16 +104,17 @@ WeightGradEmitter::Placed WeightGradEmitter::inPlace(const Side &side) const {
 }
 
 WeightGradEmitter::Place WeightGradEmitter::place(Value tile) {
-  std::array<int64_t, 4> extents = Nest.extents();
+  std::array<int64_t, 4> extents = Nest.extents(S);
   std::vector<int64_t> partGrid;
   for (size_t i = 0; i != 4; ++i)
     partGrid.push_back(ceilDiv(extents[i], Pieces[i]));
+  std::array<int64_t, 3> taps = Nest.tapLoops(S);
   std::vector<int64_t> grid{parts(),
                             Nest.groupLoops(),
                             blocks(),
-                            P.filter[0],
-                            P.filter[1],
-                            P.filter[2],
+                            taps[0],
+                            taps[1],
+                            taps[2],
                             ceilDiv(rowTiles(), S.wChunk)};
   std::vector<Value> c = K.delinearize(tile, grid);
   Place at;
@@ -116,7 +128,9 @@ WeightGradEmitter::Place WeightGradEmitter::place(Value tile) {
   for (size_t i = 0; i != 4; ++i) {
     Value low = K.mul(part[i], Pieces[i]);
     Value high = K.min(K.index(extents[i]), K.add(low, Pieces[i]));
-    if (i != 0 && !Nest.isInside(i - 1)) {
+    // Rows of pairs hold zeros, rows under all of a row's taps have edges.
+    bool wholeRow = i == 3 && (S.pairs || holdsRowOfTaps());
+    if (i != 0 && !wholeRow && !Nest.isInside(i - 1)) {
       // Output o meets input o*stride + tap*dilation - pad, in [0, in).
       size_t d = i - 1;
       Value zero = K.sub(K.index(P.padLo[d]), K.mul(at.tap[d], P.dilation[d]));
@@ -135,7 +149,9 @@ Value WeightGradEmitter::address(const Side &side, const Placed &placed,
       K.add(K.mul(at.group, placed.group), K.mul(at.low[0], placed.outer));
   for (size_t d = 0; d != 3; ++d) {
     Value pixel = at.low[d + 1];
-    if (side.isInput)
+    if (d == 2 && S.pairs)
+      base = K.add(base, K.mul(at.tap[d], placed.tap));
+    else if (side.isInput)
       pixel = K.add(
           K.add(K.mul(pixel, P.stride[d]), K.mul(at.tap[d], P.dilation[d])),
           -P.padLo[d]);
@@ -152,7 +168,7 @@ Value WeightGradEmitter::filterBase(Value group, Value block) {
 }
 
 void WeightGradEmitter::emitMain() {
-  int64_t tiles = parts() * Nest.groupLoops() * blocks() * Nest.taps() *
+  int64_t tiles = parts() * Nest.groupLoops() * blocks() * Nest.taps(S) *
                   ceilDiv(rowTiles(), S.wChunk);
   int64_t mRest = Rows - (rowTiles() - 1) * S.mTile;
   int64_t nRest = LaneSide.channels - (blocks() - 1) * BlockChannels;
@@ -180,24 +196,52 @@ void WeightGradEmitter::emitMain() {
 
 void WeightGradEmitter::emitTile(const Place &at, Value tile, int64_t m,
                                  int64_t n) {
-  Value row = K.mul(tile, S.mTile);
+  if (!holdsRowOfTaps())
+    return emitSums(at, K.mul(tile, S.mTile), {m, n, false});
+  // Pixels that meet all taps, and then those at the ends of the row.
+  auto [left, right] = edgePixels(P);
+  auto sums = [&](int64_t pixel, int64_t pixels, int64_t tap, int64_t taps,
+                  bool more) {
+    Place place = at;
+    place.low[3] = K.index(pixel);
+    place.tap[2] = K.index(tap);
+    emitSums(place, K.index(tap), {taps, n, more, pixels});
+  };
+  sums(left, P.out[2] - left - right, 0, P.filter[2], false);
+  for (int64_t pixel = 0; pixel != P.out[2]; ++pixel) {
+    if (pixel == left)
+      pixel = P.out[2] - right;
+    if (pixel == P.out[2])
+      break;
+    auto [tap, taps] = tapsAt(P, pixel);
+    sums(pixel, 1, tap, taps, true);
+  }
+}
+
+void WeightGradEmitter::emitSums(const Place &at, Value row, const Sums &sums) {
   Value a = address(RowSide, RowsAt, at);
   a = K.add(a, Nest.depthwise ? K.mul(at.block, RowsAt.block)
                               : K.mul(row, RowsAt.channel));
   Value b =
       K.add(address(LaneSide, LanesAt, at), K.mul(at.block, LanesAt.block));
-  // Every step of the sum is one of the batch loops: their counts depend on the
-  // tap, and k is 1.
+  // Every step of the sum is one of the batch loops, whose counts depend on the
+  // tap, but for a pair and for the pixels under a row of taps: those are k.
   SmallVector<Value> counts;
   SmallVector<int64_t> aStrides{RowsAt.channel, Nest.depthwise ? 1 : 0, 1};
   SmallVector<int64_t> bStrides{1, BlockChannels};
   auto step = [&](const Side &side, const Placed &placed, size_t i) {
     if (i == 0)
       return placed.outer;
-    return placed.spatial[i - 1] * (side.isInput ? P.stride[i - 1] : 1);
+    bool strided = side.isInput && !(i == 3 && S.pairs);
+    return placed.spatial[i - 1] * (strided ? P.stride[i - 1] : 1);
   };
-  for (size_t i = 0; i != 4; ++i) {
-    if (Nest.extents()[i] == 1 && (i == 0 || Nest.isInside(i - 1)))
+  if (holdsRowOfTaps()) {
+    aStrides = {P.dilation[2] * RowsAt.spatial[2], 1, step(RowSide, RowsAt, 3)};
+    bStrides = {1, step(LaneSide, LanesAt, 3)};
+  }
+  for (size_t i = 0; i != (holdsRowOfTaps() ? 3 : 4); ++i) {
+    bool wholeRow = i == 3 && S.pairs;
+    if (Nest.extents(S)[i] == 1 && (i == 0 || wholeRow || Nest.isInside(i - 1)))
       continue;
     counts.push_back(at.count[i]);
     aStrides.push_back(step(RowSide, RowsAt, i));
@@ -207,6 +251,7 @@ void WeightGradEmitter::emitTile(const Place &at, Value tile, int64_t m,
   Value to, target;
   Type stored = storesDirectly() ? Stored : Compute;
   SmallVector<int64_t> cStrides{BlockChannels, 1};
+  std::array<int64_t, 3> taps = Nest.tapLoops(S);
   if (storesDirectly()) {
     target = K.buffer(ArgField::Out, 0, Stored);
     to =
@@ -219,17 +264,18 @@ void WeightGradEmitter::emitTile(const Place &at, Value tile, int64_t m,
     to = K.add(K.mul(at.part, Nest.groupLoops()), at.group);
     to = K.add(K.mul(to, blocks()), at.block);
     for (size_t d = 0; d != 3; ++d)
-      to = K.add(K.mul(to, P.filter[d]), at.tap[d]);
+      to = K.add(K.mul(to, taps[d]), taps[d] == 1 ? K.index(0) : at.tap[d]);
     to = K.mul(K.add(K.mul(to, Rows), row), BlockChannels);
   }
   auto op = BrgemmOp::create(
       K.builder(), K.loc(), K.buffer(RowsAt.field, RowsAt.slot, RowsAt.type), a,
       K.buffer(LanesAt.field, LanesAt.slot, LanesAt.type), b, target, to,
       counts, ValueRange{}, ValueRange{}, /*staging=*/Value(),
-      /*init=*/Value(), /*init_offset=*/Value(), uint64_t(m), uint64_t(n),
-      uint64_t(1), aStrides, bStrides, cStrides, ArrayRef<int64_t>{},
-      /*exact_b=*/false, /*dot=*/false, uint64_t(S.kUnroll),
-      uint64_t(S.prefetch), /*init_stride=*/uint64_t(0));
+      sums.more ? target : Value(), sums.more ? to : Value(), uint64_t(sums.m),
+      uint64_t(sums.n), uint64_t(S.pairs ? 2 : sums.pixels), aStrides, bStrides,
+      cStrides, ArrayRef<int64_t>{}, /*exact_b=*/Nest.depthwise, /*dot=*/false,
+      uint64_t(S.kUnroll), uint64_t(S.prefetch),
+      /*init_stride=*/uint64_t(sums.more ? BlockChannels : 0));
   OpBuilder &builder = K.builder();
   OpBuilder::InsertionGuard guard(builder);
   Block *body = builder.createBlock(&op.getBody());

@@ -5,9 +5,14 @@
 // [height][width][lanes], the rows' one as a widened copy. The main dispatch
 // walks over parts of the sum, blocks of lanes, taps and rows: each register
 // tile is one boo.brgemm whose batch loops are the pixels that its tap meets,
-// so no padding is ever read. Where the sum has several parts, or the filter's
-// memory suits neither rows nor lanes, sums go to the workspace, and the last
-// dispatch adds up the parts, in order, and transposes.
+// so no padding is ever read. A depthwise tile holds the taps of a row: its
+// loop along the row runs over the pixels that meet all of them, and those at
+// the ends are added one by one. bf16 is multiplied in pairs of pixels, where
+// the target has dot products: both operands are packed so, the input once for
+// each tap of a row, with zeros for the padding at the row's ends. Where the
+// sum has several parts, or the filter's memory suits neither rows nor lanes,
+// sums go to the workspace, and the last dispatch adds up the parts, in order,
+// and transposes.
 //
 //===----------------------------------------------------------------------===//
 #pragma once
@@ -34,6 +39,7 @@ private:
     int64_t slot = 0;
     mlir::Type type;
     int64_t group = 0, block = 0, channel = 0, outer = 0;
+    int64_t tap = 0; ///< pairs: copies for the taps of a row
     std::array<int64_t, 3> spatial{0, 0, 0};
   };
   /// A dimension that a copy walks along.
@@ -48,7 +54,20 @@ private:
     Value firstTile, tiles;          ///< register tiles of rows
   };
 
+  /// Register tile: `m` rows x `n` lanes, added to what is there if `more`.
+  /// `pixels` of a row under all of its taps.
+  struct Sums {
+    int64_t m, n;
+    bool more;
+    int64_t pixels = 1;
+  };
+
   Placed inPlace(const Side &side) const;
+  /// Where a row's columns are read: that of column 0 is `base`.
+  struct PairSource {
+    Value buffer, base, low, high; ///< pairs [low, high)
+    int64_t column = 0;
+  };
   Placed packLanes(const Side &side);
   Placed copyRows(const Side &side);
   /// Pixels [low, high) of a run, `stride` apart, of `channels` channels.
@@ -57,10 +76,20 @@ private:
   void packSquare(Value source, Value from, int64_t channelStride,
                   int64_t channels, Value target, Value to);
 
+  // WeightGradPairs.cpp
+  /// [group][block][tap][batch][depth][height][pair][channel of the block][2]
+  Placed packPairs(const Side &side, int64_t blockChannels);
+  /// Columns [low, high) of an image's row, channels last, in scratch.
+  void copyColumns(const Side &side, Value row, Value low, Value high);
+  void packRowOfPairs(const Side &side, const Placed &placed,
+                      int64_t blockChannels, const PairSource &source,
+                      Value to);
+
   void emitMain();
   Place place(Value tile);
   Value address(const Side &side, const Placed &placed, const Place &at);
   void emitTile(const Place &at, Value tile, int64_t m, int64_t n);
+  void emitSums(const Place &at, Value row, const Sums &sums);
   /// Element of the filter's gradient that a block's first lane and row 0 have.
   Value filterBase(Value group, Value block);
   void emitFinish();
@@ -79,6 +108,7 @@ private:
   int64_t rowTiles() const; ///< register tiles of rows
   int64_t parts() const;
   bool storesDirectly() const; ///< tiles write the filter's gradient
+  bool holdsRowOfTaps() const; ///< a depthwise tile
   int64_t partElements() const;
   /// Steps of the last dispatch: taps and rows in the filter's memory order.
   std::vector<Dim> finishDims() const;

@@ -243,20 +243,20 @@ std::vector<WeightGradEmitter::Dim> WeightGradEmitter::finishDims() const {
   };
   add(Rows, RowSide.filterStride);
   for (size_t d = 3; d-- > 0;)
-    add(P.filter[d], P.filterStrides.spatial[d]);
+    add(Nest.tapLoops(S)[d], P.filterStrides.spatial[d]);
   llvm::stable_sort(
       dims, [](const Dim &a, const Dim &b) { return a.target > b.target; });
   return dims;
 }
 
 void WeightGradEmitter::emitFinish() {
-  int64_t steps = Nest.taps() * Rows;
+  int64_t steps = Nest.taps(S) * Rows;
   int64_t nRest = LaneSide.channels - (blocks() - 1) * BlockChannels;
   std::vector<int64_t> grid{Nest.groupLoops(), blocks(),
                             ceilDiv(steps, boo::compiler::finishSteps)};
   dispatch("add_parts", grid, [&](const std::vector<Value> &c) {
     Value from = K.mul(K.add(K.mul(c[0], blocks()), c[1]),
-                       Nest.taps() * Rows * BlockChannels);
+                       Nest.taps(S) * Rows * BlockChannels);
     Value to = filterBase(c[0], c[1]);
     Value low = K.mul(c[2], boo::compiler::finishSteps);
     Value high = K.min(K.index(steps), K.add(low, boo::compiler::finishSteps));

@@ -77,12 +77,8 @@ private:
             unroll = std::min<int64_t>(Op.getKUnroll(), k);
     int64_t rounds = k / unroll;
     SmallVector<Value> inner(sums);
-    if (isDepthwise() && k > 1 && k == unroll) {
-      columnSteps(a, b, inner);
-    } else if (rounds == 1) {
-      for (int64_t i = 0; i != unroll; ++i)
-        step(offset(a, i * Pair * Op.getAStrides()[2]),
-             offset(b, i * Op.getBStrides()[1]), inner);
+    if (rounds == 1) {
+      steps(a, b, unroll, inner);
     } else {
       auto loop = scf::ForOp::create(Builder, Loc, index(0), index(rounds),
                                      index(1), inner);
@@ -93,19 +89,26 @@ private:
                    loop.getRegionIterArgs().end());
       Value aRound = offset(a, i, unroll * Pair * Op.getAStrides()[2]);
       Value bRound = offset(b, i, unroll * Op.getBStrides()[1]);
-      for (int64_t j = 0; j != unroll; ++j)
-        step(offset(aRound, j * Pair * Op.getAStrides()[2]),
-             offset(bRound, j * Op.getBStrides()[1]), inner);
+      steps(aRound, bRound, unroll, inner);
       scf::YieldOp::create(Builder, Loc, inner);
       inner.assign(loop.getResults().begin(), loop.getResults().end());
     }
-    for (int64_t i = rounds * unroll; i != k; ++i)
-      step(offset(a, i * Pair * Op.getAStrides()[2]),
-           offset(b, i * Op.getBStrides()[1]), inner);
+    int64_t done = rounds * unroll;
+    steps(offset(a, done * Pair * Op.getAStrides()[2]),
+          offset(b, done * Op.getBStrides()[1]), k - done, inner);
     if (Op.getK() % Pair != 0)
       step(offset(a, k * Pair), offset(b, k * Op.getBStrides()[1]), inner,
            /*half=*/true);
     return inner;
+  }
+
+  /// `count` k, or pairs of k.
+  void steps(Value a, Value b, int64_t count, SmallVectorImpl<Value> &sums) {
+    if (isDepthwise() && count > 1)
+      return columnSteps(a, b, count, sums);
+    for (int64_t i = 0; i != count; ++i)
+      step(offset(a, i * Pair * Op.getAStrides()[2]),
+           offset(b, i * Op.getBStrides()[1]), sums);
   }
 
   /// One k, or pair of k, or the first half of one: sums[m][v] += A[m] * B[v].
@@ -135,10 +138,9 @@ private:
     }
   }
 
-  /// All k of a depthwise tile. Windows of neighbours share columns of A: each
-  /// is loaded once, for every m and k that meet in it.
-  void columnSteps(Value a, Value b, SmallVectorImpl<Value> &sums) {
-    int64_t k = Op.getK();
+  /// `k` steps of a depthwise tile. Windows of neighbours share columns of A:
+  /// each is loaded once, for every m and k that meet in it.
+  void columnSteps(Value a, Value b, int64_t k, SmallVectorImpl<Value> &sums) {
     std::map<int64_t, SmallVector<std::pair<int64_t, int64_t>>> columns;
     for (int64_t i = 0; i != k; ++i)
       for (int64_t m = 0; m != M; ++m)

@@ -6,6 +6,7 @@
 
 #include "boo/base/Math.h"
 #include "boo/compiler/strategy/ConvNest.h"
+#include "boo/compiler/strategy/EdgePixels.h"
 #include "boo/compiler/strategy/Strategy.h"
 #include "boo/ops/conv/Winograd.h"
 
@@ -18,7 +19,7 @@ Schedule boo::compiler::fitNestSchedule(const ConvNest &nest,
                                         Schedule schedule) {
   int64_t width = nest.problem.out[2];
   if (!schedule.scratchInput)
-    for (int64_t edge : nest.edgePixels())
+    for (int64_t edge : edgePixels(nest.problem))
       width -= edge;
   if (int64_t tile = winogradTile(algorithmName(schedule.algorithm)))
     width = winogradTiles(nest.problem, tile);

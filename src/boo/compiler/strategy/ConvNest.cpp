@@ -1,7 +1,7 @@
 //===- ConvNest.cpp - An anchor group as an implicit product --------------===//
 
 #include "boo/compiler/strategy/ConvNest.h"
-#include "boo/base/Math.h"
+#include "boo/compiler/strategy/EdgePixels.h"
 #include "boo/compiler/strategy/MatmulNest.h"
 #include "boo/compiler/strategy/MergePixels.h"
 
@@ -131,33 +131,12 @@ bool ConvNest::isInside(size_t dim) const {
   return p.padLo[dim] <= 0 && last < p.in[dim];
 }
 
-std::array<int64_t, 2> ConvNest::edgePixels() const {
-  const ConvProblem &p = problem;
-  int64_t reach = (p.filter[2] - 1) * p.dilation[2];
-  // Pixel o reads columns from o*stride - padLo on.
-  int64_t left =
-      std::clamp<int64_t>(ceilDiv(p.padLo[2], p.stride[2]), 0, p.out[2]);
-  int64_t inside = p.in[2] - reach + p.padLo[2]; // first column beyond
-  int64_t end = inside > 0 ? ceilDiv(inside, p.stride[2]) : 0;
-  return {left, std::max<int64_t>(0, p.out[2] - std::max(end, left))};
-}
-
-/// Whether the pixels at the ends of a row are few, and have taps.
-static bool hasFewEdges(const ConvNest &nest) {
-  const ConvProblem &p = nest.problem;
-  auto [left, right] = nest.edgePixels();
-  // The first and the last pixel have the fewest taps.
-  int64_t last = (p.out[2] - 1) * p.stride[2] - p.padLo[2];
-  return left + right <= 6 && left + right < p.out[2] &&
-         p.padLo[2] <= (p.filter[2] - 1) * p.dilation[2] && last < p.in[2];
-}
-
 std::string ConvNest::needsScratch(bool pairs) const {
   if (!pairs && !depthwise && problem.dtype != computeType())
     return "it is widened to " + std::string(dtypeName(computeType()));
   if (pairs && (problem.inStrides.channel != 1 || kChannels() % 2 != 0))
     return "its channels are not contiguous pairs";
-  if (!isInside(2) && !(depthwise && hasFewEdges(*this)))
+  if (!isInside(2) && !(depthwise && hasFewEdges(problem)))
     return "its edges are padded";
   if (depthwise && problem.inStrides.channel != 1)
     return "its channels are not contiguous";

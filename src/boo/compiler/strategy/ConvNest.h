@@ -71,10 +71,6 @@ struct ConvNest {
   /// Whether all taps of spatial dimension `dim` meet the input everywhere.
   bool isInside(size_t dim) const;
 
-  /// Output pixels at the left and the right end of a row some of whose taps
-  /// are in the padding. Depthwise tiles compute a few of them apart, with the
-  /// taps that there are, and need no padded copy of the row.
-  std::array<int64_t, 2> edgePixels() const;
   /// Why register tiles cannot read the input where it lies; "" when they can.
   /// `pairs`: products of bf16 pairs, else of the type that is computed in.
   std::string needsScratch(bool pairs) const;

@@ -116,15 +116,32 @@ TEST(GradInputNests, Phases) {
 TEST(WeightGradNest, PiecesOfTheSum) {
   Graph graph = gradient(Op::ConvGradWeight, {9, 3, 1, 1, 1});
   WeightGradNest nest = makeWeightGradNest(graph);
-  EXPECT_THAT(nest.extents(), ElementsAre(2, 1, 1, 9));
-  EXPECT_THAT(nest.pieces(1), ElementsAre(2, 1, 1, 9));
-  EXPECT_THAT(nest.pieces(2), ElementsAre(1, 1, 1, 9));
-  EXPECT_THAT(nest.pieces(5), ElementsAre(1, 1, 1, 3));
-  EXPECT_EQ(nest.countParts(nest.pieces(5)), 6);
-  EXPECT_THAT(nest.pieces(1000), ElementsAre(1, 1, 1, 1));
+  Schedule s;
+  EXPECT_THAT(nest.extents(s), ElementsAre(2, 1, 1, 9));
+  EXPECT_THAT(nest.pieces(s, 1), ElementsAre(2, 1, 1, 9));
+  EXPECT_THAT(nest.pieces(s, 2), ElementsAre(1, 1, 1, 9));
+  EXPECT_THAT(nest.pieces(s, 5), ElementsAre(1, 1, 1, 3));
+  EXPECT_EQ(nest.countParts(s, nest.pieces(s, 5)), 6);
+  EXPECT_THAT(nest.pieces(s, 1000), ElementsAre(1, 1, 1, 1));
+  s.pairs = true;
+  EXPECT_THAT(nest.extents(s), ElementsAre(2, 1, 1, 5));
   // A 1x1 filter walks through batch and space: one long sum, if memory allows.
   nest = makeWeightGradNest(gradient(Op::ConvGradWeight, {9, 1, 1, 1, 0}));
-  EXPECT_THAT(nest.extents(), ElementsAre(2, 1, 1, 9));
+  EXPECT_THAT(nest.extents(Schedule()), ElementsAre(2, 1, 1, 9));
+}
+
+TEST(WeightGradNest, RowsOfADepthwiseTileAreTaps) {
+  WeightGradNest nest =
+      makeWeightGradNest(gradient(Op::ConvGradWeight, {9, 3, 1, 1, 1, 6}));
+  ASSERT_TRUE(nest.depthwise);
+  Schedule s;
+  EXPECT_EQ(nest.rowCount(s), 1);
+  EXPECT_EQ(nest.taps(s), 3);
+  s.mTile = 3;
+  EXPECT_EQ(nest.rowCount(s), 3);
+  EXPECT_EQ(nest.taps(s), 1);
+  // The row under its taps stays whole.
+  EXPECT_THAT(nest.pieces(s, 1000), ElementsAre(1, 1, 1, 9));
 }
 
 } // namespace

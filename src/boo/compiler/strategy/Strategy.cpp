@@ -227,7 +227,7 @@ static Status checkForGroup(const Graph &group, const Target &target,
   case Op::Matmul:
     return checkConvSchedule(group, target, schedule);
   case Op::ConvGradWeight:
-    return checkWeightGradSchedule(group, schedule);
+    return checkWeightGradSchedule(group, target, schedule);
   case Op::Attention:
   case Op::AttentionGrad:
     return checkAttentionSchedule(group, schedule);
@@ -311,7 +311,7 @@ StatusOr<Decision> boo::compiler::decide(const Graph &group,
   }
   case Op::ConvGradWeight:
     BOO_RETURN_IF_ERROR(checkConvGroup(group));
-    decision = decideWeightGrad(group, target);
+    decision = decideWeightGrad(group, target, mode.math);
     break;
   case Op::Matmul: {
     BOO_RETURN_IF_ERROR(checkMatmulGroup(group));

@@ -54,7 +54,8 @@ Schedule fitNestSchedule(const ConvNest &nest, Schedule schedule);
 Schedule adaptSchedule(const ConvNest &nest, Schedule schedule);
 
 /// The same of a filter's gradient.
-Status checkWeightGradSchedule(const Graph &group, const Schedule &schedule);
+Status checkWeightGradSchedule(const Graph &group, const Target &target,
+                               const Schedule &schedule);
 Schedule fitWeightGradSchedule(const Graph &group, Schedule schedule);
 
 /// Whether the emitter of norms, softmaxes and reductions can obey.
@@ -91,7 +92,8 @@ StatusOr<Decision> decideConv(const Graph &group, const Target &target,
 StatusOr<Decision> decideGradInput(const Graph &group, const Target &target,
                                    const Mode &mode,
                                    std::optional<Algorithm> asked);
-Decision decideWeightGrad(const Graph &group, const Target &target);
+Decision decideWeightGrad(const Graph &group, const Target &target,
+                          std::string_view math);
 Decision decidePointwise(const Graph &group, const Target &target);
 Decision decidePad(const Graph &group, const Target &target);
 Decision decideRows(const Graph &group, const Target &target);

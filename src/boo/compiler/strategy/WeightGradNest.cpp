@@ -26,7 +26,7 @@ WeightGradNest boo::compiler::makeWeightGradNest(const Graph &group) {
                 nest.depthwise ? p.inChannels : p.inPerGroup(),
                 p.inStrides,
                 p.in,
-                nest.depthwise ? p.filterStrides.outer
+                nest.depthwise ? p.filterStrides.spatial[2]
                                : p.filterStrides.channel};
   return nest;
 }
@@ -38,38 +38,51 @@ bool WeightGradNest::isInside(size_t dim) const {
                                   p.in[dim];
 }
 
-std::string WeightGradNest::lanesNeedPack(const Side &side,
-                                          int64_t vectorLanes) const {
-  if (problem.dtype != problem.accType)
-    return "it is widened to " + std::string(dtypeName(problem.accType));
+std::string WeightGradNest::lanesNeedPack(const Side &side, int64_t vectorLanes,
+                                          bool pairs) const {
+  if (std::string reason = rowsNeedPack(side, pairs); !reason.empty())
+    return reason;
   if (side.strides.channel != 1)
     return "its channels are not contiguous";
-  if (side.channels % vectorLanes != 0)
+  // Depthwise tiles read their lanes masked.
+  if (!depthwise && side.channels % vectorLanes != 0)
     return "its channels do not fill vectors of " + std::to_string(vectorLanes);
   return "";
 }
 
-std::string WeightGradNest::rowsNeedPack(const Side &side) const {
-  if (problem.dtype != problem.accType)
+std::string WeightGradNest::rowsNeedPack(const Side &side, bool pairs) const {
+  if (pairs)
+    return "pairs of pixels side by side";
+  // Depthwise tiles widen what they read.
+  if (!depthwise && problem.dtype != problem.accType)
     return "it is widened to " + std::string(dtypeName(problem.accType));
   if (depthwise && side.strides.channel != 1)
     return "its channels are not contiguous";
   return "";
 }
 
-std::array<int64_t, 4> WeightGradNest::pieces(int64_t parts) const {
-  std::array<int64_t, 4> result = extents();
-  for (int64_t &extent : result) {
-    int64_t piece = ceilDiv(extent, std::min(parts, extent));
-    parts = ceilDiv(parts, ceilDiv(extent, piece));
-    extent = piece;
+std::array<int64_t, 4> WeightGradNest::extents(const Schedule &schedule) const {
+  int64_t width = problem.out[2];
+  return {problem.batch, problem.out[0], problem.out[1],
+          schedule.pairs ? ceilDiv(width, 2) : width};
+}
+
+std::array<int64_t, 4> WeightGradNest::pieces(const Schedule &schedule,
+                                              int64_t parts) const {
+  std::array<int64_t, 4> result = extents(schedule);
+  size_t cut = rowTaps(schedule) > 1 ? 3 : 4;
+  for (size_t i = 0; i != cut; ++i) {
+    int64_t extent = result[i];
+    result[i] = ceilDiv(extent, std::min(parts, extent));
+    parts = ceilDiv(parts, ceilDiv(extent, result[i]));
   }
   return result;
 }
 
-int64_t WeightGradNest::countParts(const std::array<int64_t, 4> &pieces) const {
+int64_t WeightGradNest::countParts(const Schedule &schedule,
+                                   const std::array<int64_t, 4> &pieces) const {
   int64_t parts = 1;
   for (size_t i = 0; i != pieces.size(); ++i)
-    parts *= ceilDiv(extents()[i], pieces[i]);
+    parts *= ceilDiv(extents(schedule)[i], pieces[i]);
   return parts;
 }

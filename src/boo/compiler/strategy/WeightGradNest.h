@@ -3,7 +3,8 @@
 // What strategy and emitter of filter gradients share. For each tap a product
 // of two matrices is wanted: the channels of one operand stand in the rows of a
 // register tile, those of the other in its lanes, and the sum runs over the
-// output's pixels and the batch.
+// output's pixels and the batch. With one channel a group lanes run over the
+// groups, and the rows of a tile are the taps of a row, or there is one.
 //
 //===----------------------------------------------------------------------===//
 #pragma once
@@ -23,7 +24,8 @@ struct WeightGradNest {
     int64_t channels = 1; ///< of one group; depthwise: all of them
     ConvProblem::Strides strides;
     std::array<int64_t, 3> size{1, 1, 1};
-    /// Strides of the filter's gradient along these channels.
+    /// Stride of the filter's gradient along these channels; along the taps
+    /// that are a depthwise tile's rows.
     int64_t filterStride = 0;
   };
 
@@ -40,12 +42,23 @@ struct WeightGradNest {
   const Side &lanes(bool lanesOverInput) const {
     return lanesOverInput ? input : outGrad;
   }
-  int64_t rowCount(bool lanesOverInput) const {
-    return depthwise ? 1 : rows(lanesOverInput).channels;
+  int64_t rowCount(const Schedule &schedule) const {
+    return depthwise ? rowTaps(schedule)
+                     : rows(schedule.lanesOverInput).channels;
+  }
+  /// Taps that are rows of a tile: those of a row, or one.
+  int64_t rowTaps(const Schedule &schedule) const {
+    return depthwise && schedule.mTile > 1 ? problem.filter[2] : 1;
   }
   int64_t groupLoops() const { return depthwise ? 1 : problem.groups; }
-  int64_t taps() const {
-    return problem.filter[0] * problem.filter[1] * problem.filter[2];
+  /// Taps in each dimension that tiles of their own compute.
+  std::array<int64_t, 3> tapLoops(const Schedule &schedule) const {
+    const std::array<int64_t, 3> &f = problem.filter;
+    return {f[0], f[1], f[2] / rowTaps(schedule)};
+  }
+  int64_t taps(const Schedule &schedule) const {
+    std::array<int64_t, 3> loops = tapLoops(schedule);
+    return loops[0] * loops[1] * loops[2];
   }
   /// Whether all taps of spatial dimension `dim` meet the input everywhere.
   bool isInside(size_t dim) const;
@@ -55,18 +68,19 @@ struct WeightGradNest {
   }
 
   /// Why lanes cannot be read where they lie, by vectors of `vectorLanes`, and
-  /// rows; "" when they can.
-  std::string lanesNeedPack(const Side &side, int64_t vectorLanes) const;
-  std::string rowsNeedPack(const Side &side) const;
+  /// rows; "" when they can. `pairs`: products of bf16 pairs of pixels.
+  std::string lanesNeedPack(const Side &side, int64_t vectorLanes,
+                            bool pairs) const;
+  std::string rowsNeedPack(const Side &side, bool pairs) const;
 
   /// The pieces that batch, depth, height and width of the sum are cut into to
-  /// make about `parts` parts: the extent of a piece in each.
-  std::array<int64_t, 4> pieces(int64_t parts) const;
-  int64_t countParts(const std::array<int64_t, 4> &pieces) const;
-  /// Batch, depth, height and width of the sum.
-  std::array<int64_t, 4> extents() const {
-    return {problem.batch, problem.out[0], problem.out[1], problem.out[2]};
-  }
+  /// make about `parts` parts: the extent of a piece in each. Rows stay whole
+  /// where tiles hold a row's taps.
+  std::array<int64_t, 4> pieces(const Schedule &schedule, int64_t parts) const;
+  int64_t countParts(const Schedule &schedule,
+                     const std::array<int64_t, 4> &pieces) const;
+  /// Batch, depth, height and width of the sum, in pairs where it is of these.
+  std::array<int64_t, 4> extents(const Schedule &schedule) const;
 };
 
 /// The nest of a group that is a ConvGradWeight node.

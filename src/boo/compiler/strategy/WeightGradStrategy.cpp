@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "boo/base/Math.h"
+#include "boo/compiler/strategy/EdgePixels.h"
 #include "boo/compiler/strategy/Strategy.h"
 #include "boo/compiler/strategy/WeightGradNest.h"
 
@@ -33,8 +34,9 @@ double stepCost(int64_t m, int64_t v) {
 
 class WeightGradStrategy {
 public:
-  WeightGradStrategy(const WeightGradNest &nest, const Target &target)
-      : Nest(nest), P(nest.problem), T(target),
+  WeightGradStrategy(const WeightGradNest &nest, const Target &target,
+                     std::string_view math)
+      : Nest(nest), P(nest.problem), T(target), Math(math),
         Registers(registerFile(target.isa)),
         ElementBytes(dtypeBytes(P.accType)) {}
 
@@ -42,13 +44,19 @@ public:
     Schedule &s = Result.schedule;
     s.algorithm = Nest.depthwise ? Algorithm::Depthwise : Algorithm::Direct;
     s.fma = Registers.fma;
+    // The dot product takes denormals as zeros.
+    s.pairs = T.fastBf16Dot && Math != "strict" && !Nest.depthwise &&
+              P.dtype == DType::BF16 && P.accType == DType::F32;
     Result.why.push_back(
         Nest.depthwise
             ? "depthwise: one channel a group, so lanes run over channels"
             : "direct: for each tap a product of " +
                   std::to_string(Nest.input.channels) + " input by " +
                   std::to_string(Nest.outGrad.channels) + " output channels");
-    chooseTile();
+    if (Nest.depthwise)
+      chooseDepthwiseTile();
+    else
+      chooseTile();
     explainPacking();
     chooseParts();
     s.serial = P.flops() < 5e5;
@@ -62,8 +70,6 @@ private:
   void chooseTile() {
     TileChoice best;
     for (bool overInput : {false, true}) {
-      if (overInput && Nest.depthwise)
-        break;
       int64_t n = Nest.lanes(overInput).channels;
       // Few channels fill short vectors better; those exist on every ISA.
       for (int64_t bits = Registers.bits; bits >= 128; bits /= 2) {
@@ -86,8 +92,33 @@ private:
                          " channels: least waste, packing counted");
   }
 
+  /// The taps of a row by vectors of channels: a pixel's gradient is read once
+  /// for all of them, and what they meet in its row once for all pixels of a
+  /// round.
+  void chooseDepthwiseTile() {
+    Schedule &s = Result.schedule;
+    s.vectorBits = Registers.bits;
+    Lanes = s.vectorBits / 8 / ElementBytes;
+    int64_t taps = P.filter[2], vectors = ceilDiv(Nest.outGrad.channels, Lanes);
+    auto [left, right] = edgePixels(P);
+    bool few = taps > 1 && taps <= 9 && hasFewEdges(P);
+    s.mTile = few ? taps : 1;
+    int64_t most = few ? std::max<int64_t>(1, 8 / taps) : 4;
+    s.nVectors = std::min(vectors, most);
+    if (few) {
+      int64_t room = Registers.count - 2 - taps * s.nVectors;
+      s.kUnroll = std::clamp<int64_t>(room / s.nVectors, 1, 8);
+      s.kUnroll = std::min(s.kUnroll, P.out[2] - left - right);
+    }
+    Result.why.push_back(
+        (few ? "tile of the " + std::to_string(taps) + " taps of a row"
+             : std::string("tile of one tap")) +
+        " x " + std::to_string(s.nVectors * Lanes) + " channels" +
+        (few ? ", " + std::to_string(s.kUnroll) + " pixels a round" : ""));
+  }
+
   void chooseTile(bool overInput, int64_t bits, TileChoice &best) {
-    int64_t rows = Nest.rowCount(overInput);
+    int64_t rows = Nest.rows(overInput).channels;
     int64_t n = Nest.lanes(overInput).channels;
     int64_t lanes = bits / 8 / ElementBytes;
     for (int64_t v = 1; v <= 4; ++v) {
@@ -107,7 +138,7 @@ private:
   double tileCost(bool overInput, int64_t m, int64_t v, int64_t lanes) const {
     const WeightGradNest::Side &laneSide = Nest.lanes(overInput);
     const WeightGradNest::Side &rowSide = Nest.rows(overInput);
-    int64_t rows = Nest.rowCount(overInput), n = laneSide.channels;
+    int64_t rows = rowSide.channels, n = laneSide.channels;
     int64_t restM = rows % m, restN = n % (v * lanes);
     int64_t restV = ceilDiv(restN, lanes);
     double cost = 0;
@@ -117,27 +148,34 @@ private:
                                    std::pair(int64_t(restN != 0), restV)})
         if (mCount * nCount != 0)
           cost += double(mCount * nCount) * stepCost(mSize, nSize);
-    cost *= double(Nest.taps()) * double(P.reduction());
-    // A copied vector costs a load, a store, and a share of a transpose.
-    if (!Nest.lanesNeedPack(laneSide, lanes).empty())
-      cost += 3.0 * double(Nest.pixels(laneSide)) * double(ceilDiv(n, lanes));
-    if (!Nest.rowsNeedPack(rowSide).empty())
-      cost += 2.0 * double(Nest.pixels(rowSide)) *
-              double(ceilDiv(rowSide.channels, lanes));
+    const Schedule &s = Result.schedule;
+    double steps = double(P.reduction()) / (s.pairs ? 2 : 1);
+    cost *= double(Nest.taps(s)) * steps;
+    // A copied vector costs a load, a store, and a share of a transpose; pairs
+    // of the input are copied for each tap of a row.
+    auto copies = [&](const WeightGradNest::Side &side) {
+      return double(Nest.pixels(side)) * double(ceilDiv(side.channels, lanes)) *
+             (s.pairs && side.isInput ? double(P.filter[2]) : 1);
+    };
+    if (!Nest.lanesNeedPack(laneSide, lanes, s.pairs).empty())
+      cost += 3.0 * copies(laneSide);
+    if (!Nest.rowsNeedPack(rowSide, s.pairs).empty())
+      cost += 2.0 * copies(rowSide);
     // At the same number of instructions shorter vectors win: some cores split
     // the long ones.
     return cost * (1.0 + 0.0001 * double(lanes));
   }
 
   void explainPacking() {
-    bool over = Result.schedule.lanesOverInput;
+    bool over = Result.schedule.lanesOverInput, pairs = Result.schedule.pairs;
     auto explain = [&](const WeightGradNest::Side &side, std::string reason) {
       std::string name = side.isInput ? "input" : "output gradient";
       Result.why.push_back(reason.empty() ? name + " in place"
                                           : name + " packed: " + reason);
     };
-    explain(Nest.lanes(over), Nest.lanesNeedPack(Nest.lanes(over), Lanes));
-    explain(Nest.rows(over), Nest.rowsNeedPack(Nest.rows(over)));
+    explain(Nest.lanes(over),
+            Nest.lanesNeedPack(Nest.lanes(over), Lanes, pairs));
+    explain(Nest.rows(over), Nest.rowsNeedPack(Nest.rows(over), pairs));
   }
 
   /// The sum is cut where its operands leave the L2 cache, and where the tiles
@@ -146,16 +184,16 @@ private:
     Schedule &s = Result.schedule;
     bool over = s.lanesOverInput;
     const WeightGradNest::Side &laneSide = Nest.lanes(over);
-    int64_t rows = Nest.rowCount(over), steps = P.reduction();
+    int64_t rows = Nest.rowCount(s), steps = P.reduction();
     int64_t blocks = ceilDiv(laneSide.channels, s.nVectors * Lanes);
     int64_t rowTiles = ceilDiv(rows, s.mTile);
-    int64_t tiles = Nest.groupLoops() * blocks * Nest.taps();
+    int64_t tiles = Nest.groupLoops() * blocks * Nest.taps(s);
     int64_t want = 4 * T.cores;
     s.wChunk = tiles >= want ? rowTiles
                              : std::max<int64_t>(1, rowTiles * tiles / want);
     tiles *= ceilDiv(rowTiles, s.wChunk);
 
-    double bytes = double(ElementBytes) *
+    double bytes = double(s.pairs ? 2 : ElementBytes) *
                    (double(Nest.pixels(laneSide)) * double(s.nVectors * Lanes) +
                     double(Nest.pixels(Nest.rows(over))) *
                         double(Nest.depthwise ? s.nVectors * Lanes : rows));
@@ -166,7 +204,7 @@ private:
     int64_t forThreads = std::min(ceilDiv(want, tiles), steps / 256);
     double sums = double(ElementBytes) * double(Nest.groupLoops()) *
                   double(blocks * s.nVectors * Lanes) * double(rows) *
-                  double(Nest.taps());
+                  double(Nest.taps(s));
     constexpr double mostBytes = double(int64_t(128) << 20);
     int64_t most = std::max<int64_t>(1, int64_t(mostBytes / sums));
     s.kParts = std::clamp<int64_t>(std::max(forCache, forThreads), 1, most);
@@ -184,6 +222,7 @@ private:
   const WeightGradNest &Nest;
   const ConvProblem &P;
   const Target &T;
+  std::string_view Math;
   RegisterFile Registers;
   int64_t ElementBytes, Lanes = 1;
   Decision Result;
@@ -192,26 +231,28 @@ private:
 } // namespace
 
 Decision boo::compiler::decideWeightGrad(const Graph &group,
-                                         const Target &target) {
+                                         const Target &target,
+                                         std::string_view math) {
   WeightGradNest nest = makeWeightGradNest(group);
-  return WeightGradStrategy(nest, target).decide();
+  return WeightGradStrategy(nest, target, math).decide();
 }
 
 Schedule boo::compiler::fitWeightGradSchedule(const Graph &group,
                                               Schedule schedule) {
   WeightGradNest nest = makeWeightGradNest(group);
-  int64_t rows = nest.rowCount(schedule.lanesOverInput);
+  int64_t rows = nest.rowCount(schedule);
   schedule.mTile = std::min(schedule.mTile, rows);
   schedule.wChunk = std::min(schedule.wChunk, ceilDiv(rows, schedule.mTile));
   // As many parts as the pieces make, which cut the same way again.
   for (int64_t wanted = 0; wanted != schedule.kParts;) {
     wanted = schedule.kParts;
-    schedule.kParts = nest.countParts(nest.pieces(wanted));
+    schedule.kParts = nest.countParts(schedule, nest.pieces(schedule, wanted));
   }
   return schedule;
 }
 
 Status boo::compiler::checkWeightGradSchedule(const Graph &group,
+                                              const Target &target,
                                               const Schedule &schedule) {
   WeightGradNest nest = makeWeightGradNest(group);
   int64_t bits = 8 * dtypeBytes(nest.problem.accType);
@@ -224,9 +265,20 @@ Status boo::compiler::checkWeightGradSchedule(const Graph &group,
   if (schedule.mTile * schedule.nVectors * schedule.kUnroll > 256)
     return invalidArgument("schedule: m_tile x n_vectors x k_unroll may be 256 "
                            "at most");
-  if (schedule.amx || schedule.pairs)
-    return invalidArgument("schedule: amx=1 and pairs=1 serve no filter's "
-                           "gradient");
+  if (schedule.amx)
+    return invalidArgument("schedule: amx=1 serves no filter's gradient");
+  const ConvProblem &p = nest.problem;
+  if (schedule.pairs &&
+      (!target.fastBf16Dot || p.dtype != DType::BF16 || nest.depthwise ||
+       p.accType != DType::F32 || schedule.vectorBits < 128))
+    return invalidArgument("schedule: pairs=1 needs a dense bf16 convolution, "
+                           "a target with bf16dot=1 and vector_bits of at "
+                           "least 128");
+  if (nest.depthwise && schedule.mTile > 1 &&
+      (schedule.mTile < p.filter[2] || !hasFewEdges(p)))
+    return invalidArgument("schedule: m_tile of a depthwise filter's gradient "
+                           "is 1 or, where few pixels are at the edges, the "
+                           "taps of a row");
   if (schedule.lanesOverInput && nest.depthwise)
     return invalidArgument("schedule: lanes_over_input=1 means nothing for a "
                            "depthwise convolution");
