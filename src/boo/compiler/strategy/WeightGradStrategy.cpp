@@ -103,7 +103,8 @@ private:
     auto [left, right] = edgePixels(P);
     bool few = taps > 1 && taps <= 9 && hasFewEdges(P);
     s.mTile = few ? taps : 1;
-    int64_t most = few ? std::max<int64_t>(1, 8 / taps) : 4;
+    // Wide tiles read longer runs of each pixel's channels.
+    int64_t most = few ? std::max<int64_t>(1, 12 / taps) : 4;
     s.nVectors = std::min(vectors, most);
     if (few) {
       int64_t room = Registers.count - 2 - taps * s.nVectors;
@@ -178,8 +179,9 @@ private:
     explain(Nest.rows(over), Nest.rowsNeedPack(Nest.rows(over), pairs));
   }
 
-  /// The sum is cut where its operands leave the L2 cache, and where the tiles
-  /// of the grid would be too few for the threads of a large machine.
+  /// The sum is cut where its operands leave their part of the L2 cache, and
+  /// where the tiles of the grid would be too few for the threads of a large
+  /// machine.
   void chooseParts() {
     Schedule &s = Result.schedule;
     bool over = s.lanesOverInput;
@@ -193,14 +195,16 @@ private:
                              : std::max<int64_t>(1, rowTiles * tiles / want);
     tiles *= ceilDiv(rowTiles, s.wChunk);
 
-    double bytes = double(s.pairs ? 2 : ElementBytes) *
+    bool narrow = s.pairs || Nest.depthwise; // not widened
+    double bytes = double(narrow ? dtypeBytes(P.dtype) : ElementBytes) *
                    (double(Nest.pixels(laneSide)) * double(s.nVectors * Lanes) +
                     double(Nest.pixels(Nest.rows(over))) *
                         double(Nest.depthwise ? s.nVectors * Lanes : rows));
     // A part's sums are stored and added once more: that must be little beside
     // the sums themselves.
-    int64_t forCache = std::min<int64_t>(
-        int64_t(bytes / (double(T.l2Bytes) / 2)), steps / 512);
+    // A depthwise product uses an element few times: its operands stay close.
+    double budget = double(T.l2Bytes) / (Nest.depthwise ? 8 : 2);
+    int64_t forCache = std::min<int64_t>(int64_t(bytes / budget), steps / 512);
     int64_t forThreads = std::min(ceilDiv(want, tiles), steps / 256);
     double sums = double(ElementBytes) * double(Nest.groupLoops()) *
                   double(blocks * s.nVectors * Lanes) * double(rows) *
@@ -215,7 +219,7 @@ private:
           "the sum of " + std::to_string(steps) + " products in " +
           std::to_string(s.kParts) + " parts: " +
           (forCache >= forThreads
-               ? "its operands exceed the L2 cache"
+               ? "its operands exceed their part of the L2 cache"
                : std::to_string(tiles) + " tiles are few to share"));
   }
 
