@@ -9,6 +9,7 @@
 #include "boo/base/Math.h"
 #include "boo/compiler/strategy/ConvNest.h"
 #include "boo/compiler/strategy/RegisterTile.h"
+#include "boo/compiler/strategy/ScheduleCost.h"
 #include "boo/compiler/strategy/Strategy.h"
 #include "boo/compiler/strategy/WinogradStrategy.h"
 #include "boo/ops/conv/Winograd.h"
@@ -195,15 +196,14 @@ private:
   bool wantsAmx() {
     if (P.dtype != DType::BF16 || Nest.depthwise)
       return false;
-    if (T.isa != Isa::Amx) {
-      Result.why.push_back("no amx: the target is " +
-                           std::string(isaName(T.isa)));
+    auto no = [&](const std::string &reason) {
+      Result.why.push_back("no amx: " + reason);
       return false;
-    }
-    if (Math == "strict") {
-      Result.why.push_back("no amx: strict mathematics keeps denormals");
-      return false;
-    }
+    };
+    if (T.isa != Isa::Amx)
+      return no("the target is " + std::string(isaName(T.isa)));
+    if (Math == "strict")
+      return no("strict mathematics keeps denormals");
     bool fits = 2 * Nest.kChannels() >= ceilDiv(Nest.kChannels(), 32) * 32;
     Result.why.push_back(
         fits ? "amx: bf16 products by matrix unit, which takes denormal "
@@ -328,7 +328,8 @@ private:
     Schedule &s = Result.schedule;
     int64_t blockChannels = s.nVectors * (s.dot ? 1 : Lanes);
     int64_t blocks = ceilDiv(Nest.nExtent(), blockChannels);
-    int64_t blockBytes = P.reduction() * blockChannels * ElementBytes;
+    int64_t blockBytes =
+        std::max<int64_t>(1, P.reduction() * blockChannels * ElementBytes);
     if (Nest.depthwise) {
       // The filter is small; a chunk of channels keeps rows in the L1 cache.
       int64_t rowBytes = P.filter[0] * P.filter[1] * blockChannels *
@@ -337,19 +338,20 @@ private:
       s.nChunk = std::clamp<int64_t>(T.l1Bytes / std::max<int64_t>(1, rowBytes),
                                      1, blocks);
     } else {
-      int64_t fit = std::max<int64_t>(1, T.l2Bytes * 5 / 8 /
-                                             std::max<int64_t>(1, blockBytes));
+      int64_t fit = std::max<int64_t>(1, T.l2Bytes * 5 / 8 / blockBytes);
+      fit = std::max(
+          fit, std::min(blocksForCopy(Nest, s), 4 * T.l2Bytes / blockBytes));
       int64_t chunks = ceilDiv(blocks, fit);
       s.nChunk = ceilDiv(blocks, chunks);
       s.filterOuter = chunks > 1;
+      std::string all = std::to_string(blocks), some = std::to_string(s.nChunk);
       Result.why.push_back(
           s.filterOuter
-              ? std::string(W.filter) + " outermost, " +
-                    std::to_string(s.nChunk) + " of " + std::to_string(blocks) +
-                    " blocks at a time: all of them exceed the L2 cache"
-              : std::string(W.input) + " outermost: all " +
-                    std::to_string(blocks) + " " + W.filter +
-                    " blocks fit the L2 cache");
+              ? W.filter + (" outermost, " + some) + " of " + all +
+                    " blocks at a time: more exceed their share of "
+                    "the caches"
+              : W.input + (" outermost: all " + all + " ") + W.filter +
+                    " blocks fit their share of the caches");
     }
     chooseRow(blockChannels);
     if (Nest.depthwise || !Nest.matmul)

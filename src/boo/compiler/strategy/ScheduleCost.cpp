@@ -96,3 +96,19 @@ double boo::compiler::nestCost(const ConvNest &nest, const Target &target,
                                const Schedule &schedule) {
   return NestCost(nest, target, schedule).cycles();
 }
+
+int64_t boo::compiler::blocksForCopy(const ConvNest &nest,
+                                     const Schedule &schedule) {
+  if (!schedule.scratchInput || nest.matmul)
+    return 1;
+  const ConvProblem &p = nest.problem;
+  int64_t bytes = schedule.keepsBf16() ? 2 : dtypeBytes(nest.computeType());
+  double columns = double((p.out[2] - 1) * p.stride[2] + p.filter[2]);
+  double copied = double(p.filter[0] * p.filter[1]) * columns *
+                  double(nest.kChannels() * bytes);
+  double products = double(p.out[2]) * double(p.reduction()) *
+                    double(schedule.nVectors) / (schedule.keepsBf16() ? 2 : 1);
+  constexpr double cyclesPerByte = 0.06, small = 1.0 / 64;
+  double blocks = copied * cyclesPerByte / (small * std::max(1.0, products));
+  return int64_t(std::min(std::ceil(blocks), 1e6));
+}

@@ -13,4 +13,9 @@ namespace boo::compiler {
 double nestCost(const ConvNest &nest, const Target &target,
                 const Schedule &schedule);
 
+/// Blocks of channels beside whose products the copy of a row to scratch is
+/// small: it is made again for each chunk of blocks, which can cost more than
+/// reading a filter from beyond the second-level cache. 1 where none is made.
+int64_t blocksForCopy(const ConvNest &nest, const Schedule &schedule);
+
 } // namespace boo::compiler
