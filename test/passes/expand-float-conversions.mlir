@@ -1,5 +1,9 @@
 // RUN: %boo-opt %s --boo-expand-float-conversions --split-input-file --verify-diagnostics | FileCheck %s --check-prefixes=CHECK,HARD
 // RUN: %boo-opt %s --boo-expand-float-conversions=hardware-f16=false --split-input-file --verify-diagnostics | FileCheck %s --check-prefixes=CHECK,SOFT
+// RUN: %boo-opt %s --boo-expand-float-conversions=flushing-bf16 --split-input-file --verify-diagnostics | FileCheck %s --check-prefix=FLUSH
+
+// FLUSH-LABEL: @f32_to_bf16
+// FLUSH: llvm.call_intrinsic "llvm.x86.avx512bf16.cvtneps2bf16.512"(%arg0) : (vector<16xf32>) -> vector<16xbf16>
 
 // CHECK-LABEL: @bf16_to_f32
 // CHECK: %[[BITS:.*]] = arith.bitcast %{{.*}} : bf16 to i16

@@ -80,6 +80,8 @@ static LoweringOptions loweringOptions(const Target &target,
   options.linalg = usesLinalg(schedule);
   options.imported = schedule.algorithm == Algorithm::Module;
   options.hardwareF16 = target.isa != Isa::Generic;
+  // Dot products of pairs have taken subnormals as zeros already.
+  options.flushingBf16 = schedule.pairs;
   return options;
 }
 

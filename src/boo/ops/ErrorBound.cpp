@@ -51,6 +51,8 @@ double boo::roundedError(double value, double error, DType dtype) {
   if (!std::isfinite(value))
     return settledError(value, error, dtype);
   FloatLimits limits = floatLimits(dtype);
-  double step = limits.unit * (std::fabs(value) + error) + limits.subnormal / 2;
+  // Behind dot products of pairs what is subnormal in bf16 becomes zero.
+  double lost = dtype == DType::BF16 ? limits.normal : limits.subnormal / 2;
+  double step = limits.unit * (std::fabs(value) + error) + lost;
   return settledError(value, error + step, dtype);
 }

@@ -1,14 +1,16 @@
 //===- ExpandFloatConversions.cpp - 16-bit floats by integer arithmetic ---===//
 //
-// The back end's own ways flush subnormals (vcvtneps2bf16), round twice or call
-// libgcc. Comparisons of magnitudes are signed: SSE2 has no others, and a
-// magnitude has no sign bit.
+// The back end's own ways flush subnormals (vcvtneps2bf16, which only kernels
+// take whose products flush them, too), round twice or call libgcc. Comparisons
+// of magnitudes are signed: SSE2 has no others, and a magnitude has no sign
+// bit.
 //
 //===----------------------------------------------------------------------===//
 
 #include "boo/compiler/passes/ExpandMathBuilder.h"
 #include "boo/compiler/passes/Passes.h"
 
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/IR/PatternMatch.h"
 #include "mlir/Transforms/WalkPatternRewriteDriver.h"
 
@@ -137,9 +139,25 @@ struct ExpandExtF : OpRewritePattern<arith::ExtFOp> {
   bool HardwareF16;
 };
 
+/// AVX512-BF16's conversion of a vector, where there is one of its length: the
+/// nearest bf16 in one instruction, subnormals as zeros.
+Value narrowInHardware(PatternRewriter &rewriter, Location loc, Value x) {
+  auto type = dyn_cast<VectorType>(x.getType());
+  if (!type || !type.getElementType().isF32() || type.getRank() != 1 ||
+      (type.getNumElements() != 16 && type.getNumElements() != 8))
+    return {};
+  int64_t bits = 32 * type.getNumElements();
+  std::string name = "llvm.x86.avx512bf16.cvtneps2bf16." + std::to_string(bits);
+  return LLVM::CallIntrinsicOp::create(
+             rewriter, loc, type.clone(rewriter.getBF16Type()),
+             rewriter.getStringAttr(name), ValueRange{x})
+      .getResult(0);
+}
+
 struct ExpandTruncF : OpRewritePattern<arith::TruncFOp> {
-  ExpandTruncF(MLIRContext *context, bool hardwareF16)
-      : OpRewritePattern(context), HardwareF16(hardwareF16) {}
+  ExpandTruncF(MLIRContext *context, bool hardwareF16, bool flushingBf16)
+      : OpRewritePattern(context), HardwareF16(hardwareF16),
+        FlushingBf16(flushingBf16) {}
 
   LogicalResult matchAndRewrite(arith::TruncFOp op,
                                 PatternRewriter &rewriter) const override {
@@ -158,7 +176,12 @@ struct ExpandTruncF : OpRewritePattern<arith::TruncFOp> {
     Value x = op.getIn();
     if (from.isF64())
       x = by.f64ToOddF32(x);
-    if (to.isBF16())
+    Value narrow;
+    if (to.isBF16() && FlushingBf16)
+      narrow = narrowInHardware(rewriter, op.getLoc(), x);
+    if (narrow)
+      x = narrow;
+    else if (to.isBF16())
       x = by.f32ToBf16(x);
     else if (HardwareF16)
       x = by.convert<arith::TruncFOp>(by.F16, x);
@@ -168,7 +191,7 @@ struct ExpandTruncF : OpRewritePattern<arith::TruncFOp> {
     return success();
   }
 
-  bool HardwareF16;
+  bool HardwareF16, FlushingBf16;
 };
 
 struct ExpandFloatConversions
@@ -177,7 +200,8 @@ struct ExpandFloatConversions
 
   LogicalResult initialize(MLIRContext *context) override {
     RewritePatternSet patterns(context);
-    patterns.add<ExpandExtF, ExpandTruncF>(context, hardwareF16);
+    patterns.add<ExpandExtF>(context, hardwareF16);
+    patterns.add<ExpandTruncF>(context, hardwareF16, flushingBf16);
     Patterns = std::move(patterns);
     return success();
   }

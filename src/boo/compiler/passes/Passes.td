@@ -41,7 +41,9 @@ def ExpandFloatConversions
     even, once (from f64 by way of an f32 rounded to odd); subnormals are kept,
     a NaN stays one and becomes quiet, what is too large becomes infinity. With
     `hardware-f16`, conversions between f16 and f32 stay and those between f16
-    and f64 lead through them; without it, f16 is treated as bf16 is. Scalars
+    and f64 lead through them; without it, f16 is treated as bf16 is. With
+    `flushing-bf16` vectors of 8 and 16 f32 are narrowed to bf16 by AVX512-BF16's
+    instruction, which takes subnormals as zeros. Scalars
     and vectors alike. Limits: other float types and other rounding modes are
     errors. Conversions between f32 and f64 stay.
 
@@ -56,8 +58,11 @@ def ExpandFloatConversions
   }];
   let options = [
     Option<"hardwareF16", "hardware-f16", "bool", "true",
-           "The target converts between f16 and f32">];
+           "The target converts between f16 and f32">,
+    Option<"flushingBf16", "flushing-bf16", "bool", "false",
+           "Narrow to bf16 in hardware, subnormals to zeros">];
   let dependentDialects = ["mlir::arith::ArithDialect",
+                           "mlir::LLVM::LLVMDialect",
                            "mlir::math::MathDialect"];
 }
 

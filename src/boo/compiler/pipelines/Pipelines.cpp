@@ -72,7 +72,8 @@ void boo::compiler::buildLoweringPipeline(OpPassManager &pm,
   pm.addNestedPass<func::FuncOp>(createLowerBrgemm(brgemm));
   pm.addPass(createIntegerHalves());
   OpPassManager &func = pm.nest<func::FuncOp>();
-  func.addPass(createExpandFloatConversions({options.hardwareF16}));
+  func.addPass(createExpandFloatConversions(
+      {options.hardwareF16, options.flushingBf16}));
   func.addPass(createExpandMath({options.fma}));
   // The tile's index arithmetic repeats itself: fold it before it multiplies.
   func.addPass(createTileCanonicalizer());

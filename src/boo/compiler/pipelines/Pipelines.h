@@ -20,6 +20,8 @@ struct LoweringOptions {
   bool stream = false;
   /// The ISA converts f16 in hardware (F16C, AVX-512).
   bool hardwareF16 = true;
+  /// Subnormal bf16 results may be zeros, and the ISA has AVX512-BF16.
+  bool flushingBf16 = false;
 };
 void buildLoweringPipeline(mlir::OpPassManager &pm,
                            const LoweringOptions &options);
