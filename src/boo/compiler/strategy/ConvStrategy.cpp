@@ -87,8 +87,10 @@ private:
     if (!canDot() || P.inStrides.channel != 1 || 4 * n > fullLanes())
       return false;
     filterInPlace("its reduction is contiguous");
-    // Memory is what counts: more pixels at a time are read less in order.
-    int64_t m = std::min(std::clamp<int64_t>(8 / n, 1, 4), P.out[2]);
+    // More pixels at a time are read less in order, which far memory minds.
+    bool far = ElementBytes == dtypeBytes(P.dtype) &&
+               4 * P.bytes() > double(T.l3Bytes);
+    int64_t m = far ? 1 : std::min(std::clamp<int64_t>(8 / n, 1, 4), P.out[2]);
     dotTile(std::max<int64_t>(m, 1), n,
             "so few would leave most lanes idle; they");
     return true;
@@ -112,7 +114,6 @@ private:
   }
 
   static constexpr int64_t streamPixels = 4;
-
   /// A filter with contiguous channels, used for few pixels: memory is what
   /// counts, and the wider the tile, the longer the runs that are read.
   bool chooseStreamTile() {
