@@ -11,8 +11,6 @@
 #include "boo/compiler/strategy/RegisterTile.h"
 #include "boo/compiler/strategy/ScheduleCost.h"
 #include "boo/compiler/strategy/Strategy.h"
-#include "boo/compiler/strategy/WinogradStrategy.h"
-#include "boo/ops/conv/Winograd.h"
 
 #include <algorithm>
 
@@ -484,18 +482,4 @@ Decision boo::compiler::decideNest(const ConvNest &nest, const Target &target,
                                    std::string_view math,
                                    const NestBounds &bounds) {
   return ConvStrategy(nest, target, math, bounds).decide();
-}
-
-StatusOr<Decision> boo::compiler::decideConv(const Graph &group,
-                                             const Target &target,
-                                             const Mode &mode,
-                                             std::optional<Algorithm> asked) {
-  ConvNest nest = makeConvNest(group);
-  Decision direct = decideNest(nest, target, mode.math);
-  if (nest.matmul || asked == direct.schedule.algorithm)
-    return direct;
-  bool filterIsFree =
-      mode.constantsPacked && group.value(nest.filter).role == Role::Constant;
-  return weighWinograd(nest, target, mode.math, filterIsFree, std::move(direct),
-                       asked);
 }

@@ -1,7 +1,9 @@
 //===- Strategy.cpp - Chooses the family, applies the tuning entry --------===//
 
 #include "boo/compiler/strategy/Strategy.h"
+#include "boo/compiler/strategy/ConvNest.h"
 #include "boo/compiler/strategy/SeparableNest.h"
+#include "boo/compiler/strategy/WinogradStrategy.h"
 #include "boo/graph/Attributes.h"
 #include "boo/graph/partition/Partition.h"
 #include "boo/ops/attention/AttentionProblem.h"
@@ -214,6 +216,20 @@ askedAlgorithm(std::string_view entry) {
   if (one.algorithm == other.algorithm)
     asked = one.algorithm;
   return asked;
+}
+
+/// `asked`: the algorithm that a tuning entry names.
+static StatusOr<Decision> decideConv(const Graph &group, const Target &target,
+                                     const Mode &mode,
+                                     std::optional<Algorithm> asked) {
+  ConvNest nest = makeConvNest(group);
+  Decision direct = decideNest(nest, target, mode.math);
+  if (nest.matmul || asked == direct.schedule.algorithm)
+    return direct;
+  bool filterIsFree =
+      mode.constantsPacked && group.value(nest.filter).role == Role::Constant;
+  return weighWinograd(nest, target, mode.math, filterIsFree, std::move(direct),
+                       asked);
 }
 
 /// Whether the anchor's emitter can obey the Schedule.

@@ -87,8 +87,6 @@ Status checkSeparableSchedule(const Graph &group, const Target &target,
 Schedule fitSeparableSchedule(const Graph &group, Schedule schedule);
 
 /// `asked`: the algorithm that a tuning entry names.
-StatusOr<Decision> decideConv(const Graph &group, const Target &target,
-                              const Mode &mode, std::optional<Algorithm> asked);
 StatusOr<Decision> decideGradInput(const Graph &group, const Target &target,
                                    const Mode &mode,
                                    std::optional<Algorithm> asked);
