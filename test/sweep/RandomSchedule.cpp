@@ -49,6 +49,8 @@ std::string boo::testing::randomSchedule(std::mt19937_64 &random,
     maybe("filter_in_place", 0, 1);
   if (pick(random, 0, 9) == 0)
     maybe("dot", 0, 1);
+  if (pick(random, 0, 2) == 0)
+    maybe("pack_inside", 0, 1);
   maybe("n_chunk", 1, 5);
   maybe("w_chunk", 1, 6);
   maybe("filter_outer", 0, 1);

@@ -143,7 +143,7 @@ Dispatch ConvEmitter::dispatch(int64_t number, const char *name,
 }
 
 void ConvEmitter::addPack(KernelModule &kernel) {
-  if (S.filterInPlace)
+  if (S.filterInPlace || S.packInside)
     return;
   bool ahead = PackedField == ArgField::Constants;
   int64_t &bytes = ahead ? kernel.constantsBytes : kernel.workspaceBytes;
@@ -157,7 +157,16 @@ void ConvEmitter::addPack(KernelModule &kernel) {
       .push_back(dispatch(FirstDispatch, Nest.words.pack, packTiles()));
 }
 
+int64_t ConvEmitter::blockBytes() const {
+  int64_t bytes = blockElements() * Factor.getIntOrFloatBitWidth() / 8;
+  return ceilDiv(bytes, 64) * 64;
+}
+
 int64_t ConvEmitter::scratchBytes() const {
+  return packedAt() + (S.packInside ? blockBytes() + packScratchBytes() : 0);
+}
+
+int64_t ConvEmitter::packedAt() const {
   int64_t bytes = scratchInputBytes();
   if (isChunked())
     bytes += sumsElements() * Compute.getIntOrFloatBitWidth() / 8;
@@ -303,6 +312,8 @@ void ConvEmitter::emitPass(const Place &at, const Pass &pass) {
   int64_t mRest = P.out[2] - Edges[0] - Edges[1] - (rowTiles() - 1) * S.mTile;
   K.loop(K.index(0), at.blocks, 1, [&](Value i) {
     Value block = K.add(at.firstBlock, i);
+    if (S.packInside)
+      packInside(at, block);
     emitEdges(at, input, pass, block);
     K.loop(K.index(0), at.tiles, 1, [&](Value j) {
       Value index = K.add(at.firstTile, j);

@@ -69,15 +69,24 @@ private:
     int64_t channel;
   };
 
+  /// A block of the packed filter: which, where it goes, and room for rows.
+  struct PackPlace {
+    Value group, block;
+    Value target, start, rows;
+  };
   void emitPack();
-  void emitPackPairs();
+  void packBlock(const PackPlace &at, Value low, Value high, bool last);
+  void packBlockOfPairs(const PackPlace &at, Value low, Value high, bool last);
+  void withLastBlock(Value block, const std::function<void(bool)> &body);
+  /// The block that this grid tile needs next, in its scratch.
+  void packInside(const Place &at, Value block);
   /// Rows of lanes, `stride` elements apart, of which `channels` exist.
   struct PairRows {
     Value buffer, start;
     int64_t stride, count, channels;
   };
   /// `padded` / 2 rows of pairs of them.
-  void packPairs(const PairRows &rows, Value to, int64_t padded);
+  void packPairs(const PairRows &rows, Value target, Value to, int64_t padded);
   void addPack(KernelModule &kernel);
   Dispatch dispatch(int64_t number, const char *name, int64_t tiles) const;
   void emitMain(int64_t number);
@@ -129,7 +138,12 @@ private:
   int64_t blocks() const;        ///< of output channels in a group
   int64_t blockElements() const; ///< packed filter of one block
   int64_t packPieces() const;    ///< grid tiles that pack one block
+  int64_t packSteps() const;     ///< of a block, in turns of the reduction
+  bool packsPairs() const;       ///< two rows at a time
   bool packsPairsByCopy() const; ///< of the filter, channels apart, in scratch
+  mlir::Type packType() const;   ///< what is moved
+  int64_t blockBytes() const;    ///< packed filter of one block
+  int64_t packedAt() const;      ///< where in scratch, if it is packed there
   int64_t packScratchBytes() const;
   int64_t packWidth() const; ///< filter elements that are packed as one
   int64_t rowTiles() const;  ///< register tiles of a row

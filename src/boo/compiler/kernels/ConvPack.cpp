@@ -15,13 +15,12 @@ namespace boo::compiler {
 
 /// Reduction steps that a grid tile of the pack takes: enough to be worth a
 /// tile, few enough that small filters are shared by threads.
-static constexpr int64_t packSteps = 256;
+static constexpr int64_t stepsOfPiece = 256;
 
 int64_t ConvEmitter::packPieces() const {
-  int64_t taps = Nest.taps();
-  if (S.keepsBf16() && packWidth() == 1)
-    return packsPairsByCopy() ? 1 : taps;
-  return ceilDiv(Nest.kChannels() / packWidth() * taps, packSteps);
+  if (packsPairs())
+    return packsPairsByCopy() ? 1 : packSteps();
+  return ceilDiv(packSteps(), stepsOfPiece);
 }
 
 int64_t ConvEmitter::packWidth() const {
@@ -39,62 +38,46 @@ int64_t ConvEmitter::packWidth() const {
 /// a row's merged taps and channels; zeros for what fills up a pair or a tile.
 /// Pairs are made of two rows of lanes: those of the filter where its lanes are
 /// contiguous, else of a copy, [tap][channel][lane].
-void ConvEmitter::emitPackPairs() {
+void ConvEmitter::packBlockOfPairs(const PackPlace &at, Value low, Value high,
+                                   bool last) {
   const ConvProblem::Strides &f = P.filterStrides;
   int64_t merged = mergesTaps() ? P.filter[2] : 1;
-  int64_t sums = P.filter[0] * P.filter[1] * P.filter[2] / merged;
   int64_t terms = merged * Nest.kChannels();
   int64_t padded = mergesTaps() ? rowTerms() : kPadded();
+  int64_t channels = Nest.nExtent() % BlockChannels;
+  if (!last || channels == 0)
+    channels = BlockChannels;
+  Value source = K.buffer(ArgField::In, argument(Nest.filter), Factor);
+  Value from = K.add(groupStart(f, groupIndex(at.group)),
+                     K.mul(at.block, BlockChannels * f.outer));
   bool copies = packsPairsByCopy();
-  std::vector<int64_t> grid{Nest.groupLoops(), blocks()};
-  if (!copies)
-    grid.push_back(sums);
-  auto packBlock = [&](const std::vector<Value> &c, bool last) {
-    Value source = K.buffer(ArgField::In, argument(Nest.filter), Factor);
-    Value from = K.add(groupStart(f, groupIndex(c[0])),
-                       K.mul(c[1], BlockChannels * f.outer));
-    Value to = K.mul(K.add(K.mul(c[0], blocks()), c[1]), blockElements());
-    int64_t channels = Nest.nExtent() % BlockChannels;
-    if (!last || channels == 0)
-      channels = BlockChannels;
+  if (copies)
+    FilterPack(K, Nest, 1, Lanes, BlockChannels, source, at.rows)
+        .pack(from, K.index(0), K.index(0),
+              K.index(Nest.taps() * Nest.kChannels()), last);
+  K.loop(low, high, 1, [&](Value sum) {
+    PairRows rows{at.rows, K.mul(sum, terms * BlockChannels), BlockChannels,
+                  terms, channels};
     if (!copies) {
+      rows = {source, from, f.channel, terms, channels};
       std::vector<Value> tap =
-          K.delinearize(c[2], {P.filter[0], P.filter[1], P.filter[2]});
+          K.delinearize(sum, {P.filter[0], P.filter[1], P.filter[2]});
       for (size_t d = 0; d != 3; ++d)
-        from = K.add(from, K.mul(tap[d], f.spatial[d]));
-      to = K.add(to, K.mul(c[2], padded * BlockChannels));
-      return packPairs({source, from, f.channel, terms, channels}, to, padded);
+        rows.start = K.add(rows.start, K.mul(tap[d], f.spatial[d]));
     }
-    Value rows = K.buffer(ArgField::Scratch, 0, Factor);
-    FilterPack(K, Nest, 1, Lanes, BlockChannels, source, rows)
-        .pack(from, K.index(0), K.index(0), K.index(sums * terms), last);
-    K.loop(K.index(0), K.index(sums), 1, [&](Value sum) {
-      packPairs({rows, K.mul(sum, terms * BlockChannels), BlockChannels, terms,
-                 channels},
-                K.add(to, K.mul(sum, padded * BlockChannels)), padded);
-    });
-  };
-  K.dispatch(
-      FirstDispatch,
-      [&](Value tile) {
-        std::vector<Value> c = K.delinearize(tile, grid);
-        if (Nest.nExtent() % BlockChannels == 0)
-          return packBlock(c, false);
-        K.ifThen(
-            K.equal(c[1], blocks() - 1), [&] { packBlock(c, true); },
-            [&] { packBlock(c, false); });
-      },
-      serialTiles(packTiles()));
+    packPairs(rows, at.target,
+              K.add(at.start, K.mul(sum, padded * BlockChannels)), padded);
+  });
 }
 
-void ConvEmitter::packPairs(const PairRows &rows, Value to, int64_t padded) {
+void ConvEmitter::packPairs(const PairRows &rows, Value target, Value to,
+                            int64_t padded) {
   OpBuilder &b = K.builder();
   auto type = VectorType::get({Lanes}, Factor);
   Value zeros = arith::ConstantOp::create(b, K.loc(), b.getZeroAttr(type));
   SmallVector<int64_t> sideBySide;
   for (int64_t lane = 0; lane != Lanes; ++lane)
     sideBySide.append({lane, Lanes + lane});
-  Value target = K.buffer(PackedField, PackedOffset, Factor);
   // Of pair `pair`, the first `count` rows exist.
   auto packPair = [&](Value pair, int64_t count) {
     for (int64_t v = 0; v != S.nVectors; ++v) {
@@ -125,47 +108,85 @@ bool ConvEmitter::packsPairsByCopy() const {
 }
 
 int64_t ConvEmitter::packScratchBytes() const {
-  bool copies = !S.filterInPlace && S.keepsBf16() && packWidth() == 1 &&
-                packsPairsByCopy();
+  bool copies = !S.filterInPlace && packsPairs() && packsPairsByCopy();
   return copies ? 2 * Nest.taps() * Nest.kChannels() * BlockChannels : 0;
 }
 
-void ConvEmitter::emitPack() {
+bool ConvEmitter::packsPairs() const {
+  return S.keepsBf16() && packWidth() == 1;
+}
+
+int64_t ConvEmitter::packSteps() const {
+  int64_t taps = Nest.taps();
+  if (packsPairs())
+    return mergesTaps() ? taps / P.filter[2] : taps;
+  return Nest.kChannels() / packWidth() * taps;
+}
+
+Type ConvEmitter::packType() const {
+  return packWidth() == 2 ? Type(K.builder().getI32Type()) : Factor;
+}
+
+/// Steps [low, high) of a block.
+void ConvEmitter::packBlock(const PackPlace &at, Value low, Value high,
+                            bool last) {
+  if (packsPairs())
+    return packBlockOfPairs(at, low, high, last);
   int64_t width = packWidth();
-  if (S.keepsBf16() && width == 1)
-    return emitPackPairs();
-  int64_t steps =
-      Nest.kChannels() / width * P.filter[0] * P.filter[1] * P.filter[2];
-  int64_t outer = P.filterStrides.outer / width;
   ConvProblem::Strides starts = P.filterStrides;
   starts.base /= width;
   for (int64_t &stride : starts.group)
     stride /= width;
-  Type source = K.type(P.dtype), target = Compute;
-  if (width == 2)
-    source = target = K.builder().getI32Type();
+  Type source = width == 2 ? packType() : K.type(P.dtype);
+  FilterPack pack(K, Nest, width, Lanes, BlockChannels,
+                  K.buffer(ArgField::In, argument(Nest.filter), source),
+                  at.target);
+  Value from = K.add(groupStart(starts, groupIndex(at.group)),
+                     K.mul(at.block, BlockChannels * starts.outer / width));
+  pack.pack(from, at.start, low, high, last);
+}
+
+void ConvEmitter::withLastBlock(Value block,
+                                const std::function<void(bool)> &body) {
+  if (Nest.nExtent() % BlockChannels == 0)
+    return body(false);
+  K.ifThen(
+      K.equal(block, blocks() - 1), [&] { body(true); }, [&] { body(false); });
+}
+
+void ConvEmitter::emitPack() {
+  int64_t piece = packsPairs() ? 1 : stepsOfPiece;
+  if (packsPairs() && packsPairsByCopy())
+    piece = packSteps();
   K.dispatch(
       FirstDispatch,
       [&](Value tile) {
         std::vector<Value> c =
             K.delinearize(tile, {Nest.groupLoops(), blocks(), packPieces()});
-        FilterPack pack(K, Nest, width, Lanes, BlockChannels,
-                        K.buffer(ArgField::In, argument(Nest.filter), source),
-                        K.buffer(PackedField, PackedOffset, target));
-        Value from = K.add(groupStart(starts, groupIndex(c[0])),
-                           K.mul(c[1], BlockChannels * outer));
-        Value to =
-            K.mul(K.add(K.mul(c[0], blocks()), c[1]), blockElements() / width);
-        Value low = K.mul(c[2], packSteps);
-        Value high = K.min(K.index(steps), K.add(low, packSteps));
-        if (Nest.nExtent() % BlockChannels == 0)
-          return pack.pack(from, to, low, high, false);
-        K.ifThen(
-            K.equal(c[1], blocks() - 1),
-            [&] { pack.pack(from, to, low, high, true); },
-            [&] { pack.pack(from, to, low, high, false); });
+        PackPlace at;
+        at.group = c[0];
+        at.block = c[1];
+        at.target = K.buffer(PackedField, PackedOffset, packType());
+        at.rows = K.buffer(ArgField::Scratch, 0, Factor);
+        at.start = K.mul(K.add(K.mul(c[0], blocks()), c[1]),
+                         blockElements() / packWidth());
+        Value low = K.mul(c[2], piece);
+        Value high = K.min(K.index(packSteps()), K.add(low, piece));
+        withLastBlock(c[1], [&](bool last) { packBlock(at, low, high, last); });
       },
       serialTiles(packTiles()));
+}
+
+void ConvEmitter::packInside(const Place &at, Value block) {
+  PackPlace place;
+  place.group = at.group;
+  place.block = block;
+  place.target = scratch(packedAt(), packType());
+  place.rows = scratch(packedAt() + blockBytes(), Factor);
+  place.start = K.index(0);
+  withLastBlock(block, [&](bool last) {
+    packBlock(place, K.index(0), K.index(packSteps()), last);
+  });
 }
 
 } // namespace boo::compiler

@@ -96,9 +96,13 @@ void ConvEmitter::emitTile(const Place &at, const InputView &input,
     outAt = address(P.outStrides);
     outStrides = {P.outStrides.spatial[2], P.outStrides.channel};
   }
-  Value filter = S.filterInPlace ? K.buffer(ArgField::In, argument(Nest.filter),
-                                            K.type(P.dtype))
-                                 : K.buffer(PackedField, PackedOffset, Factor);
+  Value filter;
+  if (S.filterInPlace)
+    filter = K.buffer(ArgField::In, argument(Nest.filter), K.type(P.dtype));
+  else if (S.packInside)
+    filter = scratch(packedAt(), Factor);
+  else
+    filter = K.buffer(PackedField, PackedOffset, Factor);
   Value staging;
   if (S.amx)
     staging = scratch(scratchInputBytes(), Compute);
@@ -112,6 +116,8 @@ void ConvEmitter::emitTile(const Place &at, const InputView &input,
 }
 
 Value ConvEmitter::filterStart(const Place &at, Value block) {
+  if (S.packInside)
+    return K.index(0);
   if (!S.filterInPlace)
     return K.mul(K.add(K.mul(at.group, blocks()), block), blockElements());
   return K.add(K.mul(block, BlockChannels * P.filterStrides.outer),

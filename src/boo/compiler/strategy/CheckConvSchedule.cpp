@@ -40,6 +40,7 @@ Schedule boo::compiler::adaptSchedule(const ConvNest &nest, Schedule schedule) {
     schedule.filterInPlace = schedule.dot = false;
   if (nest.taps() != 1)
     schedule.kChunk = 0;
+  schedule.packInside &= !schedule.filterInPlace && schedule.kChunk == 0;
   schedule.scratchInput |=
       !nest.needsScratch(schedule.keepsBf16()).empty() ||
       (schedule.dot && nest.problem.inStrides.channel != 1);
@@ -108,6 +109,8 @@ Status boo::compiler::checkNestSchedule(const ConvNest &nest,
         nest.problem.inStrides.channel != 1)
       return refuse("dot=1 needs scratch_input=1 for this input");
   }
+  if (schedule.packInside && (schedule.filterInPlace || schedule.kChunk != 0))
+    return refuse("pack_inside=1 packs a filter, for a reduction in one piece");
   if (schedule.filterInPlace && schedule.pairs)
     return refuse("filter_in_place=1 holds no pairs");
   if (schedule.kChunk != 0 &&

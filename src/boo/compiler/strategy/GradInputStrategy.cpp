@@ -14,6 +14,7 @@ boo::compiler::decideGradInput(const Graph &group, const Target &target,
   bool gaps = false;
   std::vector<ConvNest> nests = makeGradInputNests(group, &gaps);
   Decision decision;
+  NestBounds bounds;
   double flops = 0;
   for (const ConvNest &nest : nests)
     flops += nest.problem.flops();
@@ -23,15 +24,15 @@ boo::compiler::decideGradInput(const Graph &group, const Target &target,
     decision.schedule.fma = registers.fma;
   } else {
     // The one with most work decides for all.
-    decision = decideNest(nests.front(), target, mode.math);
+    bounds.packedAhead =
+        mode.constantsPacked &&
+        group.value(nests.front().filter).role == Role::Constant;
+    decision = decideNest(nests.front(), target, mode.math, bounds);
   }
   decision.schedule.serial = flops < 5e5;
   if (nests.size() == 1 && !gaps && asked != decision.schedule.algorithm) {
-    bool filterIsFree =
-        mode.constantsPacked &&
-        group.value(nests.front().filter).role == Role::Constant;
     BOO_ASSIGN_OR_RETURN(decision, weighWinograd(nests.front(), target,
-                                                 mode.math, filterIsFree,
+                                                 mode.math, bounds.packedAhead,
                                                  std::move(decision), asked));
   }
   std::string form = "gradient of the input: ";

@@ -118,7 +118,7 @@ static void stepProduct(Steps &steps) {
   steps.scale(&Schedule::kChunk, 0);
   steps.set(&Schedule::kChunk, {0, 64, 256, 512});
   steps.flip({&Schedule::scratchInput, &Schedule::filterOuter,
-              &Schedule::filterInPlace, &Schedule::dot});
+              &Schedule::filterInPlace, &Schedule::packInside, &Schedule::dot});
   steps.set(&Schedule::kUnroll, {1, 2, 3, 4, 5});
   steps.set(&Schedule::prefetch, {0, 4, 16});
 }

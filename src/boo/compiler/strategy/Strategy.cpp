@@ -198,10 +198,13 @@ static Status checkSchedule(const Target &target, const Schedule &schedule) {
   if (schedule.amx && schedule.algorithm != Algorithm::Direct &&
       schedule.algorithm != Algorithm::Separable)
     return invalidArgument("schedule: amx=1 serves direct products only");
-  if ((schedule.pairs || schedule.dot || schedule.filterInPlace) &&
+  if ((schedule.pairs || schedule.dot || schedule.filterInPlace ||
+       schedule.packInside) &&
       isWinograd(schedule.algorithm))
-    return invalidArgument("schedule: pairs=1, dot=1 and filter_in_place=1 "
-                           "serve direct products only");
+    return invalidArgument("schedule: pairs=1, dot=1, filter_in_place=1 and "
+                           "pack_inside=1 serve direct products only");
+  if (schedule.packInside && schedule.algorithm == Algorithm::Separable)
+    return invalidArgument("schedule: pack_inside=1 serves one convolution");
   return Status::ok();
 }
 
@@ -223,13 +226,14 @@ static StatusOr<Decision> decideConv(const Graph &group, const Target &target,
                                      const Mode &mode,
                                      std::optional<Algorithm> asked) {
   ConvNest nest = makeConvNest(group);
-  Decision direct = decideNest(nest, target, mode.math);
+  NestBounds bounds;
+  bounds.packedAhead =
+      mode.constantsPacked && group.value(nest.filter).role == Role::Constant;
+  Decision direct = decideNest(nest, target, mode.math, bounds);
   if (nest.matmul || asked == direct.schedule.algorithm)
     return direct;
-  bool filterIsFree =
-      mode.constantsPacked && group.value(nest.filter).role == Role::Constant;
-  return weighWinograd(nest, target, mode.math, filterIsFree, std::move(direct),
-                       asked);
+  return weighWinograd(nest, target, mode.math, bounds.packedAhead,
+                       std::move(direct), asked);
 }
 
 /// Whether the anchor's emitter can obey the Schedule.

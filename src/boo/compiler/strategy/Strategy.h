@@ -73,7 +73,8 @@ struct NestBounds {
   /// Its input comes in scratch, a row at a time: chunks and grid are left to
   /// whoever feeds it.
   bool fed = false;
-  int64_t vectorBits = 0; ///< of the nest that it feeds; 0: it feeds none
+  int64_t vectorBits = 0;   ///< of the nest that it feeds; 0: it feeds none
+  bool packedAhead = false; ///< its filter is, in a prepare plan
 };
 /// The Schedule of direct sums for one nest.
 Decision decideNest(const ConvNest &nest, const Target &target,

@@ -1,0 +1,207 @@
+//===- ConvGrid.cpp - In which order tiles of a product go ----------------===//
+
+#include "boo/compiler/strategy/ConvGrid.h"
+#include "boo/base/Math.h"
+#include "boo/compiler/strategy/ScheduleCost.h"
+
+#include <algorithm>
+
+using namespace boo;
+using namespace boo::compiler;
+
+namespace {
+
+class ConvGrid {
+public:
+  ConvGrid(const ConvNest &nest, const Target &target, const NestBounds &bounds,
+           const TileElements &elements, Decision &decision)
+      : Nest(nest), P(nest.problem), W(nest.words), T(target), Bounds(bounds),
+        Lanes(elements.lanes), ElementBytes(elements.bytes), Result(decision) {}
+
+  void choose() {
+    Schedule &s = Result.schedule;
+    int64_t blockChannels = s.nVectors * (s.dot ? 1 : Lanes);
+    int64_t blocks = ceilDiv(Nest.nExtent(), blockChannels);
+    int64_t blockBytes =
+        std::max<int64_t>(1, P.reduction() * blockChannels * ElementBytes);
+    if (Nest.depthwise) {
+      // The filter is small; a chunk of channels keeps rows in the L1 cache.
+      int64_t rowBytes = P.filter[0] * P.filter[1] * blockChannels *
+                         ElementBytes *
+                         ((P.out[2] - 1) * P.stride[2] + P.filter[2]);
+      s.nChunk = std::clamp<int64_t>(T.l1Bytes / std::max<int64_t>(1, rowBytes),
+                                     1, blocks);
+    } else {
+      int64_t fit = std::max<int64_t>(1, T.l2Bytes * 5 / 8 / blockBytes);
+      fit = std::max(
+          fit, std::min(blocksForCopy(Nest, s), 4 * T.l2Bytes / blockBytes));
+      int64_t chunks = ceilDiv(blocks, fit);
+      s.nChunk = ceilDiv(blocks, chunks);
+      s.filterOuter = chunks > 1;
+      std::string all = std::to_string(blocks), some = std::to_string(s.nChunk);
+      Result.why.push_back(
+          s.filterOuter
+              ? W.filter + (" outermost, " + some) + " of " + all +
+                    " blocks at a time: more exceed their share of "
+                    "the caches"
+              : W.input + (" outermost: all " + all + " ") + W.filter +
+                    " blocks fit their share of the caches");
+    }
+    chooseRow(blockChannels);
+    if (Bounds.vectorBits == 0)
+      chooseSharing();
+    if (packsInside(blocks, blockBytes) || Nest.depthwise || !Nest.matmul)
+      return;
+    if (s.kChunk != 0)
+      keepSums(blocks, blockChannels);
+    else if (s.filterOuter && !s.filterInPlace)
+      keepRows(blocks);
+    shareColumns(blocks);
+  }
+
+private:
+  /// A filter that is used for pixels which stay in the cache is packed block
+  /// by block, each for all of them: so it crosses memory once.
+  bool packsInside(int64_t blocks, int64_t blockBytes) {
+    Schedule &s = Result.schedule;
+    int64_t pixels = P.out[2], few = 2 * T.cores;
+    double read = double(pixels * Nest.kChannels() * ElementBytes);
+    double filter = double(blocks * blockBytes);
+    // A small filter stays in the L2 cache as it is packed ahead. In chunks of
+    // blocks that copy them, the pixels are read more often.
+    double least = s.scratchInput ? 2 * read : read;
+    double most = double(T.l2Bytes) * (s.scratchInput ? 2 : 1);
+    if (Bounds.packedAhead || Bounds.vectorBits != 0 || s.filterInPlace ||
+        s.amx || Nest.taps() != 1 || Nest.pixels() != pixels || P.groups != 1 ||
+        blocks < few || blockBytes > T.l2Bytes / 2 || read > most ||
+        filter < std::max(least, double(T.l2Bytes) / 2))
+      return false;
+    s.packInside = s.filterOuter = true;
+    s.kChunk = 0;
+    s.wChunk = ceilDiv(pixels, s.mTile);
+    s.nChunk = s.scratchInput ? blocks / few : 1;
+    Result.why.push_back(std::string(W.filter) +
+                         " packed block by block, each for all " + W.pixels);
+    return true;
+  }
+
+  /// Grid tiles of a reduction in chunks: what a chunk reads of input and
+  /// filter, and the sums that wait for the next one, stay in the cache.
+  void keepSums(int64_t blocks, int64_t blockChannels) {
+    Schedule &s = Result.schedule;
+    int64_t tiles = ceilDiv(P.out[2], s.mTile);
+    int64_t rowBytes = s.mTile * ElementBytes;
+    auto fits = [](int64_t bytes, int64_t each, int64_t most) {
+      int64_t chunks =
+          ceilDiv(most, std::clamp<int64_t>(bytes / each, 1, most));
+      return ceilDiv(most, chunks);
+    };
+    if (Nest.pixels() <= streamPixels) {
+      s.wChunk = 1;
+      s.nChunk = fits(T.l1Bytes / 2, rowBytes * blockChannels, blocks);
+      return;
+    }
+    s.wChunk = fits(T.l2Bytes / 4, rowBytes * s.kChunk, tiles);
+    s.nChunk = fits(T.l2Bytes / 8, s.wChunk * rowBytes * blockChannels, blocks);
+    s.nChunk = std::min(s.nChunk,
+                        fits(T.l2Bytes * 3 / 8,
+                             s.kChunk * blockChannels * ElementBytes, blocks));
+    s.filterOuter = true;
+    // Enough grid tiles for the threads of a large machine.
+    int64_t rows = P.batch * P.out[0] * P.out[1] * P.groups;
+    auto isFew = [&] {
+      return rows * ceilDiv(tiles, s.wChunk) * ceilDiv(blocks, s.nChunk) <
+             4 * T.cores;
+    };
+    while (s.nChunk > 4 && isFew())
+      s.nChunk = ceilDiv(s.nChunk, 2);
+    while (s.wChunk > 2 && isFew())
+      s.wChunk = ceilDiv(s.wChunk, 2);
+    Result.why.push_back("reduction in chunks of " + std::to_string(s.kChunk) +
+                         ": what they read and their sums stay in the L2 "
+                         "cache");
+  }
+
+  /// A few tiles' rows in the L2 cache, by all blocks: the rows are read, and
+  /// copied if need be, once, and each block is read once for all these tiles.
+  void keepRows(int64_t blocks) {
+    Schedule &s = Result.schedule;
+    int64_t tileBytes = s.mTile * Nest.kChannels() * ElementBytes;
+    int64_t tiles = ceilDiv(P.out[2], s.mTile);
+    // Fewer would ask more of the memory that the blocks come from.
+    constexpr int64_t few = 6;
+    int64_t fit = std::max(T.l2Bytes * 3 / 8 / tileBytes, few);
+    fit = std::min(fit, tiles);
+    // Rows that are not copied may pass by themselves, if more than a block or
+    // two stay.
+    if (!s.scratchInput && (fit == 1 || s.nChunk > 2))
+      return;
+    int64_t rows = P.batch * P.out[0] * P.out[1] * P.groups;
+    // Enough grid tiles for the threads of a large machine.
+    while (fit > 4 && rows * ceilDiv(tiles, fit) < 2 * T.cores)
+      fit = ceilDiv(fit, 2);
+    s.wChunk = ceilDiv(tiles, ceilDiv(tiles, fit));
+    s.nChunk = blocks;
+    s.filterOuter = false;
+    Result.why.push_back(std::string(W.input) + " outermost after all, " +
+                         std::to_string(s.wChunk) + " of " +
+                         std::to_string(tiles) +
+                         " tiles at a time: they stay in the L2 cache while "
+                         "all blocks pass");
+  }
+
+  /// Few rows are shared by columns.
+  void shareColumns(int64_t blocks) {
+    Schedule &s = Result.schedule;
+    int64_t pieces = ceilDiv(ceilDiv(P.out[2], s.mTile), s.wChunk);
+    int64_t rows = P.batch * P.out[0] * P.out[1] * P.groups * pieces;
+    int64_t wanted = ceilDiv(4 * T.cores, rows);
+    if (ceilDiv(blocks, s.nChunk) < wanted)
+      s.nChunk = std::max<int64_t>(1, blocks / wanted);
+  }
+
+  /// To wake a second thread and wait for it takes about as long as this.
+  void chooseSharing() {
+    Result.schedule.serial = P.flops() < 5e5;
+    if (Result.schedule.serial)
+      Result.why.push_back("one thread: " + std::to_string(int64_t(P.flops())) +
+                           " operations are not worth waking another");
+  }
+
+  void chooseRow(int64_t blockChannels) {
+    Schedule &s = Result.schedule;
+    int64_t tiles = ceilDiv(P.out[2], s.mTile);
+    int64_t channels =
+        Nest.depthwise ? s.nChunk * blockChannels : Nest.kChannels();
+    int64_t tileBytes = s.mTile * P.stride[2] * channels * ElementBytes;
+    int64_t taps = P.filter[0] * P.filter[1];
+    // Rows shared by several taps are worth keeping whole in the L2 cache; a
+    // lone row only has to stay in the L1 cache while the blocks go by.
+    bool lone = taps * P.filter[2] == 1;
+    int64_t budget = lone ? T.l1Bytes / 2 : T.l2Bytes / 4 / taps;
+    s.wChunk =
+        std::clamp<int64_t>(budget / std::max<int64_t>(1, tileBytes), 1, tiles);
+    // Enough grid tiles for the threads of a large machine to share.
+    int64_t rows = P.batch * P.out[0] * P.out[1] * Nest.groupLoops();
+    while (s.wChunk > 1 && rows * ceilDiv(tiles, s.wChunk) < 4 * T.cores)
+      s.wChunk = ceilDiv(s.wChunk, 2);
+    s.wChunk = ceilDiv(tiles, ceilDiv(tiles, s.wChunk));
+  }
+
+  const ConvNest &Nest;
+  const ConvProblem &P;
+  const NestWords &W;
+  const Target &T;
+  const NestBounds &Bounds;
+  int64_t Lanes, ElementBytes;
+  Decision &Result;
+};
+
+} // namespace
+
+void boo::compiler::chooseConvGrid(const ConvNest &nest, const Target &target,
+                                   const NestBounds &bounds,
+                                   const TileElements &elements,
+                                   Decision &decision) {
+  ConvGrid(nest, target, bounds, elements, decision).choose();
+}
