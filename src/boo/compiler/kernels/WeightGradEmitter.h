@@ -79,8 +79,15 @@ private:
   // WeightGradPairs.cpp
   /// [group][block][tap][batch][depth][height][pair][channel of the block][2]
   Placed packPairs(const Side &side, int64_t blockChannels);
-  /// Columns [low, high) of an image's row, channels last, in scratch.
-  void copyColumns(const Side &side, Value row, Value low, Value high);
+  /// The columns of a side's row that pixel o of the output meets: those from
+  /// o * `stride` + `first` on, up to `reach` further.
+  struct Columns {
+    int64_t stride, first, reach;
+  };
+  Columns columnsOf(const Side &side) const;
+  /// Columns [low, high) of an image's row to scratch, channels last.
+  void copyColumns(const Side &side, Value row, Value low, Value high,
+                   int64_t pitch);
   void packRowOfPairs(const Side &side, const Placed &placed,
                       int64_t blockChannels, const PairSource &source,
                       Value to);

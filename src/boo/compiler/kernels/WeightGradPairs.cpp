@@ -19,6 +19,13 @@ namespace boo::compiler {
 /// Pairs of a row that a grid tile packs.
 static constexpr int64_t packedPairs = 256;
 
+WeightGradEmitter::Columns
+WeightGradEmitter::columnsOf(const Side &side) const {
+  if (!side.isInput)
+    return {1, 0, 0};
+  return {P.stride[2], -P.padLo[2], (P.filter[2] - 1) * P.dilation[2]};
+}
+
 WeightGradEmitter::Placed WeightGradEmitter::packPairs(const Side &side,
                                                        int64_t blockChannels) {
   int64_t pairs = Nest.extents(S)[3];
@@ -37,6 +44,8 @@ WeightGradEmitter::Placed WeightGradEmitter::packPairs(const Side &side,
   placed.slot = addWorkspace(Result, 2 * Nest.groupLoops() * placed.group);
 
   bool copies = side.strides.channel != 1;
+  int64_t pitch = ceilDiv(side.channels, Lanes) * Lanes; // of the copy
+  auto [stride, first, reach] = columnsOf(side);
   std::vector<int64_t> grid{Nest.groupLoops(), P.batch, side.size[0],
                             side.size[1], ceilDiv(pairs, packedPairs)};
   dispatch(
@@ -58,40 +67,32 @@ WeightGradEmitter::Placed WeightGradEmitter::packPairs(const Side &side,
         source.high = K.min(K.index(pairs), K.add(source.low, packedPairs));
         if (copies) {
           // The columns that these pairs meet.
-          int64_t stride = side.isInput ? P.stride[2] : 1;
-          int64_t first = side.isInput ? -P.padLo[2] : 0;
-          int64_t reach = side.isInput ? (P.filter[2] - 1) * P.dilation[2] : 0;
           Value low = K.add(K.mul(source.low, 2 * stride), first);
           Value high =
               K.add(K.mul(source.high, 2 * stride), first + reach - stride + 1);
           low = K.max(K.index(0), low);
           high = K.min(K.index(side.size[2]), high);
-          copyColumns(side, row, low, high);
+          copyColumns(side, row, low, high, pitch);
           source.buffer = K.buffer(ArgField::Scratch, 0, Stored);
-          source.column = ceilDiv(side.channels, Lanes) * Lanes;
+          source.column = pitch;
           source.base = K.sub(K.index(0), K.mul(low, source.column));
         }
         packRowOfPairs(side, placed, blockChannels, source, to);
       });
   if (copies) {
-    int64_t stride = side.isInput ? P.stride[2] : 1;
-    int64_t reach = side.isInput ? (P.filter[2] - 1) * P.dilation[2] : 0;
     int64_t columns = std::min(
         side.size[2], 2 * std::min(pairs, packedPairs) * stride + reach);
-    Result.scratchBytes =
-        std::max(Result.scratchBytes,
-                 2 * columns * ceilDiv(side.channels, Lanes) * Lanes);
+    Result.scratchBytes = std::max(Result.scratchBytes, 2 * columns * pitch);
   }
   return placed;
 }
 
 void WeightGradEmitter::copyColumns(const Side &side, Value row, Value low,
-                                    Value high) {
+                                    Value high, int64_t pitch) {
   OpBuilder &b = K.builder();
   Value in = K.buffer(ArgField::In, argument(side.value), Stored);
   Value copy = K.buffer(ArgField::Scratch, 0, Stored);
   int64_t column = side.strides.spatial[2], channel = side.strides.channel;
-  int64_t pitch = ceilDiv(side.channels, Lanes) * Lanes;
   Value whole = b.createOrFold<arith::DivUIOp>(
       K.loc(), K.max(K.index(0), K.sub(high, low)), K.index(Lanes));
   Value rest = K.add(low, K.mul(whole, Lanes));
@@ -120,18 +121,16 @@ void WeightGradEmitter::packRowOfPairs(const Side &side, const Placed &placed,
   SmallVector<int64_t> sideBySide;
   for (int64_t lane = 0; lane != Lanes; ++lane)
     sideBySide.append({lane, Lanes + lane});
-  int64_t stride = side.isInput ? P.stride[2] : 1;
-  int64_t lastTap = side.isInput ? (P.filter[2] - 1) * P.dilation[2] : 0;
-  int64_t pad = side.isInput ? P.padLo[2] : 0;
+  auto [stride, first, reach] = columnsOf(side);
   bool odd = P.out[2] % 2 != 0;
   // Whether every column exists.
   bool inside =
-      pad == 0 && !odd && (P.out[2] - 1) * stride + lastTap < side.size[2];
+      first == 0 && !odd && (P.out[2] - 1) * stride + reach < side.size[2];
   auto compare = [&](arith::CmpIPredicate how, Value x, int64_t y) -> Value {
     return arith::CmpIOp::create(b, loc, how, x, K.index(y));
   };
   auto packPair = [&](Value tap, Value pair) {
-    Value offset = K.add(K.mul(tap, P.dilation[2]), -pad);
+    Value offset = K.add(K.mul(tap, P.dilation[2]), first);
     std::array<Value, 2> at, exists;
     for (int64_t i = 0; i != 2; ++i) {
       Value pixel = K.add(K.mul(pair, 2), i);

@@ -44,6 +44,7 @@ public:
     chooseInput();
     if (Bounds.fed)
       return Result;
+    readInOrder();
     chooseConvGrid(Nest, T, Bounds, {Lanes, ElementBytes}, Result);
     return Result;
   }
@@ -311,6 +312,29 @@ private:
           (Nest.matmul ? " in place: its type is the one computed in"
                        : " in place: no padding along a row, and its type "
                          "is the one computed in"));
+  }
+
+  /// Many pixels of a 1x1 convolution whose channels are read where they lie:
+  /// a wide tile of four follows few rows of memory at a time, and passes each
+  /// half as often. Zen 4: up to a third faster than 14 x 32.
+  void readInOrder() {
+    Schedule &s = Result.schedule;
+    int64_t vectors = ceilDiv(Nest.nExtent(), Lanes);
+    double filter =
+        double(P.reduction()) * double(Nest.nExtent()) * double(ElementBytes);
+    constexpr int64_t rows = 4, columns = 4, enough = 128;
+    if (Nest.taps() != 1 || Nest.matmul || Nest.depthwise || s.scratchInput ||
+        s.filterInPlace || s.dot || P.inStrides.channel != 1 ||
+        Registers.count < 32 || s.vectorBits != Registers.bits ||
+        P.out[2] < enough || vectors < columns - 1 ||
+        filter > double(T.l2Bytes) * 5 / 8)
+      return;
+    s.mTile = rows;
+    s.nVectors = std::min(vectors, columns);
+    Result.why.push_back(
+        "tile " + std::to_string(rows) + " pixels x " +
+        std::to_string(s.nVectors * Lanes) +
+        " channels after all: few rows of memory are read at a time");
   }
 
   void scratch(const std::string &reason) {
