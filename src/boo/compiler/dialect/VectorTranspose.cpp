@@ -1,4 +1,4 @@
-//===- VectorTranspose.cpp - Square transposes in registers ---------------===//
+//===- VectorTranspose.cpp - Transposes in registers ----------------------===//
 //
 // A round pairs neighbouring rows, 2i and 2i + 1, and gives their even units to
 // row i and their odd ones to row i + n/2. This rotates the bits of row and
@@ -97,4 +97,13 @@ SmallVector<Value> boo::compiler::transposeSquare(OpBuilder &builder,
                                                   Location loc,
                                                   ArrayRef<Value> rows) {
   return Transposer(builder, loc, rows).run();
+}
+
+Value boo::compiler::interleave(OpBuilder &builder, Location loc, Value a,
+                                Value b) {
+  SmallVector<int64_t> lanes;
+  int64_t count = cast<VectorType>(a.getType()).getNumElements();
+  for (int64_t lane = 0; lane != count; ++lane)
+    lanes.append({lane, count + lane});
+  return vector::ShuffleOp::create(builder, loc, a, b, lanes);
 }

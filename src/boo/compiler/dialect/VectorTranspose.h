@@ -1,4 +1,4 @@
-//===- VectorTranspose.h - Square transposes in registers -------*- C++ -*-===//
+//===- VectorTranspose.h - Transposes in registers --------------*- C++ -*-===//
 #pragma once
 
 #include "mlir/IR/Builders.h"
@@ -12,5 +12,9 @@ namespace boo::compiler {
 llvm::SmallVector<mlir::Value>
 transposeSquare(mlir::OpBuilder &builder, mlir::Location loc,
                 llvm::ArrayRef<mlir::Value> rows);
+
+/// The lanes of two vectors by turns: a0 b0 a1 b1 …
+mlir::Value interleave(mlir::OpBuilder &builder, mlir::Location loc,
+                       mlir::Value a, mlir::Value b);
 
 } // namespace boo::compiler

@@ -137,8 +137,8 @@ private:
   // What the Schedule makes of the nest.
   int64_t blocks() const;        ///< of output channels in a group
   int64_t blockElements() const; ///< packed filter of one block
-  int64_t packPieces() const;    ///< grid tiles that pack one block
   int64_t packSteps() const;     ///< of a block, in turns of the reduction
+  int64_t stepsOfPiece() const;  ///< those that one grid tile packs
   bool packsPairs() const;       ///< two rows at a time
   bool packsPairsByCopy() const; ///< of the filter, channels apart, in scratch
   mlir::Type packType() const;   ///< what is moved

@@ -2,6 +2,7 @@
 
 #include "boo/base/Math.h"
 #include "boo/compiler/dialect/PrefixAccess.h"
+#include "boo/compiler/dialect/VectorTranspose.h"
 #include "boo/compiler/kernels/ConvEmitter.h"
 #include "boo/compiler/kernels/FilterPack.h"
 
@@ -15,12 +16,12 @@ namespace boo::compiler {
 
 /// Reduction steps that a grid tile of the pack takes: enough to be worth a
 /// tile, few enough that small filters are shared by threads.
-static constexpr int64_t stepsOfPiece = 256;
+static constexpr int64_t mostStepsOfPiece = 256;
 
-int64_t ConvEmitter::packPieces() const {
+int64_t ConvEmitter::stepsOfPiece() const {
   if (packsPairs())
-    return packsPairsByCopy() ? 1 : packSteps();
-  return ceilDiv(packSteps(), stepsOfPiece);
+    return packsPairsByCopy() ? packSteps() : 1;
+  return mostStepsOfPiece;
 }
 
 int64_t ConvEmitter::packWidth() const {
@@ -75,9 +76,6 @@ void ConvEmitter::packPairs(const PairRows &rows, Value target, Value to,
   OpBuilder &b = K.builder();
   auto type = VectorType::get({Lanes}, Factor);
   Value zeros = arith::ConstantOp::create(b, K.loc(), b.getZeroAttr(type));
-  SmallVector<int64_t> sideBySide;
-  for (int64_t lane = 0; lane != Lanes; ++lane)
-    sideBySide.append({lane, Lanes + lane});
   // Of pair `pair`, the first `count` rows exist.
   auto packPair = [&](Value pair, int64_t count) {
     for (int64_t v = 0; v != S.nVectors; ++v) {
@@ -89,10 +87,10 @@ void ConvEmitter::packPairs(const PairRows &rows, Value target, Value to,
             loadPrefix(b, K.loc(), rows.buffer,
                        K.add(K.add(rows.start, row), v * Lanes), Lanes, lanes);
       }
-      Value both = vector::ShuffleOp::create(b, K.loc(), halves[0], halves[1],
-                                             sideBySide);
       Value at = K.add(K.mul(pair, 2 * BlockChannels), v * 2 * Lanes);
-      vector::StoreOp::create(b, K.loc(), both, target, K.add(to, at));
+      vector::StoreOp::create(b, K.loc(),
+                              interleave(b, K.loc(), halves[0], halves[1]),
+                              target, K.add(to, at));
     }
   };
   int64_t whole = rows.count / 2, made = ceilDiv(rows.count, 2);
@@ -155,14 +153,12 @@ void ConvEmitter::withLastBlock(Value block,
 }
 
 void ConvEmitter::emitPack() {
-  int64_t piece = packsPairs() ? 1 : stepsOfPiece;
-  if (packsPairs() && packsPairsByCopy())
-    piece = packSteps();
+  int64_t piece = stepsOfPiece();
   K.dispatch(
       FirstDispatch,
       [&](Value tile) {
-        std::vector<Value> c =
-            K.delinearize(tile, {Nest.groupLoops(), blocks(), packPieces()});
+        std::vector<Value> c = K.delinearize(
+            tile, {Nest.groupLoops(), blocks(), ceilDiv(packSteps(), piece)});
         PackPlace at;
         at.group = c[0];
         at.block = c[1];

@@ -207,15 +207,15 @@ void WeightGradEmitter::emitTile(const Place &at, Value tile, int64_t m,
     place.tap[2] = K.index(tap);
     emitSums(place, K.index(tap), {taps, n, more, pixels});
   };
+  auto oneByOne = [&](int64_t low, int64_t high) {
+    for (int64_t pixel = low; pixel != high; ++pixel) {
+      auto [tap, taps] = tapsAt(P, pixel);
+      sums(pixel, 1, tap, taps, true);
+    }
+  };
   sums(left, P.out[2] - left - right, 0, P.filter[2], false);
-  for (int64_t pixel = 0; pixel != P.out[2]; ++pixel) {
-    if (pixel == left)
-      pixel = P.out[2] - right;
-    if (pixel == P.out[2])
-      break;
-    auto [tap, taps] = tapsAt(P, pixel);
-    sums(pixel, 1, tap, taps, true);
-  }
+  oneByOne(0, left);
+  oneByOne(P.out[2] - right, P.out[2]);
 }
 
 void WeightGradEmitter::emitSums(const Place &at, Value row, const Sums &sums) {

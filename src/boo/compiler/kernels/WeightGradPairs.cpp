@@ -8,6 +8,7 @@
 #include "boo/base/Math.h"
 #include "boo/compiler/dialect/BlockAccess.h"
 #include "boo/compiler/dialect/PrefixAccess.h"
+#include "boo/compiler/dialect/VectorTranspose.h"
 #include "boo/compiler/kernels/WeightGradEmitter.h"
 
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
@@ -118,9 +119,6 @@ void WeightGradEmitter::packRowOfPairs(const Side &side, const Placed &placed,
   auto type = VectorType::get({Lanes}, Stored);
   Value zeros = this->zeros(type);
   Value target = K.buffer(ArgField::Workspace, placed.slot, Stored);
-  SmallVector<int64_t> sideBySide;
-  for (int64_t lane = 0; lane != Lanes; ++lane)
-    sideBySide.append({lane, Lanes + lane});
   auto [stride, first, reach] = columnsOf(side);
   bool odd = P.out[2] % 2 != 0;
   // Whether every column exists.
@@ -157,8 +155,7 @@ void WeightGradEmitter::packRowOfPairs(const Side &side, const Placed &placed,
           halves[i] =
               arith::SelectOp::create(b, loc, exists[i], halves[i], zeros);
       }
-      Value both =
-          vector::ShuffleOp::create(b, loc, halves[0], halves[1], sideBySide);
+      Value both = interleave(b, loc, halves[0], halves[1]);
       std::vector<Value> place = K.delinearize(
           c, {ceilDiv(side.channels, blockChannels), blockChannels});
       vector::StoreOp::create(b, loc, both, target,

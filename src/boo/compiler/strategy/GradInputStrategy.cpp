@@ -24,9 +24,7 @@ boo::compiler::decideGradInput(const Graph &group, const Target &target,
     decision.schedule.fma = registers.fma;
   } else {
     // The one with most work decides for all.
-    bounds.packedAhead =
-        mode.constantsPacked &&
-        group.value(nests.front().filter).role == Role::Constant;
+    bounds.packedAhead = isFilterPackedAhead(group, nests.front(), mode);
     decision = decideNest(nests.front(), target, mode.math, bounds);
   }
   decision.schedule.serial = flops < 5e5;

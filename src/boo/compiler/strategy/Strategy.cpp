@@ -221,14 +221,20 @@ askedAlgorithm(std::string_view entry) {
   return asked;
 }
 
+bool boo::compiler::isFilterPackedAhead(const Graph &group,
+                                        const ConvNest &nest,
+                                        const Mode &mode) {
+  return mode.constantsPacked &&
+         group.value(nest.filter).role == Role::Constant;
+}
+
 /// `asked`: the algorithm that a tuning entry names.
 static StatusOr<Decision> decideConv(const Graph &group, const Target &target,
                                      const Mode &mode,
                                      std::optional<Algorithm> asked) {
   ConvNest nest = makeConvNest(group);
   NestBounds bounds;
-  bounds.packedAhead =
-      mode.constantsPacked && group.value(nest.filter).role == Role::Constant;
+  bounds.packedAhead = isFilterPackedAhead(group, nest, mode);
   Decision direct = decideNest(nest, target, mode.math, bounds);
   if (nest.matmul || asked == direct.schedule.algorithm)
     return direct;

@@ -76,6 +76,8 @@ struct NestBounds {
   int64_t vectorBits = 0;   ///< of the nest that it feeds; 0: it feeds none
   bool packedAhead = false; ///< its filter is, in a prepare plan
 };
+bool isFilterPackedAhead(const Graph &group, const ConvNest &nest,
+                         const Mode &mode);
 /// The Schedule of direct sums for one nest.
 Decision decideNest(const ConvNest &nest, const Target &target,
                     std::string_view math, const NestBounds &bounds = {});
