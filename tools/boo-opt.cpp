@@ -71,6 +71,7 @@ Status compileRequest(const Request &request, const std::string &output) {
   compile.math = request.math.c_str();
   compile.tuning_entry = request.schedule.c_str();
   compile.key = compile.builds = compile.dump_dir = compile.mlir_path = "";
+  compile.transforms = "";
   compile.name = "kernel";
   compile.constants_packed = request.constantsPacked;
   compile.output_path = output.c_str();

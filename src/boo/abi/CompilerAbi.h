@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define BOO_COMPILER_ABI_VERSION 1
+#define BOO_COMPILER_ABI_VERSION 2
 
 #ifdef __cplusplus
 extern "C" {
@@ -24,6 +24,7 @@ typedef struct boo_compile_request {
   const char *target_text;  /* base/Target.h's text form */
   const char *math;         /* "strict", "default" or "fast" */
   const char *tuning_entry; /* the one matching line, or "" */
+  const char *transforms;   /* text of a transform-dialect library, or "" */
   const char *key;          /* the cache key, repeated in the manifest */
   const char *name;         /* the signature's func_name, for people */
   const char *builds;       /* build ids, repeated in the manifest */

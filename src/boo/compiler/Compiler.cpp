@@ -3,6 +3,7 @@
 #include "boo/compiler/Compiler.h"
 #include "boo/abi/KernelAbi.h"
 #include "boo/compiler/emit/Emit.h"
+#include "boo/compiler/import/TransformLibrary.h"
 #include "boo/compiler/pipelines/Dump.h"
 #include "boo/compiler/pipelines/Pipelines.h"
 #include "boo/compiler/strategy/Neighbours.h"
@@ -15,13 +16,12 @@
 #include <unistd.h>
 
 using namespace mlir;
-using namespace boo;
-using namespace boo::compiler;
 
-StatusOr<KernelModule> boo::compiler::emitKernel(MLIRContext &context,
-                                                 const Graph &group,
-                                                 const Schedule &schedule,
-                                                 const EmitOptions &options) {
+namespace boo::compiler {
+
+static StatusOr<KernelModule> emit(MLIRContext &context, const Graph &group,
+                                   const Schedule &schedule,
+                                   const EmitOptions &options) {
   if (!group.nodes().empty()) {
     Op anchor = group.nodes().front().op;
     if (anchor == Op::ConvGradInput && !isWinograd(schedule.algorithm))
@@ -51,9 +51,32 @@ StatusOr<KernelModule> boo::compiler::emitKernel(MLIRContext &context,
   case Algorithm::Pad:
     return emitPad(context, group, schedule);
   case Algorithm::Module:
-    return emitModule(context, group);
+    return emitModule(context, group, options);
   }
   return internalError("a Schedule without an algorithm");
+}
+
+/// Runs the library on a module as the emitter wrote it.
+static Status transformKernel(KernelModule &kernel, std::string_view library) {
+  BOO_RETURN_IF_ERROR(runTransforms(*kernel.module, library));
+  for (const auto *plan : {&kernel.prepare, &kernel.run})
+    for (const Dispatch &dispatch : *plan)
+      if (!kernel.module->lookupSymbol<func::FuncOp>(dispatch.symbol))
+        return Status(StatusCode::CompileError,
+                      "transform library: it leaves no function @" +
+                          dispatch.symbol);
+  return Status::ok();
+}
+
+StatusOr<KernelModule> emitKernel(MLIRContext &context, const Graph &group,
+                                  const Schedule &schedule,
+                                  const EmitOptions &options) {
+  BOO_ASSIGN_OR_RETURN(KernelModule kernel,
+                       emit(context, group, schedule, options));
+  // An mlir node's module has been through it before its import.
+  if (!options.transforms.empty() && schedule.algorithm != Algorithm::Module)
+    BOO_RETURN_IF_ERROR(transformKernel(kernel, options.transforms));
+  return kernel;
 }
 
 static std::string printModule(ModuleOp module) {
@@ -72,13 +95,15 @@ static bool usesLinalg(const Schedule &schedule) {
 
 /// The target's text and what the pipeline makes of it.
 static LoweringOptions loweringOptions(const Target &target,
-                                       const Schedule &schedule) {
+                                       const Schedule &schedule,
+                                       bool transformed) {
   LoweringOptions options;
   options.vectorBits = schedule.vectorBits;
   options.fma = schedule.fma;
   options.stream = schedule.stream;
-  options.linalg = usesLinalg(schedule);
-  options.imported = schedule.algorithm == Algorithm::Module;
+  // A transform library may write what only other modules hold.
+  options.linalg = transformed || usesLinalg(schedule);
+  options.imported = transformed || schedule.algorithm == Algorithm::Module;
   options.hardwareF16 = target.isa != Isa::Generic;
   // Dot products of pairs have taken subnormals as zeros already.
   options.flushingBf16 = schedule.pairs;
@@ -108,7 +133,7 @@ static Status lower(ModuleOp module, const LoweringOptions &options,
                     (messages.empty() ? "failed without a message" : messages));
 }
 
-Status boo::compiler::compileGroup(const boo_compile_request &request) {
+Status compileGroup(const boo_compile_request &request) {
   BOO_ASSIGN_OR_RETURN(Graph group, parseGraph(request.graph_text));
   BOO_ASSIGN_OR_RETURN(Target target, parseTarget(request.target_text));
   BOO_ASSIGN_OR_RETURN(Decision decision,
@@ -120,12 +145,19 @@ Status boo::compiler::compileGroup(const boo_compile_request &request) {
 
   DialectRegistry registry;
   registerDialects(registry);
-  if (usesLinalg(decision.schedule))
+  bool transformed = request.transforms[0] != 0;
+  if (transformed)
+    registerTransformDialect(registry);
+  if (transformed || usesLinalg(decision.schedule))
     registerTensorDialects(registry);
   MLIRContext context(registry, MLIRContext::Threading::DISABLED);
   context.loadAllAvailableDialects();
   EmitOptions options;
   options.constantsPacked = request.constants_packed != 0;
+  options.transforms = request.transforms;
+  if (transformed)
+    decision.why.push_back("transforms: BOO_TUNING_SPEC_PATH's library ran on "
+                           "the module");
   BOO_ASSIGN_OR_RETURN(KernelModule kernel,
                        emitKernel(context, group, decision.schedule, options));
   if (dump.enabled() || request.mlir_path[0]) {
@@ -137,7 +169,8 @@ Status boo::compiler::compileGroup(const boo_compile_request &request) {
   if (!request.output_path[0])
     return Status::ok();
   BOO_RETURN_IF_ERROR(
-      lower(*kernel.module, loweringOptions(target, decision.schedule), dump));
+      lower(*kernel.module,
+            loweringOptions(target, decision.schedule, transformed), dump));
 
   Manifest manifest;
   manifest.kernelAbi = BOO_KERNEL_ABI_VERSION;
@@ -172,8 +205,7 @@ Status boo::compiler::compileGroup(const boo_compile_request &request) {
   return linked;
 }
 
-StatusOr<std::string>
-boo::compiler::neighboursOfGroup(const boo_compile_request &request) {
+StatusOr<std::string> neighboursOfGroup(const boo_compile_request &request) {
   BOO_ASSIGN_OR_RETURN(Graph group, parseGraph(request.graph_text));
   BOO_ASSIGN_OR_RETURN(Target target, parseTarget(request.target_text));
   BOO_ASSIGN_OR_RETURN(
@@ -182,3 +214,5 @@ boo::compiler::neighboursOfGroup(const boo_compile_request &request) {
                    request.tuning_entry));
   return printNeighbours(neighbours);
 }
+
+} // namespace boo::compiler

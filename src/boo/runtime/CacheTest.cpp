@@ -328,7 +328,7 @@ TEST_F(CacheTest, ModulesAloneLieWhereEntriesHaveThem) {
 }
 
 TEST(Key, EveryInputCounts) {
-  KeyInputs base{"graph", Target(), "strict", false, "", "builds"};
+  KeyInputs base{"graph", Target(), "strict", false, "", "", "builds"};
   std::set<std::string> keys = {computeKey(base)};
   auto other = [&](auto change) {
     KeyInputs inputs = base;
@@ -343,6 +343,7 @@ TEST(Key, EveryInputCounts) {
   other([](KeyInputs &i) { i.math = "fast"; });
   other([](KeyInputs &i) { i.constantsPacked = true; });
   other([](KeyInputs &i) { i.tuningEntry = "builds", i.builds = ""; });
+  other([](KeyInputs &i) { i.transforms = "module {}"; });
   other([](KeyInputs &i) { i.builds += "2"; });
 }
 

@@ -15,13 +15,14 @@ std::string boo::computeKey(const KeyInputs &inputs) {
     hasher.update(std::to_string(field.size()) + ":");
     hasher.update(field);
   };
-  add("boo key 1");
+  add("boo key 2");
   add(std::to_string(BOO_KERNEL_ABI_VERSION));
   add(inputs.graph);
   add(printTarget(inputs.target));
   add(inputs.math);
   add(inputs.constantsPacked ? "packed" : "plain");
   add(inputs.tuningEntry);
+  add(inputs.transforms);
   add(inputs.builds);
   return hasher.hex();
 }

@@ -14,7 +14,8 @@ struct KeyInputs {
   std::string math;
   bool constantsPacked = false;
   std::string tuningEntry;
-  std::string builds; ///< compilerBuilds()
+  std::string transforms; ///< text of a transform library, or ""
+  std::string builds;     ///< compilerBuilds()
 };
 
 /// 32 hexadecimal digits.

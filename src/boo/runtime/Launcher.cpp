@@ -70,19 +70,21 @@ private:
 /// Gets the artifacts of one load().
 class Loader {
 public:
-  Loader(const CompileOptions &options)
-      : Options(options),
+  /// `tuned` outlives it.
+  Loader(const CompileOptions &options, const TuningTable &tuned)
+      : Options(options), Tuned(tuned),
         Dir(options.cacheDir.empty() ? env().cacheDir : options.cacheDir),
         DumpDir(options.dumpDir.empty() ? env().dumpDir : options.dumpDir),
         TargetText(printTarget(options.target)), Store(Dir, env().cachePath) {}
 
   std::string keyOf(const std::string &graph, const std::string &tuning) const {
     return computeKey({graph, Options.target, Options.math,
-                       Options.constantsPacked, tuning, compilerBuilds()});
+                       Options.constantsPacked, tuning, Tuned.transforms(),
+                       compilerBuilds()});
   }
 
   /// A job for each distinct key; `jobOfGroup` gets each group's.
-  std::vector<Job> jobsOf(const Plan &plan, const TuningTable &tuned,
+  std::vector<Job> jobsOf(const Plan &plan,
                           std::vector<size_t> *jobOfGroup) const;
   /// True when the job is done without compiling.
   bool findLoaded(Job &job) const;
@@ -102,12 +104,13 @@ private:
                       const std::string &mlir) const;
 
   const CompileOptions &Options;
+  const TuningTable &Tuned;
   std::string Dir, DumpDir, TargetText;
   Cache Store;
 };
 } // namespace
 
-std::vector<Job> Loader::jobsOf(const Plan &plan, const TuningTable &tuned,
+std::vector<Job> Loader::jobsOf(const Plan &plan,
                                 std::vector<size_t> *jobOfGroup) const {
   bool named = plan.groups.size() == 1 && !Options.name.empty();
   std::vector<Job> jobs;
@@ -116,7 +119,7 @@ std::vector<Job> Loader::jobsOf(const Plan &plan, const TuningTable &tuned,
     std::string text = printGraph(group.graph);
     std::string tuning = Options.tuningEntry;
     if (tuning.empty())
-      tuning = tuned.find(text, Options.target.isa, Options.math);
+      tuning = Tuned.find(text, Options.target.isa, Options.math);
     std::string key = keyOf(text, tuning);
     auto [entry, isNew] = jobOfKey.emplace(key, jobs.size());
     if (isNew)
@@ -158,6 +161,7 @@ boo_compile_request Loader::requestOf(const Job &job, const std::string &output,
   request.target_text = TargetText.c_str();
   request.math = Options.math.c_str();
   request.tuning_entry = job.tuning.c_str();
+  request.transforms = Tuned.transforms().c_str();
   request.key = job.key.c_str();
   request.name = job.name.c_str();
   request.builds = compilerBuilds().c_str();
@@ -233,11 +237,15 @@ static void runJobs(const Loader &loader, std::vector<Job *> jobs) {
                });
 }
 
-/// The entries that a load() goes by.
+static const TuningTable &noTuning() {
+  static const auto *none = new TuningTable;
+  return *none;
+}
+
+/// What a load() goes by.
 static StatusOr<const TuningTable *> tuningOf(const CompileOptions &options) {
-  static const TuningTable none;
   if (!options.useTuning)
-    return &none;
+    return &noTuning();
   BOO_RETURN_IF_ERROR(environmentTuning().status());
   return &*environmentTuning();
 }
@@ -253,9 +261,9 @@ StatusOr<std::unique_ptr<Executable>> boo::load(const Graph &graph,
     dumpGraph(graph, options.name.empty() ? deriveName(plan.graph)
                                           : safeName(options.name));
 
-  Loader loader(options);
+  Loader loader(options, *tuned);
   std::vector<size_t> jobOfGroup;
-  std::vector<Job> jobs = loader.jobsOf(plan, *tuned, &jobOfGroup);
+  std::vector<Job> jobs = loader.jobsOf(plan, &jobOfGroup);
   std::vector<Job *> missing;
   for (Job &job : jobs)
     if (!loader.findLoaded(job))
@@ -280,7 +288,7 @@ static StatusOr<std::vector<Job>> findJobs(const Graph &graph,
   BOO_RETURN_IF_ERROR(checkMath("math", options.math));
   BOO_ASSIGN_OR_RETURN(Plan plan, makePlan(graph));
   std::vector<size_t> jobOfGroup;
-  return Loader(options).jobsOf(plan, *tuned, &jobOfGroup);
+  return Loader(options, *tuned).jobsOf(plan, &jobOfGroup);
 }
 
 StatusOr<std::vector<NeededKernel>>
@@ -293,14 +301,16 @@ boo::neededKernels(const Graph &graph, const CompileOptions &options) {
 }
 
 bool boo::isCached(const NeededKernel &kernel, const CompileOptions &options) {
-  return Loader(options).isCached({kernel.key, kernel.name, {}, {}, {}, {}});
+  return Loader(options, noTuning())
+      .isCached({kernel.key, kernel.name, {}, {}, {}, {}});
 }
 
 StatusOr<std::vector<EmittedModule>>
 boo::emitModules(const Graph &graph, const CompileOptions &options,
                  bool toTheEnd) {
   BOO_ASSIGN_OR_RETURN(std::vector<Job> jobs, findJobs(graph, options));
-  Loader loader(options);
+  BOO_ASSIGN_OR_RETURN(const TuningTable *tuned, tuningOf(options));
+  Loader loader(options, *tuned);
   std::vector<EmittedModule> modules;
   for (Job &job : jobs) {
     auto text = loader.emit(job, toTheEnd);
@@ -317,7 +327,8 @@ StatusOr<ScheduleSteps> boo::scheduleSteps(const std::string &group,
   BOO_RETURN_IF_ERROR(checkMath("math", options.math));
   BOO_ASSIGN_OR_RETURN(
       auto lines,
-      Loader(options).neighbours({"", "", group, options.tuningEntry, {}, {}}));
+      Loader(options, noTuning())
+          .neighbours({"", "", group, options.tuningEntry, {}, {}}));
   ScheduleSteps steps;
   steps.from = std::move(lines.front());
   steps.steps.assign(lines.begin() + 1, lines.end());

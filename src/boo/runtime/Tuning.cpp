@@ -76,11 +76,15 @@ StatusOr<TuningTable> TuningTable::parse(std::string_view text) {
 }
 
 StatusOr<TuningTable> TuningTable::read(const std::string &path) {
-  if (std::string_view(path).ends_with(".mlir"))
-    return unsupported(path +
-                       ": transform libraries are not taken, only "
-                       "files of tuning entries, one JSON object a line");
   BOO_ASSIGN_OR_RETURN(std::string text, readFile(path));
+  if (std::string_view(path).ends_with(".mlir")) {
+    // The compiler gets it as a C string.
+    if (text.empty() || text.find('\0') != std::string::npos)
+      return invalidArgument(path + ": no text of a transform library");
+    TuningTable library;
+    library.Transforms = std::move(text);
+    return library;
+  }
   auto table = parse(text);
   if (!table.isOk())
     return table.status().withContext(path);

@@ -10,6 +10,9 @@
 // matches a group goes into its key: tuning one kernel recompiles no other.
 // Further fields are for people: what was measured.
 //
+// A file whose name ends in .mlir is a transform-dialect library instead: the
+// compiler runs it on the module of every kernel, and it goes into every key.
+//
 //===----------------------------------------------------------------------===//
 #pragma once
 
@@ -39,17 +42,20 @@ public:
   /// Entries of a file's text; empty lines and lines that begin with # are
   /// skipped, and of equal entries the last counts. An error names the line.
   static StatusOr<TuningTable> parse(std::string_view text);
-  /// The file at `path`. Transform libraries (.mlir) are not taken.
+  /// The file at `path`, entries or a library.
   static StatusOr<TuningTable> read(const std::string &path);
 
   /// The schedule for a group, or "".
   std::string find(std::string_view graph, Isa isa,
                    std::string_view math) const;
   size_t size() const { return Entries.size(); }
+  /// Text of the transform library, or "".
+  const std::string &transforms() const { return Transforms; }
 
 private:
   /// By graph, instruction set and math mode.
   std::map<std::tuple<std::string, Isa, std::string>, std::string> Entries;
+  std::string Transforms;
 };
 
 /// What BOO_TUNING_SPEC_PATH names, read once; nothing when it is unset or "".

@@ -72,11 +72,27 @@ TEST(Tuning, FilesAreNamed) {
   EXPECT_THAT(TuningTable::read("/none/such.jsonl").status().message(),
               HasSubstr("/none/such.jsonl"));
   EXPECT_THAT(TuningTable::read("/none/such.mlir").status().message(),
-              HasSubstr("transform libraries are not taken"));
+              HasSubstr("/none/such.mlir"));
   std::string path = ::testing::TempDir() + "tuning-test-" +
                      std::to_string(getpid()) + ".jsonl";
   ASSERT_TRUE(writeFile(path, "?").isOk());
   EXPECT_THAT(TuningTable::read(path).status().message(),
               HasSubstr(path + ": line 1"));
+  std::filesystem::remove(path);
+}
+
+TEST(Tuning, TransformLibrariesAreReadAsTheyAre) {
+  std::string path = ::testing::TempDir() + "tuning-test-" +
+                     std::to_string(getpid()) + ".mlir";
+  ASSERT_TRUE(writeFile(path, "module {}\n").isOk());
+  auto table = TuningTable::read(path);
+  ASSERT_TRUE(table.isOk()) << table.status().message();
+  EXPECT_EQ(table->transforms(), "module {}\n");
+  EXPECT_EQ(table->size(), 0u);
+  for (const std::string &text : {std::string(), std::string("a\0b", 3)}) {
+    ASSERT_TRUE(writeFile(path, text).isOk());
+    EXPECT_THAT(TuningTable::read(path).status().message(),
+                HasSubstr(path + ": no text"));
+  }
   std::filesystem::remove(path);
 }

@@ -115,11 +115,13 @@ private:
 
 } // namespace
 
-StatusOr<KernelModule> emitModule(MLIRContext &context, const Graph &group) {
+StatusOr<KernelModule> emitModule(MLIRContext &context, const Graph &group,
+                                  const EmitOptions &options) {
   if (group.nodes().size() != 1)
     return unsupported("an mlir node in a group with other nodes");
-  BOO_ASSIGN_OR_RETURN(ImportedModule imported,
-                       importModule(context, group, group.nodes().front()));
+  BOO_ASSIGN_OR_RETURN(
+      ImportedModule imported,
+      importModule(context, group, group.nodes().front(), options.transforms));
   ModuleEmitter emitter(group, std::move(imported));
   emitter.emitDispatch();
   KernelModule kernel;

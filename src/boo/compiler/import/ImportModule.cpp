@@ -1,14 +1,14 @@
 //===- ImportModule.cpp - An mlir node's module, on buffers ---------------===//
 
 #include "boo/compiler/import/ImportModule.h"
+#include "boo/compiler/import/ModuleText.h"
+#include "boo/compiler/import/TransformLibrary.h"
 #include "boo/compiler/pipelines/Dump.h"
 #include "boo/compiler/pipelines/Pipelines.h"
 #include "boo/graph/Attributes.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Bufferization/IR/Bufferization.h"
-#include "mlir/IR/Diagnostics.h"
-#include "mlir/Parser/Parser.h"
 #include "mlir/Pass/PassManager.h"
 
 #include "llvm/Support/raw_ostream.h"
@@ -16,34 +16,6 @@
 using namespace mlir;
 using namespace boo;
 using namespace boo::compiler;
-
-namespace {
-
-/// Collects what parser and passes have to say, with the place in the module.
-class Messages {
-public:
-  explicit Messages(MLIRContext &context)
-      : Handler(&context, [this](Diagnostic &diagnostic) {
-          if (diagnostic.getSeverity() != DiagnosticSeverity::Error)
-            return success();
-          if (!Text.empty())
-            Text += "; ";
-          if (auto place = dyn_cast<FileLineColLoc>(diagnostic.getLocation()))
-            Text += std::to_string(place.getLine()) + ":" +
-                    std::to_string(place.getColumn()) + ": ";
-          Text += diagnostic.str();
-          return success();
-        }) {}
-  std::string text() const {
-    return Text.empty() ? "failed without a message" : Text;
-  }
-
-private:
-  std::string Text;
-  ScopedDiagnosticHandler Handler;
-};
-
-} // namespace
 
 static Status moduleError(const std::string &what) {
   return invalidArgument("mlir node: " + what);
@@ -173,41 +145,28 @@ static Status checkBufferized(ModuleOp module, func::FuncOp entry) {
   return Status::ok();
 }
 
-/// How deep brackets of any kind nest in a text, comments and strings included.
-/// MLIR's parser recurses with them, and a stack that overflows takes the whole
-/// process along.
-static int64_t nesting(std::string_view text) {
-  int64_t depth = 0, deepest = 0;
-  char before = ' ';
-  for (char c : text) {
-    if (c == '(' || c == '[' || c == '{' || c == '<')
-      deepest = std::max(deepest, ++depth);
-    else if (c == ')' || c == ']' || c == '}' || (c == '>' && before != '-'))
-      depth = std::max<int64_t>(0, depth - 1);
-    before = c;
-  }
-  return deepest;
-}
-
-StatusOr<ImportedModule> boo::compiler::importModule(MLIRContext &context,
-                                                     const Graph &graph,
-                                                     const Node &node) {
-  Messages messages(context);
+StatusOr<ImportedModule>
+boo::compiler::importModule(MLIRContext &context, const Graph &graph,
+                            const Node &node, std::string_view transforms) {
   ImportedModule result;
-  std::string text = attribute<std::string>(node, "module");
-  constexpr int64_t deepest = 200;
-  if (nesting(text) > deepest)
-    return moduleError("brackets nest deeper than " + std::to_string(deepest));
-  result.module = parseSourceString<ModuleOp>(text, &context);
-  if (!result.module)
-    return moduleError(messages.text());
+  auto parsed =
+      parseModuleText(context, attribute<std::string>(node, "module"));
+  if (!parsed.isOk())
+    return moduleError(parsed.status().message());
+  result.module = std::move(*parsed);
   BOO_ASSIGN_OR_RETURN(result.entry, findEntry(*result.module));
   BOO_RETURN_IF_ERROR(checkSignature(result.entry, graph, node));
+  if (!transforms.empty()) {
+    BOO_RETURN_IF_ERROR(runTransforms(*result.module, transforms));
+    BOO_ASSIGN_OR_RETURN(result.entry, findEntry(*result.module));
+    BOO_RETURN_IF_ERROR(checkSignature(result.entry, graph, node));
+  }
   // Operands are the caller's: a result is computed in place of none.
   for (unsigned i = 0; i != result.entry.getNumArguments(); ++i)
     result.entry.setArgAttr(
         i, bufferization::BufferizationDialect::kWritableAttrName,
         BoolAttr::get(&context, false));
+  Messages messages(context);
   PassManager passes(&context);
   buildImportPipeline(passes);
   auto failedPass = std::make_shared<std::string>();

@@ -21,8 +21,10 @@ struct ImportedModule {
 mlir::Type importedType(mlir::MLIRContext &context, DType dtype);
 
 /// Reads the module of `node`, an mlir node of the verified `graph`, checks its
-/// function against the node's operands and results, and bufferizes it.
+/// function against the node's operands and results, runs `transforms`, the
+/// text of a transform library or "", on it, and bufferizes it.
 StatusOr<ImportedModule> importModule(mlir::MLIRContext &context,
-                                      const Graph &graph, const Node &node);
+                                      const Graph &graph, const Node &node,
+                                      std::string_view transforms);
 
 } // namespace boo::compiler

@@ -9,6 +9,7 @@
 #include "mlir/IR/OwningOpRef.h"
 
 #include <functional>
+#include <string_view>
 
 namespace boo::compiler {
 
@@ -35,6 +36,8 @@ void addDispatch(
 struct EmitOptions {
   /// Packed constants come from the prepare plan, not from every launch.
   bool constantsPacked = false;
+  /// Text of a transform library that runs on the module, or "".
+  std::string_view transforms;
 };
 
 /// Writes the module of a group whose anchor is a convolution, by a Schedule
@@ -103,6 +106,7 @@ StatusOr<KernelModule> emitPointwise(mlir::MLIRContext &context,
 /// module whose public function is not of the Graph's types, and what the
 /// import pipeline cannot lower; the error says where.
 StatusOr<KernelModule> emitModule(mlir::MLIRContext &context,
-                                  const Graph &group);
+                                  const Graph &group,
+                                  const EmitOptions &options);
 
 } // namespace boo::compiler

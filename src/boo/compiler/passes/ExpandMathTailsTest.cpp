@@ -82,7 +82,7 @@ void expectLinks(const Target &target, const std::string &input) {
   request.graph_text = text.c_str();
   request.target_text = targetText.c_str();
   request.math = "default";
-  request.tuning_entry = request.key = request.builds = "";
+  request.tuning_entry = request.transforms = request.key = request.builds = "";
   request.dump_dir = request.mlir_path = "";
   request.name = "tail";
   request.output_path = path.c_str();

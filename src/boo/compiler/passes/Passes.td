@@ -10,7 +10,8 @@ def CarryInPlace : Pass<"boo-carry-in-place", "mlir::func::FuncOp"> {
     One-shot bufferization refuses a loop that yields another buffer than the
     one it carries. This pass, ahead of it, materializes each yielded tensor of
     an scf.for in the carried one; bufferization then computes it there or adds
-    a copy. Limits: scf.while stays as it is.
+    a copy. One that is the carried tensor with slices overwritten, as in tiled
+    loops, is there already. Limits: scf.while stays as it is.
 
     ```mlir
     scf.yield %0 : tensor<4xf32>
@@ -200,6 +201,29 @@ def LowerElementwise : Pass<"boo-lower-elementwise", "mlir::func::FuncOp"> {
     Option<"vectorBits", "vector-bits", "int64_t", "512", "Bits of a vector">];
   let dependentDialects = ["mlir::arith::ArithDialect", "mlir::scf::SCFDialect",
                            "mlir::memref::MemRefDialect",
+                           "mlir::vector::VectorDialect"];
+}
+
+def LowerVectors : Pass<"boo-lower-vectors", "mlir::func::FuncOp"> {
+  let summary = "Turn vectors of several dimensions into vectors of one";
+  let description = [{
+    Transfers from and to memrefs become loads and stores of rows, masked where
+    they may be out of bounds; contractions become outer products, and these
+    multiply-adds; reductions over several dimensions, transposes, broadcasts
+    and shape casts become moves of rows and elements.
+
+    ```mlir
+    %0 = vector.transfer_read %x[%i, %j], %pad {in_bounds = [true, true]}
+        : memref<8x8xf32>, vector<2x8xf32>
+    // becomes
+    %1 = vector.load %x[%i, %j] : memref<8x8xf32>, vector<8xf32>
+    %2 = vector.load %x[%i1, %j] : memref<8x8xf32>, vector<8xf32>
+    ```
+  }];
+  let dependentDialects = ["mlir::affine::AffineDialect",
+                           "mlir::arith::ArithDialect",
+                           "mlir::memref::MemRefDialect",
+                           "mlir::scf::SCFDialect",
                            "mlir::vector::VectorDialect"];
 }
 

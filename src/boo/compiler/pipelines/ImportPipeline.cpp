@@ -79,6 +79,7 @@ void boo::compiler::buildLinalgLowering(OpPassManager &pm,
   if (!options.imported)
     return;
   func.addPass(createConvertLinalgToLoopsPass());
+  func.addPass(createLowerVectors());
   func.addPass(memref::createExpandStridedMetadataPass());
   func.addPass(createLowerAffinePass());
 }

@@ -78,6 +78,9 @@ void boo::compiler::buildLoweringPipeline(OpPassManager &pm,
   // The tile's index arithmetic repeats itself: fold it before it multiplies.
   func.addPass(createTileCanonicalizer());
   func.addPass(createCSEPass());
+  // The canonicalizer makes lists of elements, of any shape.
+  if (options.imported)
+    pm.addNestedPass<func::FuncOp>(createLowerVectors());
   if (options.stream)
     pm.addPass(createStreamStores());
   OpPassManager &late = pm.nest<func::FuncOp>();
@@ -99,6 +102,7 @@ void boo::compiler::registerPasses() {
   boo::compiler::registerLowerBrgemm();
   boo::compiler::registerLowerBrgemmToAmx();
   boo::compiler::registerLowerElementwise();
+  boo::compiler::registerLowerVectors();
   boo::compiler::registerPlaceAllocations();
   boo::compiler::registerStreamStores();
 }

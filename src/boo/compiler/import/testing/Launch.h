@@ -124,6 +124,9 @@ public:
     }
   }
 
+  /// The text of a transform library for the compiles that follow.
+  void setTransforms(std::string text) { Transforms = std::move(text); }
+
   Status compile(Isa isa, const std::string &path) const {
     std::string graphText = printGraph(G);
     std::string targetText = printTarget(Target{.isa = isa});
@@ -133,6 +136,7 @@ public:
     request.target_text = targetText.c_str();
     request.math = "strict";
     request.tuning_entry = request.dump_dir = request.mlir_path = "";
+    request.transforms = Transforms.c_str();
     request.key = request.name = request.builds = "test";
     request.output_path = path.c_str();
     return compiler::compileGroup(request);
@@ -145,6 +149,7 @@ private:
   }
 
   const Graph &G;
+  std::string Transforms;
   std::vector<Buffer> Ins, Outs;
   std::vector<void *> InPointers, OutPointers;
 };
