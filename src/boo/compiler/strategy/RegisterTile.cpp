@@ -10,12 +10,13 @@ using namespace boo;
 using namespace boo::compiler;
 
 /// Cycles of one reduction step of an m x v tile.
-static double stepCost(int64_t m, int64_t v, double filterCycles) {
+static double stepCost(int64_t m, int64_t v, double filterCycles,
+                       double rowCycles) {
   double multiply = 0.5 * double(m * v);
   double load = 0.5 * double(m + v);
   // Fewer than eight sums in flight wait for the multiplier's latency.
   return std::max({multiply, load, 4.0}) + filterCycles * double(v) +
-         0.02 * double(m);
+         rowCycles * double(m);
 }
 
 double boo::compiler::registerTileCost(const Target &target,
@@ -33,7 +34,7 @@ double boo::compiler::registerTileCost(const Target &target,
                                  std::pair(int64_t(restN != 0), restV)})
       if (mCount * nCount != 0)
         cost += double(mCount * nCount) *
-                (stepCost(mSize, nSize, filterCycles) +
+                (stepCost(mSize, nSize, filterCycles, work.rowCycles) +
                  8.0 / double(std::max<int64_t>(1, work.reduction)));
   // At the same number of instructions shorter vectors win: some cores split
   // the long ones.
@@ -48,6 +49,11 @@ int64_t boo::compiler::mostTileRows(const RegisterFile &registers, bool fma,
   return (registers.count - filterSteps * vectors - 1 - products) / vectors;
 }
 
+int64_t boo::compiler::sumsOfShortTile(Isa isa) {
+  RegisterFile registers = registerFile(isa);
+  return registers.count == 32 ? registers.count / 2 : 0;
+}
+
 void boo::compiler::chooseRegisterTile(const Target &target, int64_t bits,
                                        const TileWork &work, RegisterTile &best,
                                        RegisterTile &widest) {
@@ -58,6 +64,8 @@ void boo::compiler::chooseRegisterTile(const Target &target, int64_t bits,
       break;
     int64_t largest = std::min(
         mostTileRows(registers, registers.fma, v, work.filterSteps), work.m);
+    if (work.mostSums != 0)
+      largest = std::min(largest, work.mostSums / v);
     for (int64_t m = 1; m <= largest; ++m) {
       RegisterTile choice{m, v, bits,
                           registerTileCost(target, work, m, v, lanes)};

@@ -20,6 +20,8 @@ struct TileWork {
   int64_t reduction; ///< steps
   int64_t elementBytes;
   int64_t filterSteps = 1; ///< reduction steps whose filter registers hold
+  int64_t mostSums = 0;    ///< vectors of sums at most, if not 0
+  double rowCycles = 0.02; ///< of going on to another of the m
 };
 
 /// Cycles of one reduction step of the whole product, by tiles of `m` x `v`
@@ -31,6 +33,11 @@ double registerTileCost(const Target &target, const TileWork &work, int64_t m,
 /// 1 where there are too few. `fma`: products are added as they are made.
 int64_t mostTileRows(const RegisterFile &registers, bool fma, int64_t vectors,
                      int64_t filterSteps = 1);
+
+/// Vectors of sums at most, 0 for no bound, of tiles whose sums are short or
+/// whose operands come from far: one that takes half of the registers leaves
+/// the core room to begin the next. Measured with 32 of them.
+int64_t sumsOfShortTile(Isa isa);
 
 struct RegisterTile {
   int64_t m = 0, nVectors = 0, bits = 0;

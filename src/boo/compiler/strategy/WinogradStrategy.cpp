@@ -163,8 +163,9 @@ private:
     RegisterTile best, widest;
     int64_t bits = registerFile(Target.isa).bits;
     for (; bits >= 128; bits /= 2) {
-      chooseRegisterTile(Target, bits, {Tiles, P.outPerGroup(), Terms, 4}, best,
-                         widest);
+      TileWork work{Tiles, P.outPerGroup(), Terms, 4};
+      work.mostSums = sumsOfShortTile(Target.isa);
+      chooseRegisterTile(Target, bits, work, best, widest);
       // Few channels fill short vectors better.
       if (std::max(P.outPerGroup(), P.inPerGroup()) > bits / 32 / 2)
         break;
