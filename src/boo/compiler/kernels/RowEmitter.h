@@ -124,6 +124,8 @@ private:
   Value foldLanes(Fold fold, llvm::ArrayRef<Value> values);
   /// The row's elements as a pass after the first sees them.
   Values again(const Unit &unit, const Piece &piece);
+  /// Asks for what a row further on has in a piece's place.
+  void prefetchRow(const Unit &unit, const Piece &piece);
 
   // Reductions (RowReduce.cpp).
   void emitReduce(const Unit &unit);

@@ -12,6 +12,7 @@
 #include "boo/ops/norm/NormOperands.h"
 
 #include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 
 #include <limits>
@@ -80,6 +81,21 @@ RowEmitter::Values RowEmitter::again(const Unit &unit, const Piece &piece) {
   return load(unit, piece, Nest.input);
 }
 
+void RowEmitter::prefetchRow(const Unit &unit, const Piece &piece) {
+  constexpr int64_t lineBytes = 64;
+  if (S.prefetch == 0 || !S.dot || Nest.rows.empty())
+    return;
+  DType dtype = Nest.operands[Nest.input].dtype;
+  Value at = K.add(place(unit, piece, Nest.input).first,
+                   S.prefetch * Nest.rows.back().strides[Nest.input]);
+  Value buffer = K.buffer(ArgField::In, int64_t(Nest.input), K.type(dtype));
+  for (int64_t i = 0; i < piece.vectors * Lanes;
+       i += lineBytes / dtypeBytes(dtype))
+    memref::PrefetchOp::create(K.builder(), K.loc(), buffer, K.add(at, i),
+                               /*isWrite=*/false, /*localityHint=*/3,
+                               /*isDataCache=*/true);
+}
+
 RowEmitter::Values
 RowEmitter::foldPieces(const Range &range, Fold how, size_t count,
                        const std::function<Values(const Piece &)> &terms) {
@@ -109,6 +125,8 @@ Value RowEmitter::foldRow(const Unit &unit, const Range &range, Fold how,
                           const std::function<Value(Value)> &element,
                           bool keepElement) {
   auto terms = [&](const Piece &piece) {
+    if (!first)
+      prefetchRow(unit, piece);
     Values values = first ? load(unit, piece, Nest.input) : again(unit, piece);
     if (first && firstPassStores(Anchor, S, Nest))
       storeScratch(piece, values);

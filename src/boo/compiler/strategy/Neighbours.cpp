@@ -179,6 +179,8 @@ static void stepRows(Op anchor, Steps &steps) {
   }
   if (columns || anchor == Op::Reduce)
     steps.scale(&Schedule::kParts);
+  if (anchor == Op::Norm || anchor == Op::Softmax)
+    steps.set(&Schedule::prefetch, {0, 1, 2});
   steps.scale(&Schedule::kChunk, 0);
   steps.flip({&Schedule::scratchInput, &Schedule::dot});
   steps.vectorBits();

@@ -74,6 +74,7 @@ struct Schedule {
   int64_t kParts = 1;      ///< gradients of filter, weight and bias: parts that
                            ///< a sum is cut into
   int64_t prefetch = 0;    ///< reduction steps that filter loads run ahead
+                           ///< (Rows: rows)
   bool packInside = false; ///< blocks of the filter are packed by the grid
                            ///< tile that they are for, not ahead
   bool stream = false;     ///< whole cache lines of output go past the caches
