@@ -30,22 +30,23 @@ bool isF32OrF64(Type type) {
 template <typename OpTy> struct Expand : OpRewritePattern<OpTy> {
   using Formula = Value (ExpandMathFormulas::*)(Value);
 
-  Expand(MLIRContext *context, Formula formula, bool fma)
-      : OpRewritePattern<OpTy>(context), Function(formula), Fma(fma) {}
+  Expand(MLIRContext *context, Formula formula, bool fma, bool scalef)
+      : OpRewritePattern<OpTy>(context), Function(formula), Fma(fma),
+        Scalef(scalef) {}
 
   LogicalResult matchAndRewrite(OpTy op,
                                 PatternRewriter &rewriter) const override {
     if (!isF32OrF64(op.getType()))
       return rewriter.notifyMatchFailure(
           op, "is no f32 or f64, nor a vector of them");
-    ExpandMathFormulas formulas(rewriter, op.getLoc(),
-                                getElementTypeOrSelf(op.getType()), Fma);
+    ExpandMathFormulas formulas(
+        rewriter, op.getLoc(), getElementTypeOrSelf(op.getType()), Fma, Scalef);
     rewriter.replaceOp(op, (formulas.*Function)(op.getOperand()));
     return success();
   }
 
   Formula Function;
-  bool Fma;
+  bool Fma, Scalef;
 };
 
 struct ExpandMath : impl::ExpandMathBase<ExpandMath> {
@@ -54,12 +55,12 @@ struct ExpandMath : impl::ExpandMathBase<ExpandMath> {
   LogicalResult initialize(MLIRContext *context) override {
     using Formulas = ExpandMathFormulas;
     RewritePatternSet patterns(context);
-    patterns.add<Expand<math::ErfOp>>(context, &Formulas::erf, fma);
-    patterns.add<Expand<math::ExpOp>>(context, &Formulas::exp, fma);
-    patterns.add<Expand<math::ExpM1Op>>(context, &Formulas::expm1, fma);
-    patterns.add<Expand<math::LogOp>>(context, &Formulas::log, fma);
-    patterns.add<Expand<math::Log1pOp>>(context, &Formulas::log1p, fma);
-    patterns.add<Expand<math::TanhOp>>(context, &Formulas::tanh, fma);
+    addPattern<math::ErfOp>(patterns, &Formulas::erf);
+    addPattern<math::ExpOp>(patterns, &Formulas::exp);
+    addPattern<math::ExpM1Op>(patterns, &Formulas::expm1);
+    addPattern<math::LogOp>(patterns, &Formulas::log);
+    addPattern<math::Log1pOp>(patterns, &Formulas::log1p);
+    addPattern<math::TanhOp>(patterns, &Formulas::tanh);
     Patterns = std::move(patterns);
     return success();
   }
@@ -79,6 +80,11 @@ struct ExpandMath : impl::ExpandMathBase<ExpandMath> {
   }
 
 private:
+  template <typename OpTy>
+  void addPattern(RewritePatternSet &patterns,
+                  typename Expand<OpTy>::Formula formula) {
+    patterns.add<Expand<OpTy>>(patterns.getContext(), formula, fma, scalef);
+  }
   bool isInstruction(Operation *op) const {
     if (isa<math::FmaOp>(op) && !fma)
       return false;

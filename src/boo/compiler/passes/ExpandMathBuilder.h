@@ -128,6 +128,7 @@ public:
   }
 
   mlir::OpBuilder &builder() { return Builder; }
+  mlir::Location location() const { return Loc; }
 
 private:
   template <typename OpTy, typename... Args> Value make(Args &&...args) {

@@ -9,6 +9,8 @@
 #include "boo/compiler/passes/ExpandMathFormulas.h"
 #include "boo/compiler/passes/ExpandMathCoefficients.h"
 
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+
 #include <cmath>
 #include <limits>
 
@@ -20,8 +22,8 @@ static constexpr double Infinity = std::numeric_limits<double>::infinity();
 static constexpr double Log2E = 0x1.71547652b82fep+0;
 
 ExpandMathFormulas::ExpandMathFormulas(OpBuilder &builder, Location loc,
-                                       Type element, bool fma)
-    : ExpandMathBuilder(builder, loc, fma),
+                                       Type element, bool fma, bool scalef)
+    : ExpandMathBuilder(builder, loc, fma), Scalef(scalef),
       Table(element.isF32() ? F32Coefficients : F64Coefficients),
       MantissaBits(element.isF32() ? 23 : 52),
       Bias(element.isF32() ? 127 : 1023),
@@ -42,6 +44,29 @@ Value ExpandMathFormulas::powerOfTwo(Value n) {
   return bitcast(n.getType(), shiftLeft(biased, MantissaBits));
 }
 
+Value ExpandMathFormulas::scale(Value x, Value n) {
+  auto vector = dyn_cast<VectorType>(x.getType());
+  if (Scalef && vector && vector.getRank() == 1 &&
+      vector.getNumElements() * vector.getElementTypeBitWidth() == 512) {
+    bool isF32 = vector.getElementType().isF32();
+    Type maskType = builder().getIntegerType(unsigned(vector.getNumElements()));
+    constexpr int64_t currentRounding = 4;
+    Value all = ci(maskType, -1);
+    Value rounding = ci(builder().getI32Type(), currentRounding);
+    return LLVM::CallIntrinsicOp::create(
+               builder(), location(), vector,
+               builder().getStringAttr(
+                   isF32 ? "llvm.x86.avx512.mask.scalef.ps.512"
+                         : "llvm.x86.avx512.mask.scalef.pd.512"),
+               ValueRange{x, n, x, all, rounding})
+        .getResult(0);
+  }
+  // In two steps: 2^n alone may be too large or too small, and only the second
+  // may round, to a subnormal.
+  Value half = roundToInteger(mul(n, 0.5));
+  return mul(mul(x, powerOfTwo(half)), powerOfTwo(sub(n, half)));
+}
+
 //===----------------------------------------------------------------------===//
 // exp, expm1, and what they carry: tanh and erf
 //===----------------------------------------------------------------------===//
@@ -56,11 +81,7 @@ Value ExpandMathFormulas::exp(Value x) {
   auto [n, r, first] = reduce(clamp(x, ExpLow, ExpHigh));
   Value square = mul(r, r);
   Value y = add(mulAdd(square, polynomial(r, Table.exp), r), 1.0);
-  // In two steps: 2^n alone may be too large or too small, and only the second
-  // may round, to a subnormal.
-  Value half = roundToInteger(mul(n, 0.5));
-  y = mul(y, powerOfTwo(half));
-  return mul(y, powerOfTwo(sub(n, half)));
+  return scale(y, n);
 }
 
 /// For ExpLow <= x <= ExpHigh. The sign of a zero is lost.

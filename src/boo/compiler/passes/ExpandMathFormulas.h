@@ -16,9 +16,10 @@ struct ExpandMathCoefficients;
 
 class ExpandMathFormulas : ExpandMathBuilder {
 public:
-  /// `element` is f32 or f64; `fma`: the target has fused multiply-add.
+  /// `element` is f32 or f64; `fma`: the target has fused multiply-add;
+  /// `scalef`: it has AVX-512's multiplication of 512 bits by powers of two.
   ExpandMathFormulas(mlir::OpBuilder &builder, mlir::Location loc,
-                     mlir::Type element, bool fma);
+                     mlir::Type element, bool fma, bool scalef);
 
   Value exp(Value x);
   Value expm1(Value x);
@@ -36,6 +37,8 @@ private:
   Reduced reduce(Value x);
   Value roundToInteger(Value x);
   Value powerOfTwo(Value n);
+  /// x * 2^n, rounded once, for a whole number n.
+  Value scale(Value x, Value n);
   Value expm1InRange(Value x);
 
   /// x = 2^exponent * (1 + fraction), 1 + fraction in [sqrt(1/2), sqrt(2)).
@@ -45,6 +48,7 @@ private:
   Split split(Value x);
   Value logOf(Split x, Value rest);
 
+  bool Scalef;
   const ExpandMathCoefficients &Table;
   int64_t MantissaBits, Bias;
   /// Added to a small number, it leaves that number rounded to an integer in

@@ -81,7 +81,8 @@ def ExpandMath : Pass<"boo-expand-math", "mlir::func::FuncOp"> {
     | f32 | 3   | 2   | 2     | 2   | 2     | 3    |
     | f64 | 4   | 4   | 4     | 4   | 4     | 4    |
 
-    Limits: math.absf, copysign, fma and sqrt stay, as instructions. Any other
+    With `scalef` whole registers of exp are multiplied by their power of two in one
+    instruction. Limits: math.absf, copysign, fma and sqrt stay, as instructions. Any other
     op of the math dialect, and one on another type, is an error.
 
     ```mlir
@@ -91,8 +92,11 @@ def ExpandMath : Pass<"boo-expand-math", "mlir::func::FuncOp"> {
     ```
   }];
   let options = [
-    Option<"fma", "fma", "bool", "true", "Use fused multiply-add">];
+    Option<"fma", "fma", "bool", "true", "Use fused multiply-add">,
+    Option<"scalef", "scalef", "bool", "false",
+           "Scale vectors of 512 bits by AVX-512's instruction">];
   let dependentDialects = ["mlir::arith::ArithDialect",
+                           "mlir::LLVM::LLVMDialect",
                            "mlir::math::MathDialect"];
 }
 

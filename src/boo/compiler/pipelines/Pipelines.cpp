@@ -74,7 +74,8 @@ void boo::compiler::buildLoweringPipeline(OpPassManager &pm,
   OpPassManager &func = pm.nest<func::FuncOp>();
   func.addPass(createExpandFloatConversions(
       {options.hardwareF16, options.flushingBf16}));
-  func.addPass(createExpandMath({options.fma}));
+  func.addPass(
+      createExpandMath({options.fma, /*scalef=*/options.vectorBits == 512}));
   // The tile's index arithmetic repeats itself: fold it before it multiplies.
   func.addPass(createTileCanonicalizer());
   func.addPass(createCSEPass());
