@@ -58,7 +58,8 @@ protected:
     request.graph_text = text.c_str();
     request.target_text = targetText.c_str();
     request.math = "default";
-    request.tuning_entry = request.key = request.builds = "";
+    request.tuning_entry = request.transforms = request.key = "";
+    request.builds = "";
     request.dump_dir = request.mlir_path = "";
     request.name = "amx";
     request.output_path = output.c_str();

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #define BOO_COMPILER_ABI_VERSION 2
+#define BOO_OPTIONAL_ENTRY "? "
 
 #ifdef __cplusplus
 extern "C" {
@@ -23,7 +24,9 @@ typedef struct boo_compile_request {
   const char *graph_text;   /* canonical text of one group, "boo.graph 1…" */
   const char *target_text;  /* base/Target.h's text form */
   const char *math;         /* "strict", "default" or "fast" */
-  const char *tuning_entry; /* the one matching line, or "" */
+  const char *tuning_entry; /* the one matching line, or ""; behind
+                               BOO_OPTIONAL_ENTRY one that is left aside where
+                               it cannot serve */
   const char *transforms;   /* text of a transform-dialect library, or "" */
   const char *key;          /* the cache key, repeated in the manifest */
   const char *name;         /* the signature's func_name, for people */

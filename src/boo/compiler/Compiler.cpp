@@ -155,11 +155,11 @@ Status compileGroup(const boo_compile_request &request) {
   EmitOptions options;
   options.constantsPacked = request.constants_packed != 0;
   options.transforms = request.transforms;
+  BOO_ASSIGN_OR_RETURN(KernelModule kernel,
+                       emitKernel(context, group, decision.schedule, options));
   if (transformed)
     decision.why.push_back("transforms: BOO_TUNING_SPEC_PATH's library ran on "
                            "the module");
-  BOO_ASSIGN_OR_RETURN(KernelModule kernel,
-                       emitKernel(context, group, decision.schedule, options));
   if (dump.enabled() || request.mlir_path[0]) {
     std::string text = printModule(*kernel.module);
     dump.text("emitted.mlir", text);

@@ -39,6 +39,17 @@ BOO_EXPORT uint32_t boo_compiler_abi_version(void) {
   return BOO_COMPILER_ABI_VERSION;
 }
 
+static bool lacksText(const boo_compile_request &request) {
+  for (const char *text :
+       {request.graph_text, request.target_text, request.math,
+        request.tuning_entry, request.transforms, request.key, request.name,
+        request.builds, request.dump_dir, request.output_path,
+        request.mlir_path})
+    if (!text)
+      return true;
+  return false;
+}
+
 /// Calls `work` with the request so that a crash in it is an error.
 template <typename Work>
 static int32_t answer(const boo_compile_request *request,
@@ -47,6 +58,8 @@ static int32_t answer(const boo_compile_request *request,
   if (request->struct_size != sizeof(boo_compile_request)) {
     text = internalError("the compiler plugin and its caller disagree about "
                          "the compile request; rebuild both");
+  } else if (lacksText(*request)) {
+    text = internalError("a text of the compile request is NULL");
   } else {
     CrashHandlers handlers;
     llvm::CrashRecoveryContext recovery;

@@ -28,9 +28,9 @@ struct CompileOptions {
   bool recompile = false; ///< compile even if an entry exists
   std::string cacheDir;   ///< "" = BOO_CACHE_DIR or its default
   std::string dumpDir;    ///< BOO_DUMP_DIR
-  /// For every group; "" asks the file that BOO_TUNING_SPEC_PATH names.
+  /// For every group; "" asks environmentTuning().
   std::string tuningEntry;
-  bool useTuning = true; ///< false: that file is not looked at
+  bool useTuning = true; ///< false: that is not asked, nor its library
 };
 
 /// How a group's artifact came to be loaded. Times in milliseconds.

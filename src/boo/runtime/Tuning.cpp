@@ -1,6 +1,8 @@
 //===- Tuning.cpp - Schedules found by measurement ------------------------===//
 
 #include "boo/runtime/Tuning.h"
+#include "boo/abi/CompilerAbi.h"
+#include "boo/base/DynamicLibrary.h"
 #include "boo/base/Env.h"
 #include "boo/runtime/Files.h"
 
@@ -8,6 +10,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <unistd.h>
 
 using namespace boo;
 using Json = nlohmann::json;
@@ -96,15 +99,34 @@ std::string TuningTable::find(std::string_view graph, Isa isa,
   if (Entries.empty())
     return "";
   auto entry = Entries.find({std::string(graph), isa, std::string(math)});
-  return entry == Entries.end() ? "" : entry->second;
+  if (entry == Entries.end())
+    return "";
+  return (Optional ? BOO_OPTIONAL_ENTRY : "") + entry->second;
+}
+
+StatusOr<TuningTable> TuningTable::readShipped() {
+  // In the build folder, or as installed.
+  for (const char *folder :
+       {"../share/boo", BOO_DATA_FROM_LIB, BOO_DATA_FROM_BIN}) {
+    std::string path = ownDirectory() + "/" + folder + "/tuning_specs.jsonl";
+    if (::access(path.c_str(), R_OK) != 0)
+      continue;
+    BOO_ASSIGN_OR_RETURN(TuningTable table, read(path));
+    table.Optional = true;
+    return table;
+  }
+  return TuningTable();
 }
 
 const StatusOr<TuningTable> &boo::environmentTuning() {
   static const auto *table = [] {
     const auto &path = env().tuningSpec;
-    auto read = path && !path->empty() ? TuningTable::read(*path)
-                                       : StatusOr<TuningTable>(TuningTable());
-    if (!read.isOk())
+    StatusOr<TuningTable> read = TuningTable();
+    if (!path)
+      read = TuningTable::readShipped();
+    else if (!path->empty())
+      read = TuningTable::read(*path);
+    if (!read.isOk() && path)
       read = read.status().withContext("BOO_TUNING_SPEC_PATH");
     return new StatusOr<TuningTable>(std::move(read));
   }();

@@ -45,7 +45,11 @@ public:
   /// The file at `path`, entries or a library.
   static StatusOr<TuningTable> read(const std::string &path);
 
-  /// The schedule for a group, or "".
+  /// Those that come with BOO: one that cannot serve on a machine is left aside
+  /// there. Nothing where they were not installed.
+  static StatusOr<TuningTable> readShipped();
+
+  /// The schedule for a group, or "": what boo_compile_request takes.
   std::string find(std::string_view graph, Isa isa,
                    std::string_view math) const;
   size_t size() const { return Entries.size(); }
@@ -56,9 +60,11 @@ private:
   /// By graph, instruction set and math mode.
   std::map<std::tuple<std::string, Isa, std::string>, std::string> Entries;
   std::string Transforms;
+  bool Optional = false; ///< entries that cannot serve are no errors
 };
 
-/// What BOO_TUNING_SPEC_PATH names, read once; nothing when it is unset or "".
+/// What BOO_TUNING_SPEC_PATH names, read once; nothing when it is "", and what
+/// comes with BOO when it is unset.
 const StatusOr<TuningTable> &environmentTuning();
 
 } // namespace boo

@@ -1,9 +1,11 @@
 //===- TuningTest.cpp -----------------------------------------------------===//
 
 #include "boo/runtime/Tuning.h"
+#include "boo/abi/CompilerAbi.h"
 #include "boo/runtime/Files.h"
 
 #include <gmock/gmock.h>
+#include <nlohmann/json.hpp>
 
 #include <filesystem>
 
@@ -95,4 +97,21 @@ TEST(Tuning, TransformLibrariesAreReadAsTheyAre) {
                 HasSubstr(path + ": no text"));
   }
   std::filesystem::remove(path);
+}
+
+TEST(Tuning, WhatComesWithBooMayBeLeftAside) {
+  auto shipped = TuningTable::readShipped();
+  ASSERT_TRUE(shipped.isOk()) << shipped.status().message();
+  ASSERT_GT(shipped->size(), 0u);
+  auto text = readFile(BOO_SHIPPED_TUNING);
+  ASSERT_TRUE(text.isOk()) << text.status().message();
+  std::string line = text->substr(0, text->find('\n'));
+  auto first = TuningTable::parse(line);
+  ASSERT_TRUE(first.isOk()) << first.status().message();
+  auto entry = nlohmann::json::parse(line);
+  auto isa = parseIsa(entry["target"].get<std::string>());
+  std::string graph = entry["graph"], math = entry["math"];
+  EXPECT_EQ(shipped->find(graph, *isa, math),
+            BOO_OPTIONAL_ENTRY + first->find(graph, *isa, math));
+  EXPECT_EQ(shipped->find("boo.graph 1\n", *isa, math), "");
 }

@@ -16,8 +16,8 @@ void registerTransformDialect(mlir::DialectRegistry &registry);
 
 /// Runs the named sequence @__transform_main of `library`, the text of a
 /// transform-dialect module, on `module`, which is sound afterwards or the
-/// Status says what is not. A transform that finds nothing to do must say that
-/// it may (failures(suppress), foreach_match): its failure is an error.
+/// Status says what is not. A transform that fails is an error; one that was
+/// given nothing to work on does not.
 Status runTransforms(mlir::ModuleOp module, std::string_view library);
 
 } // namespace boo::compiler

@@ -2,12 +2,15 @@
 
 #include "boo/compiler/import/testing/Launch.h"
 
+#include <fstream>
 #include <gmock/gmock.h>
+#include <iterator>
 #include <random>
 
 using namespace boo;
 using namespace boo::testing;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 namespace {
 
@@ -20,24 +23,26 @@ std::string library(const std::string &body) {
          body + "\ntransform.yield\n}\n}\n";
 }
 
-Graph matmulModule() {
+Graph matmulModule(DType dtype) {
   Graph graph;
-  ValueId x = graph.addArgument(TensorType::contiguous(DType::F32, {M, K}));
-  ValueId w = graph.addArgument(TensorType::contiguous(DType::F32, {K, N}));
+  ValueId x = graph.addArgument(TensorType::contiguous(dtype, {M, K}));
+  ValueId w = graph.addArgument(TensorType::contiguous(dtype, {K, N}));
   std::string module = R"(
-    func.func @main(%x: tensor<13x9xf32>, %w: tensor<9x37xf32>)
-        -> tensor<13x37xf32> {
-      %zero = arith.constant 0.0 : f32
-      %0 = tensor.empty() : tensor<13x37xf32>
-      %1 = linalg.fill ins(%zero : f32) outs(%0 : tensor<13x37xf32>)
-             -> tensor<13x37xf32>
-      %2 = linalg.matmul ins(%x, %w : tensor<13x9xf32>, tensor<9x37xf32>)
-             outs(%1 : tensor<13x37xf32>) -> tensor<13x37xf32>
-      return %2 : tensor<13x37xf32>
+    func.func @main(%x: tensor<13x9x?>, %w: tensor<9x37x?>)
+        -> tensor<13x37x?> {
+      %zero = arith.constant 0.0 : ?
+      %0 = tensor.empty() : tensor<13x37x?>
+      %1 = linalg.fill ins(%zero : ?) outs(%0 : tensor<13x37x?>)
+             -> tensor<13x37x?>
+      %2 = linalg.matmul ins(%x, %w : tensor<13x9x?>, tensor<9x37x?>)
+             outs(%1 : tensor<13x37x?>) -> tensor<13x37x?>
+      return %2 : tensor<13x37x?>
     })";
+  for (size_t at; (at = module.find('?')) != std::string::npos;)
+    module.replace(at, 1, dtypeName(dtype));
   graph.addOutput(graph
                       .addNode(Op::Mlir, {x, w}, {{"module", module}},
-                               {TensorType::contiguous(DType::F32, {M, N})})
+                               {TensorType::contiguous(dtype, {M, N})})
                       .front());
   return graph;
 }
@@ -67,8 +72,9 @@ void runProduct(const Graph &graph, const std::string &transforms) {
       launch.compileAndRun(isa);
       if (::testing::Test::HasFatalFailure())
         return;
-      auto at = [](void *buffer, int64_t i) {
-        return loadElement(buffer, DType::F32, i);
+      DType dtype = graph.value(graph.arguments().front()).type.dtype;
+      auto at = [&](void *buffer, int64_t i) {
+        return loadElement(buffer, dtype, i);
       };
       for (int64_t m = 0; m != M; ++m)
         for (int64_t n = 0; n != N; ++n) {
@@ -79,6 +85,20 @@ void runProduct(const Graph &graph, const std::string &transforms) {
           ASSERT_EQ(at(launch.outs()[0], m * N + n), sum) << m << ", " << n;
         }
     }
+}
+
+/// The module that the passes begin with.
+std::string emitted(const Graph &graph, const std::string &transforms) {
+  Launch launch(graph, Guard::After);
+  launch.setTransforms(transforms);
+  std::string path = ::testing::TempDir() + "/transform-emitted-" +
+                     std::to_string(getpid()) + ".mlir";
+  Status status = launch.compile(Isa::Avx2, "", path);
+  EXPECT_TRUE(status.isOk()) << status.message();
+  std::ifstream file(path);
+  std::string text{std::istreambuf_iterator<char>(file), {}};
+  unlink(path.c_str());
+  return text;
 }
 
 std::string refusal(const Graph &graph, const std::string &transforms) {
@@ -105,25 +125,36 @@ const char *TileAndVectorize = R"(
 } // namespace
 
 TEST(TransformLibrary, TilesAndVectorizesAnMlirNode) {
-  runProduct(matmulModule(), library(TileAndVectorize));
+  for (DType dtype : {DType::F32, DType::BF16}) {
+    Graph graph = matmulModule(dtype);
+    std::string module = emitted(graph, library(TileAndVectorize));
+    EXPECT_THAT(module, HasSubstr("vector<4x8"));
+    EXPECT_THAT(module, Not(HasSubstr("linalg.matmul")));
+    runProduct(graph, library(TileAndVectorize));
+  }
 }
 
 TEST(TransformLibrary, VectorsOfSeveralDimensionsAreLowered) {
-  runProduct(matmulModule(), library(R"(
+  std::string vectorize = library(R"(
     %function = transform.structured.match ops{["func.func"]} in %module
         : (!transform.any_op) -> !transform.any_op
     %vectors =
         transform.structured.vectorize_children_and_apply_patterns %function
-        : (!transform.any_op) -> !transform.any_op)"));
+        : (!transform.any_op) -> !transform.any_op)");
+  Graph graph = matmulModule(DType::F32);
+  EXPECT_THAT(emitted(graph, vectorize), HasSubstr("vector."));
+  runProduct(graph, vectorize);
 }
 
 TEST(TransformLibrary, ChangesWhatAnEmitterWrote) {
-  runProduct(matmul(), library(R"(
+  std::string unroll = library(R"(
     %tiles = transform.structured.match ops{["boo.brgemm"]} in %module
         : (!transform.any_op) -> !transform.any_op
-    %two = transform.param.constant 2 : i64 -> !transform.param<i64>
-    transform.annotate %tiles "k_unroll" = %two
-        : !transform.any_op, !transform.param<i64>)"));
+    %three = transform.param.constant 3 : i64 -> !transform.param<i64>
+    transform.annotate %tiles "k_unroll" = %three
+        : !transform.any_op, !transform.param<i64>)");
+  EXPECT_THAT(emitted(matmul(), unroll), HasSubstr("k_unroll = 3"));
+  runProduct(matmul(), unroll);
 }
 
 TEST(TransformLibrary, LeavesAloneWhatItDoesNotMatch) {
@@ -144,7 +175,7 @@ TEST(TransformLibrary, RefusalsSayWhy) {
         : (!transform.any_op) -> !transform.any_op
     )";
   EXPECT_THAT(
-      refusal(matmulModule(),
+      refusal(matmulModule(DType::F32),
               library(find + "transform.structured.fuse_into_containing_op "
                              "%functions into %functions : (!transform.any_op, "
                              "!transform.any_op) -> (!transform.any_op, "

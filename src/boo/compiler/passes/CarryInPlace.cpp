@@ -19,7 +19,7 @@ namespace {
 bool isReadBefore(Value value, Operation *update) {
   return llvm::all_of(value.getUsers(), [&](Operation *user) {
     if (user == update)
-      return true;
+      return llvm::count(update->getOperands(), value) == 1;
     Operation *here = update->getBlock()->findAncestorOpInBlock(*user);
     if (!here || !here->isBeforeInBlock(update))
       return false;

@@ -40,6 +40,15 @@ void boo::compiler::registerTensorDialects(DialectRegistry &registry) {
   tensor::registerSubsetOpInterfaceExternalModels(registry);
 }
 
+/// Arithmetic on floats of 16 bits would call libgcc: each op works in f32 and
+/// rounds its result.
+static void emulateHalves(OpPassManager &func) {
+  arith::ArithEmulateUnsupportedFloatsOptions halves;
+  halves.sourceTypeStrs = {"bf16", "f16"};
+  func.addPass(arith::createArithEmulateUnsupportedFloats(halves));
+  func.addPass(math::createMathExtendToSupportedTypes());
+}
+
 void boo::compiler::buildImportPipeline(OpPassManager &pm) {
   pm.addPass(createInlinerPass());
   pm.addPass(createSymbolDCEPass());
@@ -64,12 +73,9 @@ void boo::compiler::buildImportPipeline(OpPassManager &pm) {
   func.addPass(createCanonicalizerPass());
   func.addPass(createCSEPass());
   func.addPass(createForallToForLoopPass());
-  // Arithmetic on floats of 16 bits would call libgcc: each op works in f32 and
-  // rounds its result.
-  arith::ArithEmulateUnsupportedFloatsOptions halves;
-  halves.sourceTypeStrs = {"bf16", "f16"};
-  func.addPass(arith::createArithEmulateUnsupportedFloats(halves));
-  func.addPass(math::createMathExtendToSupportedTypes());
+  // A mask holds one op: what it masks comes apart first.
+  func.addPass(createLowerVectors());
+  emulateHalves(func);
 }
 
 void boo::compiler::buildLinalgLowering(OpPassManager &pm,
@@ -80,6 +86,7 @@ void boo::compiler::buildLinalgLowering(OpPassManager &pm,
     return;
   func.addPass(createConvertLinalgToLoopsPass());
   func.addPass(createLowerVectors());
+  emulateHalves(func);
   func.addPass(memref::createExpandStridedMetadataPass());
   func.addPass(createLowerAffinePass());
 }

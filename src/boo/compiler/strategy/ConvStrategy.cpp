@@ -252,19 +252,7 @@ private:
 
   void chooseTile() {
     RegisterTile best, widest;
-    TileWork work{P.out[2], Nest.nExtent(), P.reduction(), ElementBytes};
-    // A row's taps at once: its pixels share columns of the input.
-    constexpr int64_t mostSteps = 7;
-    if (Nest.depthwise && P.filter[2] <= mostSteps)
-      work.filterSteps = P.filter[2];
-    // Pixels that fall into the same sets of a cache are better looked at once,
-    // by tiles as wide as can be.
-    constexpr int64_t setsBytes = 2048;
-    int64_t pixelBytes = P.inStrides.spatial[2] * dtypeBytes(P.dtype);
-    if (work.filterSteps > 1 && pixelBytes % setsBytes != 0)
-      work.mostSums = sumsOfShortTile(T.isa);
-    if (work.mostSums != 0)
-      work.rowCycles = 0.1;
+    TileWork work = tileWork(Nest, T, ElementBytes);
     // Few channels fill short vectors better; those exist on every ISA.
     for (int64_t bits = Registers.bits; bits >= 128; bits /= 2) {
       if (Bounds.vectorBits != 0 && bits != Bounds.vectorBits)

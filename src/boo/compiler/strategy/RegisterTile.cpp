@@ -2,6 +2,7 @@
 
 #include "boo/compiler/strategy/RegisterTile.h"
 #include "boo/base/Math.h"
+#include "boo/compiler/strategy/ConvNest.h"
 #include "boo/compiler/strategy/Strategy.h"
 
 #include <algorithm>
@@ -17,6 +18,25 @@ static double stepCost(int64_t m, int64_t v, double filterCycles,
   // Fewer than eight sums in flight wait for the multiplier's latency.
   return std::max({multiply, load, 4.0}) + filterCycles * double(v) +
          rowCycles * double(m);
+}
+
+TileWork boo::compiler::tileWork(const ConvNest &nest, const Target &target,
+                                 int64_t elementBytes) {
+  const ConvProblem &p = nest.problem;
+  TileWork work{p.out[2], nest.nExtent(), p.reduction(), elementBytes};
+  // A row's taps at once: its pixels share columns of the input.
+  constexpr int64_t mostSteps = 7;
+  if (nest.depthwise && p.filter[2] <= mostSteps)
+    work.filterSteps = p.filter[2];
+  // Pixels that fall into the same sets of a cache are better looked at once,
+  // by tiles as wide as can be.
+  constexpr int64_t setsBytes = 2048;
+  int64_t pixelBytes = p.inStrides.spatial[2] * dtypeBytes(p.dtype);
+  if (work.filterSteps > 1 && pixelBytes % setsBytes != 0)
+    work.mostSums = sumsOfShortTile(target.isa);
+  if (work.mostSums != 0)
+    work.rowCycles = 0.1;
+  return work;
 }
 
 double boo::compiler::registerTileCost(const Target &target,
@@ -36,6 +56,8 @@ double boo::compiler::registerTileCost(const Target &target,
         cost += double(mCount * nCount) *
                 (stepCost(mSize, nSize, filterCycles, work.rowCycles) +
                  8.0 / double(std::max<int64_t>(1, work.reduction)));
+  if (work.mostSums != 0 && m * v > work.mostSums)
+    cost *= 1.1;
   // At the same number of instructions shorter vectors win: some cores split
   // the long ones.
   return cost * (1.0 + 0.0001 * double(lanes));

@@ -12,6 +12,7 @@
 
 namespace boo::compiler {
 
+struct ConvNest;
 struct RegisterFile;
 
 /// A product of `m` by `n` that tiles are cut from.
@@ -23,6 +24,10 @@ struct TileWork {
   int64_t mostSums = 0;    ///< vectors of sums at most, if not 0
   double rowCycles = 0.02; ///< of going on to another of the m
 };
+
+/// Of a nest's rows of output, computed in elements of so many bytes.
+TileWork tileWork(const ConvNest &nest, const Target &target,
+                  int64_t elementBytes);
 
 /// Cycles of one reduction step of the whole product, by tiles of `m` x `v`
 /// vectors of `lanes`, remainders included. What a tile spills is not counted.

@@ -10,6 +10,7 @@
 #include "boo/compiler/strategy/Strategy.h"
 #include "boo/graph/Attributes.h"
 #include "boo/ops/Rows.h"
+#include "boo/ops/norm/NormOperands.h"
 
 #include <algorithm>
 
@@ -113,9 +114,10 @@ private:
   /// to 200 elements gain nothing.
   void choosePrefetch() {
     constexpr int64_t leastBytes = 1024;
-    bool norm = Anchor.op == Op::Norm || Anchor.op == Op::Softmax;
-    if (!norm || !S.dot || Nest.inner.size() != 1 || Nest.rows.empty() ||
-        inputStride(Nest.inner.back()) != 1 ||
+    bool looksAgain = Anchor.op == Op::Softmax ||
+                      (Anchor.op == Op::Norm && !isRmsNorm(Anchor));
+    if (!looksAgain || !S.dot || S.kChunk != 0 || Nest.inner.size() != 1 ||
+        Nest.rows.empty() || inputStride(Nest.inner.back()) != 1 ||
         Nest.length() * inputBytes() < leastBytes)
       return;
     S.prefetch = 1;

@@ -46,7 +46,7 @@ private:
   double chunks() const { return double(ceilDiv(Blocks, S.nChunk)); }
 
   double productCycles() const {
-    TileWork work{P.out[2], Nest.nExtent(), P.reduction(), Bytes};
+    TileWork work = tileWork(Nest, T, Bytes);
     double steps = double(P.reduction()) / (S.dot ? double(Lanes) : 1);
     double cycles =
         registerTileCost(T, work, S.mTile, S.nVectors, S.dot ? 1 : Lanes) *

@@ -24,7 +24,8 @@ struct Mode {
 
 /// The Schedule of a group in canonical form. Fields that `tuningEntry` (a
 /// Schedule's text, possibly partial, or "") names override what the model
-/// would choose; none of them widens what the math mode allows.
+/// would choose; none of them widens what the math mode allows. Behind
+/// BOO_OPTIONAL_ENTRY an entry that cannot serve is left aside.
 StatusOr<Decision> decide(const Graph &group, const Target &target,
                           const Mode &mode, std::string_view tuningEntry);
 

@@ -127,7 +127,9 @@ public:
   /// The text of a transform library for the compiles that follow.
   void setTransforms(std::string text) { Transforms = std::move(text); }
 
-  Status compile(Isa isa, const std::string &path) const {
+  /// The artifact to `path`, the emitted module to `mlir`; "" for neither.
+  Status compile(Isa isa, const std::string &path,
+                 const std::string &mlir = "") const {
     std::string graphText = printGraph(G);
     std::string targetText = printTarget(Target{.isa = isa});
     boo_compile_request request = {};
@@ -135,7 +137,8 @@ public:
     request.graph_text = graphText.c_str();
     request.target_text = targetText.c_str();
     request.math = "strict";
-    request.tuning_entry = request.dump_dir = request.mlir_path = "";
+    request.tuning_entry = request.dump_dir = "";
+    request.mlir_path = mlir.c_str();
     request.transforms = Transforms.c_str();
     request.key = request.name = request.builds = "test";
     request.output_path = path.c_str();
