@@ -46,6 +46,11 @@ public:
                     "the caches"
               : W.input + (" outermost: all " + all + " ") + W.filter +
                     " blocks fit their share of the caches");
+      if (!s.filterOuter && hasManyFilters(blocks * blockBytes)) {
+        s.filterOuter = true;
+        Result.why.push_back("groups outermost: a thread reads the filters "
+                             "that it packed");
+      }
     }
     chooseRow(blockChannels);
     if (Bounds.vectorBits == 0)
@@ -60,6 +65,15 @@ public:
   }
 
 private:
+  /// Whether the groups' packed filters, `bytes` each, are worth keeping apart:
+  /// where each thread has rows of all groups, half of them or more come dirty
+  /// from the caches of other cores, which can take longer than the products.
+  bool hasManyFilters(int64_t bytes) const {
+    return P.groups > 1 && !Bounds.packedAhead && Bounds.vectorBits == 0 &&
+           !Result.schedule.filterInPlace &&
+           Nest.groupLoops() * bytes > T.l2Bytes / 2;
+  }
+
   /// A filter that is used for pixels which stay in the cache is packed block
   /// by block, each for all of them: so it crosses memory once.
   bool packsInside(int64_t blocks, int64_t blockBytes) {
