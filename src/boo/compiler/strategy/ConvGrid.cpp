@@ -35,6 +35,14 @@ public:
       int64_t fit = std::max<int64_t>(1, T.l2Bytes * 5 / 8 / blockBytes);
       fit = std::max(
           fit, std::min(blocksForCopy(Nest, s), 4 * T.l2Bytes / blockBytes));
+      // With more pixels the products take longer; rows of several taps would
+      // be copied once more for each part.
+      constexpr int64_t fewPixels = 256;
+      bool owned = P.groups == 1 && Nest.taps() == 1 &&
+                   Nest.pixels() <= fewPixels &&
+                   isWorthOwning(blocks * blockBytes);
+      if (owned)
+        fit = std::min(fit, ceilDiv(blocks, std::min<int64_t>(T.cores, 4)));
       int64_t chunks = ceilDiv(blocks, fit);
       s.nChunk = ceilDiv(blocks, chunks);
       s.filterOuter = chunks > 1;
@@ -42,11 +50,13 @@ public:
       Result.why.push_back(
           s.filterOuter
               ? W.filter + (" outermost, " + some) + " of " + all +
-                    " blocks at a time: more exceed their share of "
-                    "the caches"
+                    " blocks at a time: " +
+                    (owned ? "a thread reads those that it packed"
+                           : "more exceed their share of the caches")
               : W.input + (" outermost: all " + all + " ") + W.filter +
                     " blocks fit their share of the caches");
-      if (!s.filterOuter && hasManyFilters(blocks * blockBytes)) {
+      if (!s.filterOuter && P.groups > 1 &&
+          isWorthOwning(Nest.groupLoops() * blocks * blockBytes)) {
         s.filterOuter = true;
         Result.why.push_back("groups outermost: a thread reads the filters "
                              "that it packed");
@@ -65,13 +75,12 @@ public:
   }
 
 private:
-  /// Whether the groups' packed filters, `bytes` each, are worth keeping apart:
-  /// where each thread has rows of all groups, half of them or more come dirty
-  /// from the caches of other cores, which can take longer than the products.
-  bool hasManyFilters(int64_t bytes) const {
-    return P.groups > 1 && !Bounds.packedAhead && Bounds.vectorBits == 0 &&
-           !Result.schedule.filterInPlace &&
-           Nest.groupLoops() * bytes > T.l2Bytes / 2;
+  /// Whether threads had better read what they packed of filters of so many
+  /// bytes: where each has rows for all of them, half or more come dirty from
+  /// the caches of other cores, which can take longer than the products.
+  bool isWorthOwning(int64_t bytes) const {
+    return !Nest.matmul && !Bounds.packedAhead && Bounds.vectorBits == 0 &&
+           !Result.schedule.filterInPlace && bytes > T.l2Bytes / 2;
   }
 
   /// A filter that is used for pixels which stay in the cache is packed block
