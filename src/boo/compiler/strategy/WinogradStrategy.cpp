@@ -207,6 +207,20 @@ private:
       if (n <= 2)
         break;
     }
+    if (isWorthOwning()) {
+      S.nChunk = std::min(
+          S.nChunk, ceilDiv(blocks(), std::min<int64_t>(Target.cores, 4)));
+      S.filterOuter = S.nChunk < blocks();
+    }
+  }
+
+  /// Whether threads had better read what they transformed of the filter: what
+  /// others did comes dirty from their cores' caches, which with few tiles can
+  /// take longer than the products.
+  bool isWorthOwning() const {
+    constexpr int64_t fewTiles = 64;
+    return !FilterIsFree && P.groups == 1 && Tiles <= fewTiles &&
+           filterBytes() >= 3 * double(Target.l2Bytes);
   }
 
   /// Of `w` rounds and `n` blocks of output channels.
