@@ -102,9 +102,12 @@ Env boo::readEnv(const std::function<const char *(const char *)> &lookup,
     return std::string_view(value ? value : "");
   };
 
-  if (std::string_view value = get("BOO_CACHE_ON"); !value.empty())
-    if (auto on = parseSwitch("BOO_CACHE_ON", value); note(on.status()))
-      env.cacheOn = *on;
+  for (auto [name, on] :
+       {std::pair("BOO_CACHE_ON", &env.cacheOn),
+        std::pair("BOO_USE_BACKWARD_KERNELS", &env.useBackwardKernels)})
+    if (std::string_view value = get(name); !value.empty())
+      if (auto parsed = parseSwitch(name, value); note(parsed.status()))
+        *on = *parsed;
 
   env.cacheDir = get("BOO_CACHE_DIR");
   if (env.cacheDir.empty()) {

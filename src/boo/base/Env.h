@@ -20,6 +20,7 @@ enum class LogLevel { Error, Warning, Info, Debug };
 
 struct Env {
   bool cacheOn = true;                   ///< BOO_CACHE_ON
+  bool useBackwardKernels = false;       ///< BOO_USE_BACKWARD_KERNELS
   std::string cacheDir;                  ///< BOO_CACHE_DIR, never empty
   std::vector<std::string> cachePath;    ///< BOO_CACHE_PATH, split at colons
   std::optional<std::string> tuningSpec; ///< BOO_TUNING_SPEC_PATH; "" = none

@@ -27,6 +27,7 @@ static Env read(const std::map<std::string, std::string> &variables,
 TEST(Env, Defaults) {
   Env env = read({{"HOME", "/home/a"}});
   EXPECT_TRUE(env.cacheOn);
+  EXPECT_FALSE(env.useBackwardKernels);
   EXPECT_EQ(env.cacheDir, "/home/a/.cache/turbine_kernels/boo");
   EXPECT_EQ(env.math, "default");
   EXPECT_EQ(env.ompNumThreads, 0);
@@ -53,6 +54,7 @@ TEST(Env, CacheSwitchTakesEverySpelling) {
   for (const char *off : {"0", "no", "Off", "FALSE"})
     EXPECT_FALSE(read({{"BOO_CACHE_ON", off}}).cacheOn) << off;
   std::string error;
+  EXPECT_TRUE(read({{"BOO_USE_BACKWARD_KERNELS", "1"}}).useBackwardKernels);
   EXPECT_TRUE(read({{"BOO_CACHE_ON", "maybe"}}, &error).cacheOn);
   EXPECT_EQ(error, "BOO_CACHE_ON=maybe: expected 1 or 0, yes or no, on or off, "
                    "true or false");

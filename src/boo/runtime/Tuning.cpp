@@ -105,9 +105,9 @@ std::string TuningTable::find(std::string_view graph, Isa isa,
 }
 
 StatusOr<TuningTable> TuningTable::readShipped() {
-  // In the build folder, or as installed.
+  // In the build folder, as installed, or beside the Python package's module.
   for (const char *folder :
-       {"../share/boo", BOO_DATA_FROM_LIB, BOO_DATA_FROM_BIN}) {
+       {"../share/boo", BOO_DATA_FROM_LIB, BOO_DATA_FROM_BIN, "."}) {
     std::string path = ownDirectory() + "/" + folder + "/tuning_specs.jsonl";
     if (::access(path.c_str(), R_OK) != 0)
       continue;

@@ -7,19 +7,6 @@
 
 using namespace boo;
 
-namespace {
-struct AtenOp {
-  std::string_view name;
-  Status (*build)(AtenGraph &);
-  std::string_view schema;
-};
-} // namespace
-
-static constexpr AtenOp AtenOps[] = {
-#define BOO_ATEN(name, builder, schema) {"aten::" name, builder, schema},
-#include "boo/driver/commands/aten/AtenOps.inc"
-};
-
 /// Sizes in the order in which the tensor lies in memory.
 static std::vector<int64_t> memorySizes(const TensorType &type) {
   std::vector<size_t> order(type.rank());
@@ -34,15 +21,15 @@ static std::vector<int64_t> memorySizes(const TensorType &type) {
 }
 
 StatusOr<CommandGraph> boo::buildAten(const CommandLine &line) {
-  const AtenOp *op = std::find_if(
-      std::begin(AtenOps), std::end(AtenOps),
-      [&](const AtenOp &each) { return each.name == line.info->spelling; });
-  if (op == std::end(AtenOps))
+  const AtenOp *op = findAtenOp(line.info->spelling);
+  if (!op)
     return internalError("an aten command without a builder");
   BOO_ASSIGN_OR_RETURN(AtenCall call, AtenCall::parse(line, op->schema));
   CommandGraph result;
   AtenGraph build(call, result.graph);
   BOO_RETURN_IF_ERROR(op->build(build));
+  for (const Output &output : build.results())
+    result.graph.addOutput(output.value, output.into);
   auto verified = result.graph.verify();
   if (!verified.isOk())
     return verified.withContext(std::string(line.info->spelling));

@@ -125,9 +125,8 @@ static StatusOr<TensorType> outputType(const AtenCall &call,
 static Status addConvolution(AtenGraph &build, const ConvArguments &conv) {
   const AtenCall &call = build.call();
   BOO_ASSIGN_OR_RETURN(TensorType layout, outputType(call, conv));
-  Graph &graph = build.graph();
-  ValueId x = graph.addArgument(conv.input);
-  ValueId w = graph.addArgument(conv.weight, call.weightRole());
+  BOO_ASSIGN_OR_RETURN(ValueId x, build.input(0, conv.input));
+  BOO_ASSIGN_OR_RETURN(ValueId w, build.weight(1, conv.weight));
   auto [op, attributes] = forwardNode(conv);
   BOO_ASSIGN_OR_RETURN(ValueId last,
                        build.add(op, {x, w}, attributes, &layout));
@@ -135,11 +134,11 @@ static Status addConvolution(AtenGraph &build, const ConvArguments &conv) {
     BOO_ASSIGN_OR_RETURN(TensorType bias, call.tensor(2));
     if (bias.rank() != 1)
       return call.error(2, "must have one dimension");
-    ValueId b =
-        graph.addArgument(channelVector(bias, layout), call.weightRole());
+    BOO_ASSIGN_OR_RETURN(ValueId b,
+                         build.weight(2, channelVector(bias, layout)));
     BOO_ASSIGN_OR_RETURN(last, build.pointwise(PointwiseFn::Add, {last, b}));
   }
-  graph.addOutput(last);
+  build.result(last);
   return Status::ok();
 }
 
@@ -188,7 +187,6 @@ Status boo::buildAtenConv(AtenGraph &build) {
 static Status addGradients(AtenGraph &build, const ConvArguments &conv,
                            const TensorType &outGrad,
                            const std::vector<bool> &mask) {
-  Graph &graph = build.graph();
   AttributeMap attributes = conv.attributes();
   bool last = makesChannelsLast(conv);
   auto laidOut = [&](const TensorType &type) {
@@ -200,11 +198,14 @@ static Status addGradients(AtenGraph &build, const ConvArguments &conv,
       sizes.push_back(type.sizes[i].size());
     return sizes;
   };
-  ValueId dy = graph.addArgument(outGrad), x = kNoValue, w = kNoValue;
-  if (mask[1])
-    x = graph.addArgument(conv.input);
-  if (mask[0])
-    w = graph.addArgument(conv.weight, build.call().weightRole());
+  ValueId x = kNoValue, w = kNoValue;
+  BOO_ASSIGN_OR_RETURN(ValueId dy, build.input(0, outGrad));
+  if (mask[1]) {
+    BOO_ASSIGN_OR_RETURN(x, build.input(1, conv.input));
+  }
+  if (mask[0]) {
+    BOO_ASSIGN_OR_RETURN(w, build.weight(2, conv.weight));
+  }
   if (mask[0]) {
     TensorType layout = laidOut(conv.input);
     AttributeMap own = attributes;
@@ -213,7 +214,7 @@ static Status addGradients(AtenGraph &build, const ConvArguments &conv,
     BOO_ASSIGN_OR_RETURN(
         ValueId made, build.add(conv.transposed ? Op::Conv : Op::ConvGradInput,
                                 {dy, w}, std::move(own), &layout));
-    graph.addOutput(made);
+    build.result(made);
   }
   if (mask[1]) {
     TensorType layout = laidOut(conv.weight);
@@ -224,7 +225,7 @@ static Status addGradients(AtenGraph &build, const ConvArguments &conv,
       std::swap(operands[0], operands[1]);
     BOO_ASSIGN_OR_RETURN(ValueId made, build.add(Op::ConvGradWeight, operands,
                                                  std::move(own), &layout));
-    graph.addOutput(made);
+    build.result(made);
   }
   if (mask[2]) {
     std::vector<int64_t> dims{0};
@@ -236,7 +237,7 @@ static Status addGradients(AtenGraph &build, const ConvArguments &conv,
                                     {"dims", std::move(dims)},
                                     {"fn", std::string("sum")},
                                     {"keep", true}}));
-    graph.addOutput(made);
+    build.result(made);
   }
   return Status::ok();
 }

@@ -8,6 +8,18 @@
 
 using namespace boo;
 
+static constexpr AtenOp AtenOps[] = {
+#define BOO_ATEN(name, builder, schema) {"aten::" name, builder, schema},
+#include "boo/driver/commands/aten/AtenOps.inc"
+};
+
+const AtenOp *boo::findAtenOp(std::string_view name) {
+  for (const AtenOp &each : AtenOps)
+    if (each.name == name)
+      return &each;
+  return nullptr;
+}
+
 /// Do the elements fill the memory from the first to the last, each once?
 static bool isDense(const TensorType &type) {
   std::vector<size_t> order(type.rank());
@@ -24,6 +36,40 @@ static bool isDense(const TensorType &type) {
     next *= type.sizes[dim].size();
   }
   return true;
+}
+
+/// The same elements in the same places: strides of dimensions of one element
+/// aside.
+static bool isSameView(const TensorType &a, const TensorType &b) {
+  if (a.sizes != b.sizes)
+    return false;
+  for (size_t i = 0; i != a.rank(); ++i)
+    if (a.sizes[i] != Dim(1) && a.strides[i] != b.strides[i])
+      return false;
+  return true;
+}
+
+StatusOr<ValueId> AtenGraph::input(size_t i, TensorType type, Role role) {
+  if (Given.empty())
+    return G.addArgument(std::move(type), role);
+  ValueId given = i < Given.size() ? Given[i] : kNoValue;
+  if (given == kNoValue)
+    return Call.error(i, "must be a tensor");
+  if (isSameView(type, typeOf(given)))
+    return given;
+  if (G.value(given).role == Role::Result)
+    return unsupported(
+        Call.error(i,
+                   "is a result of the same Graph, of which a view is needed")
+            .message());
+  ValueId made = G.addArgument(std::move(type), role);
+  Views.push_back({given, made});
+  return made;
+}
+
+StatusOr<ValueId> AtenGraph::input(size_t i) {
+  BOO_ASSIGN_OR_RETURN(TensorType type, Call.tensor(i));
+  return input(i, std::move(type));
 }
 
 StatusOr<ValueId> AtenGraph::add(Op op, std::vector<ValueId> operands,

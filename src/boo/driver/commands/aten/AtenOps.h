@@ -1,9 +1,8 @@
 //===- AtenOps.h - Graphs of torch's operators ------------------*- C++ -*-===//
 //
-// Each builder adds what its operator computes to a Graph: arguments in the
-// order of the operator's tensors, results as outputs. Element types, sizes and
-// strides are those of the record; results lie in memory as eager torch lays
-// them out.
+// Each builder adds what its operator computes to a Graph. Element types, sizes
+// and strides of its operands are those of the call; results lie in memory as
+// eager torch lays them out.
 //
 //===----------------------------------------------------------------------===//
 #pragma once
@@ -12,14 +11,41 @@
 
 namespace boo {
 
-/// Makes nodes whose result types are inferred.
+/// One call on its way into a Graph: makes nodes whose result types are
+/// inferred.
 class AtenGraph {
 public:
+  /// The call's tensors become arguments of the Graph.
   AtenGraph(const AtenCall &call, Graph &graph) : Call(call), G(graph) {}
+  /// They are values of the Graph: `given` has one for each argument of the
+  /// call, kNoValue for what is no tensor.
+  AtenGraph(const AtenCall &call, Graph &graph, std::span<const ValueId> given)
+      : Call(call), G(graph), Given(given) {}
 
   const AtenCall &call() const { return Call; }
   Graph &graph() { return G; }
   const TensorType &typeOf(ValueId id) const { return G.value(id).type; }
+
+  /// The call's argument `i`, a tensor, with the sizes and strides of `type`:
+  /// those of the call, or another view of the same elements. Unsupported when
+  /// such a view would be one of a result.
+  StatusOr<ValueId> input(size_t i, TensorType type, Role role = Role::Input);
+  /// The same as the call has it.
+  StatusOr<ValueId> input(size_t i);
+  /// An input that is known ahead where the call says that weights are.
+  StatusOr<ValueId> weight(size_t i, TensorType type) {
+    return input(i, std::move(type), Call.weightRole());
+  }
+  /// The operator's next result, which overwrites an input or not.
+  void result(ValueId value, ValueId into = kNoValue) {
+    Results.push_back({value, into});
+  }
+  const std::vector<Output> &results() const { return Results; }
+  /// An argument of the Graph that a view of one became.
+  struct View {
+    ValueId of, argument;
+  };
+  const std::vector<View> &views() const { return Views; }
 
   /// A node with one result: row-major unless `layout` has its sizes and is
   /// dense, then with the strides of that.
@@ -42,6 +68,9 @@ public:
 private:
   const AtenCall &Call;
   Graph &G;
+  std::span<const ValueId> Given;
+  std::vector<Output> Results;
+  std::vector<View> Views;
   std::string Direction = "forward";
 };
 
@@ -57,6 +86,15 @@ TensorType channelVector(const TensorType &vector, const TensorType &like);
 /// whether the strides are those of that and of no other.
 TensorType channelsLast(const TensorType &type);
 bool isChannelsLast(const TensorType &type);
+
+/// An operator that BOO computes.
+struct AtenOp {
+  std::string_view name; ///< "aten::mm"
+  Status (*build)(AtenGraph &);
+  std::string_view schema; ///< names of its arguments, ", " between them
+};
+/// NULL when there is none of this name.
+const AtenOp *findAtenOp(std::string_view name);
 
 Status buildAtenMatmul(AtenGraph &build);
 Status buildAtenAddmm(AtenGraph &build);

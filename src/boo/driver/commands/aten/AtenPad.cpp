@@ -26,9 +26,9 @@ Status boo::buildAtenPad(AtenGraph &build) {
   TensorType layout = inferred->front();
   if ((type.rank() == 4 || type.rank() == 5) && isChannelsLast(type))
     layout = channelsLast(layout);
-  ValueId x = build.graph().addArgument(type);
+  BOO_ASSIGN_OR_RETURN(ValueId x, build.input(0));
   BOO_ASSIGN_OR_RETURN(ValueId made,
                        build.add(Op::Pad, {x}, attributes, &layout));
-  build.graph().addOutput(made);
+  build.result(made);
   return Status::ok();
 }

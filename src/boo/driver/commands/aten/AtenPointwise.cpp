@@ -51,17 +51,16 @@ Status boo::buildAtenBinary(AtenGraph &build) {
   BOO_ASSIGN_OR_RETURN(PointwiseFn fn, parsePointwiseFn(call.name()));
   BOO_ASSIGN_OR_RETURN(TensorType left, call.tensor(0));
   BOO_ASSIGN_OR_RETURN(double alpha, call.real(2, 1.0));
-  Graph &graph = build.graph();
-  ValueId x = graph.addArgument(left);
+  BOO_ASSIGN_OR_RETURN(ValueId x, build.input(0));
   if (call.arguments().size() < 2 || !call.arguments()[1].tensor) {
     BOO_ASSIGN_OR_RETURN(double number, call.real(1, std::nullopt));
     BOO_ASSIGN_OR_RETURN(ValueId result,
                          addNumber(build, x, fn, number, alpha));
-    graph.addOutput(result);
+    build.result(result);
     return Status::ok();
   }
   BOO_ASSIGN_OR_RETURN(TensorType right, call.tensor(1));
-  ValueId y = graph.addArgument(right);
+  BOO_ASSIGN_OR_RETURN(ValueId y, build.input(1));
   DType made = promote(left, right);
   BOO_ASSIGN_OR_RETURN(x, build.cast(x, made));
   BOO_ASSIGN_OR_RETURN(y, build.cast(y, made));
@@ -70,7 +69,7 @@ Status boo::buildAtenBinary(AtenGraph &build) {
         y, build.pointwise(PointwiseFn::Scale, {y}, {alpha, 0.0}));
   }
   BOO_ASSIGN_OR_RETURN(ValueId result, build.pointwise(fn, {x, y}));
-  graph.addOutput(result);
+  build.result(result);
   return Status::ok();
 }
 
@@ -95,7 +94,6 @@ static StatusOr<std::vector<double>> parametersOf(const AtenCall &call,
 
 Status boo::buildAtenUnary(AtenGraph &build) {
   const AtenCall &call = build.call();
-  BOO_ASSIGN_OR_RETURN(TensorType type, call.tensor(0));
   BOO_ASSIGN_OR_RETURN(PointwiseFn fn, parsePointwiseFn(call.name()));
   if (fn == PointwiseFn::Gelu) {
     BOO_ASSIGN_OR_RETURN(std::string form, call.text(1, "none"));
@@ -104,8 +102,8 @@ Status boo::buildAtenUnary(AtenGraph &build) {
     fn = form == "tanh" ? PointwiseFn::GeluTanh : fn;
   }
   BOO_ASSIGN_OR_RETURN(auto parameters, parametersOf(call, fn));
-  ValueId x = build.graph().addArgument(type);
+  BOO_ASSIGN_OR_RETURN(ValueId x, build.input(0));
   BOO_ASSIGN_OR_RETURN(ValueId result, build.pointwise(fn, {x}, parameters));
-  build.graph().addOutput(result);
+  build.result(result);
   return Status::ok();
 }

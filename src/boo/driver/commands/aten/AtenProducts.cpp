@@ -32,10 +32,10 @@ Status boo::buildAtenMatmul(AtenGraph &build) {
   const AtenCall &call = build.call();
   BOO_ASSIGN_OR_RETURN(TensorType left, matrix(call, 0, rankOf(call)));
   BOO_ASSIGN_OR_RETURN(TensorType right, matrix(call, 1, rankOf(call)));
-  ValueId a = build.graph().addArgument(left);
-  ValueId b = build.graph().addArgument(right, call.weightRole());
+  BOO_ASSIGN_OR_RETURN(ValueId a, build.input(0, left));
+  BOO_ASSIGN_OR_RETURN(ValueId b, build.weight(1, right));
   BOO_ASSIGN_OR_RETURN(ValueId product, addProduct(build, a, b));
-  build.graph().addOutput(product);
+  build.result(product);
   return Status::ok();
 }
 
@@ -50,12 +50,11 @@ Status boo::buildAtenAddmm(AtenGraph &build) {
   if (!factorsFit(factors))
     return call.error(3, "and alpha must be 0 or between 1e-20 and 1e20, and "
                          "so must alpha / beta");
-  Graph &graph = build.graph();
-  ValueId c = graph.addArgument(added, call.weightRole());
-  ValueId a = graph.addArgument(left);
-  ValueId b = graph.addArgument(right, call.weightRole());
+  BOO_ASSIGN_OR_RETURN(ValueId c, build.weight(0, added));
+  BOO_ASSIGN_OR_RETURN(ValueId a, build.input(1, left));
+  BOO_ASSIGN_OR_RETURN(ValueId b, build.weight(2, right));
   BOO_ASSIGN_OR_RETURN(ValueId product, addProduct(build, a, b));
-  graph.addOutput(addFactors(graph, product, factors, c));
+  build.result(addFactors(build.graph(), product, factors, c));
   return Status::ok();
 }
 
@@ -65,14 +64,14 @@ Status boo::buildAtenLinear(AtenGraph &build) {
   BOO_ASSIGN_OR_RETURN(TensorType weight, matrix(call, 1, 2));
   std::swap(weight.sizes[0], weight.sizes[1]);
   std::swap(weight.strides[0], weight.strides[1]);
-  ValueId a = build.graph().addArgument(input);
-  ValueId b = build.graph().addArgument(weight, call.weightRole());
+  BOO_ASSIGN_OR_RETURN(ValueId a, build.input(0, input));
+  BOO_ASSIGN_OR_RETURN(ValueId b, build.weight(1, weight));
   BOO_ASSIGN_OR_RETURN(ValueId last, addProduct(build, a, b));
   if (!call.isNone(2)) {
     BOO_ASSIGN_OR_RETURN(TensorType type, call.tensor(2));
-    ValueId bias = build.graph().addArgument(type, call.weightRole());
+    BOO_ASSIGN_OR_RETURN(ValueId bias, build.weight(2, type));
     BOO_ASSIGN_OR_RETURN(last, build.pointwise(PointwiseFn::Add, {last, bias}));
   }
-  build.graph().addOutput(last);
+  build.result(last);
   return Status::ok();
 }

@@ -21,15 +21,15 @@ Status boo::buildAtenSoftmax(AtenGraph &build) {
     BOO_ASSIGN_OR_RETURN(made, call.dtype(2, made));
   }
   bool log = call.name().find("log") != std::string_view::npos;
-  BOO_ASSIGN_OR_RETURN(ValueId x,
-                       build.cast(build.graph().addArgument(type), made));
+  BOO_ASSIGN_OR_RETURN(ValueId x, build.input(0));
+  BOO_ASSIGN_OR_RETURN(x, build.cast(x, made));
   TensorType layout = build.typeOf(x);
   BOO_ASSIGN_OR_RETURN(
       ValueId result,
       build.add(Op::Softmax, {x},
                 {{"acc", accumulator(made)}, {"axis", axis}, {"log", log}},
                 &layout));
-  build.graph().addOutput(result);
+  build.result(result);
   return Status::ok();
 }
 
@@ -42,15 +42,16 @@ Status boo::buildAtenLayerNorm(AtenGraph &build) {
       !std::equal(shape.rbegin(), shape.rend(), type.sizes.rbegin(),
                   [](int64_t size, Dim dim) { return dim == Dim(size); }))
     return call.error(1, "must be the input's last sizes");
-  Graph &graph = build.graph();
-  std::vector<ValueId> operands{graph.addArgument(type)};
+  BOO_ASSIGN_OR_RETURN(ValueId x, build.input(0));
+  std::vector<ValueId> operands{x};
   for (size_t i : {2, 3}) {
     if (call.isNone(i))
       continue;
     if (i == 3 && operands.size() == 1)
       return call.error(i, "stands without a weight");
     BOO_ASSIGN_OR_RETURN(TensorType vector, call.tensor(i));
-    operands.push_back(graph.addArgument(vector, call.weightRole()));
+    BOO_ASSIGN_OR_RETURN(ValueId parameter, build.weight(i, vector));
+    operands.push_back(parameter);
   }
   bool stats = call.name() == "native_layer_norm";
   std::vector<int64_t> sizes;
@@ -65,8 +66,9 @@ Status boo::buildAtenLayerNorm(AtenGraph &build) {
                           {"dims", int64_t(shape.size())},
                           {"eps", eps},
                           {"stats", stats}};
-  for (ValueId id : graph.addNode(Op::Norm, operands, attributes, types))
-    graph.addOutput(id);
+  for (ValueId id :
+       build.graph().addNode(Op::Norm, operands, attributes, types))
+    build.result(id);
   return Status::ok();
 }
 
@@ -109,7 +111,7 @@ Status boo::buildAtenReduce(AtenGraph &build) {
   std::string fn(call.name());
   if (fn == "amax" || fn == "amin")
     fn = fn.substr(1);
-  ValueId x = build.graph().addArgument(reducedLast(type, reduced));
+  BOO_ASSIGN_OR_RETURN(ValueId x, build.input(0, reducedLast(type, reduced)));
   BOO_ASSIGN_OR_RETURN(x, build.cast(x, made));
   // keepdim changes no element: dimensions of size 1 take no room.
   auto count = int64_t(std::count(reduced.begin(), reduced.end(), true));
@@ -118,7 +120,7 @@ Status boo::buildAtenReduce(AtenGraph &build) {
                                                   {"dims", count},
                                                   {"fn", fn},
                                                   {"keep", false}}));
-  build.graph().addOutput(result);
+  build.result(result);
   return Status::ok();
 }
 
@@ -134,7 +136,7 @@ Status boo::buildAtenArgReduce(AtenGraph &build) {
     BOO_ASSIGN_OR_RETURN(int64_t axis, wrapDim(call, 1, dim, type.rank()));
     reduced[size_t(axis)] = true;
   }
-  ValueId x = build.graph().addArgument(reducedLast(type, reduced));
+  BOO_ASSIGN_OR_RETURN(ValueId x, build.input(0, reducedLast(type, reduced)));
   auto count = int64_t(std::count(reduced.begin(), reduced.end(), true));
   BOO_ASSIGN_OR_RETURN(ValueId result,
                        build.add(Op::ArgReduce, {x},
@@ -142,7 +144,7 @@ Status boo::buildAtenArgReduce(AtenGraph &build) {
                                   {"fn", std::string(call.name().substr(3))},
                                   {"keep", false},
                                   {"values", false}}));
-  build.graph().addOutput(result);
+  build.result(result);
   return Status::ok();
 }
 
@@ -154,12 +156,13 @@ Status boo::buildAtenAttention(AtenGraph &build) {
     if (type.rank() != 4)
       return call.error(i, "must have 4 dimensions: batch, heads, length, "
                            "elements");
-    operands.push_back(build.graph().addArgument(type));
+    BOO_ASSIGN_OR_RETURN(ValueId operand, build.input(i, type));
+    operands.push_back(operand);
   }
   TensorType query = build.typeOf(operands[0]), key = build.typeOf(operands[1]);
   if (!call.isNone(3)) {
-    BOO_ASSIGN_OR_RETURN(TensorType mask, call.tensor(3));
-    operands.push_back(build.graph().addArgument(mask));
+    BOO_ASSIGN_OR_RETURN(ValueId mask, build.input(3));
+    operands.push_back(mask);
   }
   BOO_ASSIGN_OR_RETURN(double dropout, call.real(4, 0.0));
   BOO_ASSIGN_OR_RETURN(bool causal, call.truth(5, false));
@@ -176,7 +179,7 @@ Status boo::buildAtenAttention(AtenGraph &build) {
                                   {"causal", causal},
                                   {"logsumexp", false},
                                   {"scale", scale}}));
-  build.graph().addOutput(result);
+  build.result(result);
   return Status::ok();
 }
 
@@ -194,7 +197,6 @@ static StatusOr<TensorType> channelArgument(const AtenCall &call, size_t i,
 /// the input's type or wider; statistics come back in it.
 static Status addTraining(AtenGraph &build, const TensorType &type) {
   const AtenCall &call = build.call();
-  Graph &graph = build.graph();
   DType acc = accumulator(type.dtype);
   BOO_ASSIGN_OR_RETURN(double momentum, call.real(6, 0.1));
   BOO_ASSIGN_OR_RETURN(double eps, call.real(7, 1e-5));
@@ -203,7 +205,8 @@ static Status addTraining(AtenGraph &build, const TensorType &type) {
                       "must be a tensor: there are both running statistics or "
                       "none");
   bool running = !call.isNone(3), stats = call.name() != "batch_norm";
-  std::vector<ValueId> operands{graph.addArgument(type)}, arguments;
+  BOO_ASSIGN_OR_RETURN(ValueId x, build.input(0, type));
+  std::vector<ValueId> operands{x}, arguments;
   for (size_t i = 1; i != (running ? 5 : 3); ++i) {
     if (call.isNone(i))
       return unsupported(
@@ -216,7 +219,8 @@ static Status addTraining(AtenGraph &build, const TensorType &type) {
           call.error(i, "must lie in memory without gaps: it is written to")
               .message());
     Role role = i > 2 ? Role::InOut : call.weightRole();
-    arguments.push_back(graph.addArgument(vector, role));
+    BOO_ASSIGN_OR_RETURN(ValueId argument, build.input(i, vector, role));
+    arguments.push_back(argument);
     BOO_ASSIGN_OR_RETURN(ValueId wide, build.cast(arguments.back(), acc));
     operands.push_back(wide);
   }
@@ -227,17 +231,17 @@ static Status addTraining(AtenGraph &build, const TensorType &type) {
                                      {"momentum", running ? momentum : 0.0},
                                      {"stats", stats}},
                                     &type));
-  graph.addOutput(made[0]);
+  build.result(made[0]);
   DType parameter = build.typeOf(arguments[0]).dtype;
   for (size_t i = 1; stats && i != 3; ++i) {
     BOO_ASSIGN_OR_RETURN(ValueId id, build.cast(made[i], parameter));
-    graph.addOutput(id);
+    build.result(id);
   }
   for (size_t i = 0; running && i != 2; ++i) {
     ValueId into = arguments[2 + i];
     BOO_ASSIGN_OR_RETURN(ValueId id, build.cast(made[made.size() - 2 + i],
                                                 build.typeOf(into).dtype));
-    graph.addOutput(id, into);
+    build.result(id, into);
   }
   return Status::ok();
 }
@@ -253,15 +257,14 @@ Status boo::buildAtenBatchNorm(AtenGraph &build) {
     return call.error(0, "must have at least 2 dimensions");
   if (training)
     return addTraining(build, type);
-  Graph &graph = build.graph();
   DType made = accumulator(type.dtype);
-  ValueId x = graph.addArgument(type);
+  BOO_ASSIGN_OR_RETURN(ValueId x, build.input(0, type));
   ValueId vectors[5] = {x, kNoValue, kNoValue, kNoValue, kNoValue};
   for (size_t i : {1, 2, 3, 4}) {
     if (i <= 2 && call.isNone(i))
       continue;
     BOO_ASSIGN_OR_RETURN(TensorType vector, channelArgument(call, i, type));
-    vectors[i] = graph.addArgument(vector, call.weightRole());
+    BOO_ASSIGN_OR_RETURN(vectors[i], build.weight(i, vector));
     BOO_ASSIGN_OR_RETURN(vectors[i], build.cast(vectors[i], made));
   }
   auto [input, weight, bias, mean, variance] = vectors;
@@ -282,6 +285,6 @@ Status boo::buildAtenBatchNorm(AtenGraph &build) {
     BOO_ASSIGN_OR_RETURN(last, build.pointwise(PointwiseFn::Add, {last, bias}));
   }
   BOO_ASSIGN_OR_RETURN(last, build.cast(last, type.dtype));
-  graph.addOutput(last);
+  build.result(last);
   return Status::ok();
 }

@@ -1,0 +1,18 @@
+# The toolchain that BOO is built with: Debian's clang 22, lld and MLIR.
+set(CMAKE_C_COMPILER clang-22)
+set(CMAKE_CXX_COMPILER clang++-22)
+foreach(language IN ITEMS C CXX)
+  set(CMAKE_${language}_FLAGS_RELEASE "-O2 -DNDEBUG" CACHE STRING "")
+  set(CMAKE_${language}_FLAGS_RELWITHDEBINFO "-O1 -g1" CACHE STRING "")
+endforeach()
+foreach(kind IN ITEMS EXE SHARED MODULE)
+  set(CMAKE_${kind}_LINKER_FLAGS_INIT "-fuse-ld=lld-22")
+endforeach()
+set(CMAKE_SHARED_LINKER_FLAGS_RELEASE_INIT "-Wl,-z,defs")
+foreach(package IN ITEMS LLVM MLIR LLD)
+  string(TOLOWER ${package} name)
+  set(${package}_DIR /usr/lib/llvm-22/lib/cmake/${name})
+endforeach()
+# LLVM's own configuration looks for these two and needs neither.
+set(CMAKE_DISABLE_FIND_PACKAGE_CURL ON)
+set(CMAKE_DISABLE_FIND_PACKAGE_LibEdit ON)

@@ -1,0 +1,398 @@
+"""Convolutions: ``boo_conv`` for people, and the operators ``torch.ops.boo.*`` behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from .. import _boo, _graph
+from ..runtime import fallbacks
+from . import library
+from ._conv_types import (
+    PLAIN_LAYOUTS,
+    ConvArgs,
+    conv_types,
+    eager_output_strides,
+    layout_order,
+    spread,
+)
+
+__all__ = [
+    "boo_conv",
+    "boo_convolution",
+    "boo_layout_customizable_convolution",
+    "disable_backward",
+    "enable_backward",
+    "is_boo_backward_enabled",
+]
+
+_backward_enabled = _boo.use_backward_kernels()
+
+
+def enable_backward() -> None:
+    """Compute gradients of BOO's convolutions by BOO's kernels, as BOO_USE_BACKWARD_KERNELS=1 does."""
+    global _backward_enabled
+    _backward_enabled = True
+
+
+def disable_backward() -> None:
+    """Compute gradients of BOO's convolutions by torch's kernels."""
+    global _backward_enabled
+    _backward_enabled = False
+
+
+def is_boo_backward_enabled() -> bool:
+    return _backward_enabled
+
+
+def _attributes(args: ConvArgs, dtype: torch.dtype) -> dict:
+    return dict(
+        acc=_graph.accumulator(dtype),
+        dilation=args.dilation,
+        groups=args.groups,
+        pad_hi=args.padding,
+        pad_lo=args.padding,
+        stride=args.stride,
+    )
+
+
+def _channel_type(bias: _graph.Type, rank: int) -> _graph.Type:
+    """A bias [K] as [1, K, 1, …]."""
+    return _graph.Type(
+        bias.dtype,
+        (1, bias.sizes[0], *(1,) * rank),
+        (0, bias.strides[0], *(0,) * rank),
+    )
+
+
+def _specs(*types: _graph.Type) -> list:
+    return [each.spec for each in types]
+
+
+def _build_forward(tensors, statics):
+    """The kernel of input, kernel, bias or None; None where no kernel serves."""
+    args = ConvArgs(*statics)
+    given = [_graph.type_of(each) for each in tensors if each is not None]
+    types = conv_types(given[0], given[1], args)
+    if given[0].dtype not in _graph.FLOATS or 0 in types.output.sizes or 0 in types.input.sizes:
+        return None
+    graph = _graph.GraphBuilder()
+    x, w = graph.argument(types.input), graph.argument(types.kernel)
+    b = None
+    if len(given) == 3:
+        if given[2].sizes != types.kernel.sizes[:1] or given[2].dtype != given[0].dtype:
+            raise ValueError(
+                f"the bias is {given[2].dtype} with sizes {given[2].sizes}; one {given[0].dtype}"
+                f" for each of {types.kernel.sizes[0]} output channels is needed"
+            )
+        b = graph.argument(_channel_type(given[2], len(args.stride)))
+    y = graph.node("conv", (x, w), types.output, **_attributes(args, given[0].dtype))
+    if b is not None:
+        y = graph.pointwise("add", (y, b), types.output)
+    text = graph.finish([y])
+    return _boo.Kernel(text, arguments=_specs(*given), results=_specs(types.result))
+
+
+def _build_gradient(tensors, statics):
+    """The kernel of one gradient, of `which` "input" or "weight"; its tensors are the gradient of
+    the result and the other operand."""
+    which, sizes, *rest = statics
+    args = ConvArgs(*rest)
+    rank = len(args.stride)
+    grad, other = (_graph.type_of(each) for each in tensors)
+    layouts = args.layouts or (PLAIN_LAYOUTS[rank],) * 3
+    own, others, outs = (
+        layout_order(layout, rank)
+        for layout in (layouts if which == "input" else (layouts[1], layouts[0], layouts[2]))
+    )
+    if grad.dtype not in _graph.FLOATS or 0 in grad.sizes or 0 in other.sizes or 0 in sizes:
+        return None
+    if args.layouts is None:
+        # As eager torch: channels last if either operand is.
+        probe = _graph.Type(grad.dtype, sizes, _graph.contiguous_strides(sizes))
+        types = (other, probe) if which == "weight" else (probe, other)
+        result = _graph.Type(grad.dtype, sizes, eager_output_strides(*types, sizes))
+    else:
+        result = _graph.Type(grad.dtype, sizes, _graph.contiguous_strides(sizes))
+    graph = _graph.GraphBuilder()
+    operands = graph.argument(grad.permuted(outs)), graph.argument(other.permuted(others))
+    plain = result.permuted(own)
+    made = graph.node(
+        f"conv_grad_{which}",
+        operands,
+        plain,
+        size=plain.sizes[2:],
+        **_attributes(args, grad.dtype),
+    )
+    return _boo.Kernel(graph.finish([made]), arguments=_specs(grad, other), results=_specs(result))
+
+
+_forward = _boo.Dispatcher(_build_forward)
+_gradient = _boo.Dispatcher(_build_gradient)
+
+
+def _plain_views(x, w, layouts):
+    """x and w in plain order, and the order that a plain result has in its own layout."""
+    if layouts is None:
+        return x, w, None
+    rank = x.dim() - 2
+    orders = [layout_order(layout, rank) for layout in layouts]
+    back = [orders[2].index(dim) for dim in range(rank + 2)]
+    return x.permute(orders[0]), w.permute(orders[1]), back
+
+
+def _torch_forward(x, w, b, args: ConvArgs):
+    """What torch computes where no kernel of BOO's serves."""
+    plain_x, plain_w, back = _plain_views(x, w, args.layouts)
+    rank = len(args.stride)
+    y = torch.ops.aten.convolution(
+        plain_x, plain_w, b, args.stride, args.padding, args.dilation, False, (0,) * rank,
+        args.groups,
+    )  # fmt: skip
+    return y if back is None else y.permute(back).contiguous()
+
+
+def _torch_backward(grad, x, w, args: ConvArgs, mask):
+    plain_x, plain_w, _ = _plain_views(x, w, args.layouts)
+    rank = len(args.stride)
+    plain_grad = grad
+    bias_sizes = [plain_w.shape[0]] if mask[2] else None
+    if args.layouts is not None:
+        orders = [layout_order(layout, rank) for layout in args.layouts]
+        plain_grad = grad.permute(orders[2])
+    results = torch.ops.aten.convolution_backward(
+        plain_grad, plain_x, plain_w, bias_sizes, args.stride, args.padding, args.dilation, False,
+        (0,) * rank, args.groups, mask,
+    )  # fmt: skip
+    if args.layouts is None:
+        return results
+    backs = [[order.index(dim) for dim in range(rank + 2)] for order in orders[:2]]
+    gx, gw = (None if each is None else each.permute(order) for each, order in zip(results, backs))
+    return gx, gw, results[2]
+
+
+def _forward_cpu(x, w, b, args: ConvArgs):
+    y = _forward.direct((x, w, b), args)
+    if y is NotImplemented:
+        fallbacks.count("convolution", "no kernel for these types")
+        return _torch_forward(x, w, b, args)
+    return y
+
+
+def _backward_cpu(grad, x, w, args: ConvArgs, mask):
+    if not all(each.dtype == grad.dtype for each in (x, w)):
+        return _torch_backward(grad, x, w, args, mask)
+    results = []
+    for wanted, which, own, other in ((mask[0], "input", x, w), (mask[1], "weight", w, x)):
+        made = None
+        if wanted:
+            made = _gradient.direct((grad, other), (which, tuple(own.shape), *args))
+            if made is NotImplemented:
+                fallbacks.count("convolution_backward", "no kernel for these types")
+                alone = [which == "input", which == "weight", False]
+                made = _torch_backward(grad, x, w, args, alone)[which == "weight"]
+        results.append(made)
+    bias = None
+    if mask[2]:
+        channel = 1 if args.layouts is None else args.layouts[2].index("C")
+        bias = grad.sum([dim for dim in range(grad.dim()) if dim != channel])
+    return results[0], results[1], bias
+
+
+def _meta(x, w, args: ConvArgs):
+    result = conv_types(_graph.type_of(x), _graph.type_of(w), args).result
+    return x.new_empty_strided(result.sizes, result.strides)
+
+
+class _Convolution(torch.autograd.Function):
+    """A convolution with gradients; those of gradients are torch's."""
+
+    @staticmethod
+    def forward(ctx, x, w, b, args: ConvArgs):
+        ctx.save_for_backward(x, w)
+        ctx.args = args
+        ctx.has_bias = b is not None
+        with torch._C._AutoDispatchBelowAutograd():
+            return _call_operator(x, w, b, args)
+
+    @staticmethod
+    def backward(ctx, grad):
+        x, w = ctx.saved_tensors
+        mask = [*ctx.needs_input_grad[:2], ctx.has_bias and ctx.needs_input_grad[2]]
+        if not _backward_enabled or torch.is_grad_enabled():
+            return *_torch_backward(grad, x, w, ctx.args, mask), None
+        operator = library.operator("convolution_backward", ctx.args.layouts)
+        layouts = ctx.args.layouts or ()
+        return *operator(grad, x, w, *ctx.args[:4], *layouts, mask), None
+
+
+def _call_operator(x, w, b, args: ConvArgs):
+    return library.operator("convolution", args.layouts)(x, w, b, *args[:4], *(args.layouts or ()))
+
+
+def _with_autograd(x, w, b, args: ConvArgs):
+    if torch.is_grad_enabled() and any(
+        each is not None and each.requires_grad for each in (x, w, b)
+    ):
+        return _Convolution.apply(x, w, b, args)
+    with torch._C._AutoDispatchBelowAutograd():
+        return _call_operator(x, w, b, args)
+
+
+def _args_of(x, stride, padding, dilation, groups, *layouts) -> ConvArgs:
+    rank = x.dim() - 2
+    return ConvArgs(
+        spread(stride, rank, "stride"),
+        spread(padding, rank, "padding"),
+        spread(dilation, rank, "dilation"),
+        int(groups),
+        tuple(layouts) or None,
+    )
+
+
+def _register() -> None:
+    conv = "int[] stride, int[] padding, int[] dilation, int groups"
+    layouts = ", str input_layout, str kernel_layout, str output_layout"
+    for name, more in (("convolution", ""), ("layout_customizable_convolution", layouts)):
+        library.define(
+            f"{name}(Tensor input, Tensor weight, Tensor? bias, {conv}{more}) -> Tensor",
+            cpu=lambda x, w, b, *rest: _forward_cpu(x, w, b, _args_of(x, *rest)),
+            meta=lambda x, w, b, *rest: _meta(x, w, _args_of(x, *rest)),
+            autograd=lambda x, w, b, *rest: _with_autograd(x, w, b, _args_of(x, *rest)),
+        )
+        library.define(
+            f"{name}_backward(Tensor grad_output, Tensor input, Tensor weight, {conv}{more},"
+            " bool[] mask) -> (Tensor?, Tensor?, Tensor?)",
+            cpu=lambda g, x, w, *rest: _backward_cpu(g, x, w, _args_of(x, *rest[:-1]), rest[-1]),
+            meta=lambda g, x, w, *rest: _backward_meta(g, x, w, rest[-1]),
+        )
+
+
+def _backward_meta(grad, x, w, mask):
+    bias = grad.new_empty((w.shape[0],)) if mask[2] else None
+    return (
+        torch.empty_like(x) if mask[0] else None,
+        torch.empty_like(w) if mask[1] else None,
+        bias,
+    )
+
+
+_register()
+
+
+def boo_conv(
+    input: torch.Tensor,
+    weight: torch.Tensor,
+    bias: torch.Tensor | None = None,
+    *,
+    stride: int | Sequence[int] = 1,
+    padding: int | Sequence[int] = 0,
+    dilation: int | Sequence[int] = 1,
+    groups: int = 1,
+    shared_layout: str | None = None,
+    input_layout: str | None = None,
+    kernel_layout: str | None = None,
+    output_layout: str | None = None,
+) -> torch.Tensor:
+    """A convolution in one, two or three dimensions, computed by a kernel of BOO's.
+
+    Args:
+        input: sizes (N, C, H[, W]) or (N, C, D, H, W), or those of `input_layout`.
+        weight: sizes (K, C / groups, …), or those of `kernel_layout`, in which N means K.
+        bias: sizes (K,), added to every output channel.
+        stride, padding, dilation: one number, or one a spatial dimension.
+        groups: how many groups the channels are split into.
+        shared_layout: a layout for all three tensors, as "NHWC": an order of NCH, NCHW or NCDHW.
+        input_layout, kernel_layout, output_layout: layouts of single tensors; those left out are
+            in plain order.
+
+    Returns:
+        Without layouts, what torch.nn.functional.convNd returns, strides included; with layouts, a
+        contiguous tensor in the output's layout. Sums are accumulated in float32 (float64 for
+        float64). Gradients are recorded as for any operator of torch.
+
+    Raises:
+        ValueError: sizes, types or layouts that do not fit together.
+        boo.CompileError: the kernel does not compile.
+    """
+    if torch.compiler.is_dynamo_compiling():
+        return _boo_conv_slow(input, weight, bias, stride, padding, dilation, groups,
+                              shared_layout, input_layout, kernel_layout, output_layout)  # fmt: skip
+    statics = _statics.get(
+        key := (stride if stride.__class__ is int else tuple(stride),
+                padding if padding.__class__ is int else tuple(padding),
+                dilation if dilation.__class__ is int else tuple(dilation),
+                groups, shared_layout, input_layout, kernel_layout, output_layout, input.ndim)
+    )  # fmt: skip
+    if statics is None:
+        statics = _statics[key] = _statics_of(*key)
+    result = _forward((input, weight, bias), statics)
+    if result is NotImplemented:
+        return _boo_conv_slow(input, weight, bias, *key[:8])
+    return result
+
+
+#: ConvArgs by the arguments of boo_conv that they come from.
+_statics: dict[tuple, ConvArgs] = {}
+
+
+def _statics_of(stride, padding, dilation, groups, shared, input, kernel, output, ndim) -> ConvArgs:
+    rank = ndim - 2
+    layouts = None
+    if shared is not None or input is not None or kernel is not None or output is not None:
+        given = (input or shared, kernel or shared, output or shared)
+        if shared is not None and any(
+            each is not None and each != shared for each in (input, kernel, output)
+        ):
+            raise ValueError("shared_layout stands for all three layouts: give it or those")
+        lengths = {len(each) for each in given if each is not None}
+        if lengths - {ndim}:
+            raise ValueError(
+                f"a layout of {lengths.pop()} letters for tensors of {ndim} dimensions"
+            )
+        layouts = tuple(each or PLAIN_LAYOUTS[rank] for each in given)
+        for each in layouts:
+            layout_order(each, rank)
+    return ConvArgs(
+        spread(stride, rank, "stride"),
+        spread(padding, rank, "padding"),
+        spread(dilation, rank, "dilation"),
+        groups,
+        layouts,
+    )
+
+
+def _autocast(*tensors):
+    """The tensors in autocast's type, if it is on for their kind of device."""
+    kind = tensors[0].device.type
+    if not torch.is_autocast_enabled(kind):
+        return tensors
+    dtype = torch.get_autocast_dtype(kind)
+    return tuple(
+        each.to(dtype) if each is not None and each.dtype in _CASTABLE else each for each in tensors
+    )
+
+
+_CASTABLE = (torch.float32, torch.float16, torch.bfloat16)
+
+
+def _boo_conv_slow(x, w, b, stride, padding, dilation, groups, *layouts):
+    x, w, b = _autocast(x, w, b)
+    args = _statics_of(stride, padding, dilation, groups, *layouts, x.dim())
+    return _call_operator(x, w, b, args)
+
+
+def boo_convolution(input, weight, bias, stride, padding, dilation, groups) -> torch.Tensor:
+    """``torch.ops.boo.convolution``: a convolution whose result has eager torch's memory format."""
+    return torch.ops.boo.convolution(input, weight, bias, stride, padding, dilation, groups)
+
+
+def boo_layout_customizable_convolution(
+    input, weight, bias, stride, padding, dilation, groups, input_layout, kernel_layout, output_layout
+) -> torch.Tensor:  # fmt: skip
+    """``torch.ops.boo.layout_customizable_convolution``: all tensors in the layouts given."""
+    return torch.ops.boo.layout_customizable_convolution(
+        input, weight, bias, stride, padding, dilation, groups, input_layout, kernel_layout,
+        output_layout,
+    )  # fmt: skip

@@ -1,0 +1,1 @@
+"""The kernel cache and what launches kernels."""
