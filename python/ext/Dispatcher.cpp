@@ -31,8 +31,7 @@ static std::span<PyObject *const> itemsOf(nb::tuple tuple) {
   return {&PyTuple_GET_ITEM(tuple.ptr(), 0), tuple.size()};
 }
 
-const Dispatcher::Entry &Dispatcher::find(nb::tuple operands,
-                                          nb::tuple statics,
+const Dispatcher::Entry &Dispatcher::find(nb::tuple operands, nb::tuple statics,
                                           Borrowed &borrowed,
                                           std::span<const void *> in) {
   // Sizes and strides as torch tells them: those of dimensions with one element

@@ -7,6 +7,7 @@
 
 #include "Dispatcher.h"
 #include "Errors.h"
+#include "Import.h"
 #include "Settings.h"
 
 #include "boo/base/Env.h"
@@ -206,6 +207,7 @@ NB_MODULE(_boo, module) {
   addDispatcher(module);
   addSettings(module);
   addGraphs(module);
+  addImport(module);
   module.def("main", [](const std::vector<std::string> &arguments) {
     nb::gil_scoped_release released;
     return booCommand(arguments);

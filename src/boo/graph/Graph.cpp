@@ -114,6 +114,11 @@ ValueId Graph::addPointwise(PointwiseFn fn, std::vector<ValueId> operands,
                  {std::move(type)})[0];
 }
 
+void Graph::setStrides(ValueId value, std::vector<int64_t> strides) {
+  assert(Values[size_t(value)].role == Role::Result && "only results move");
+  Values[size_t(value)].type.strides = std::move(strides);
+}
+
 void Graph::addOutput(ValueId value, ValueId into) {
   Outputs.push_back({value, into});
 }

@@ -142,6 +142,8 @@ public:
   ValueId addPointwise(PointwiseFn fn, std::vector<ValueId> operands,
                        TensorType type, std::vector<double> parameters = {});
   void addOutput(ValueId value, ValueId into = kNoValue);
+  /// Has a node's result lie in memory with these strides, one a dimension.
+  void setStrides(ValueId value, std::vector<int64_t> strides);
 
   const std::vector<Value> &values() const { return Values; }
   const Value &value(ValueId id) const { return Values[size_t(id)]; }

@@ -144,22 +144,46 @@ static std::vector<std::string> splitNames(std::string_view schema) {
   return names;
 }
 
+/// Names of arguments; an error where there are more arguments than names.
+static StatusOr<std::vector<std::string>>
+namesFor(std::string_view name, std::string_view schema, size_t count) {
+  std::vector<std::string> names = splitNames(schema);
+  if (count > names.size())
+    return invalidArgument(std::string(name) + " has " +
+                           std::to_string(names.size()) + " arguments (" +
+                           std::string(schema) + "), not " +
+                           std::to_string(count));
+  return names;
+}
+
+static std::string_view withoutAten(std::string_view name) {
+  return name.substr(std::string_view("aten::").size());
+}
+
+StatusOr<AtenCall> AtenCall::create(std::string_view name,
+                                    std::string_view schema,
+                                    std::vector<AtenArgument> arguments) {
+  AtenCall call;
+  call.Name = withoutAten(name);
+  BOO_ASSIGN_OR_RETURN(auto names, namesFor(name, schema, arguments.size()));
+  for (size_t i = 0; i != arguments.size(); ++i)
+    arguments[i].name = names[i];
+  call.Arguments = std::move(arguments);
+  return call;
+}
+
 StatusOr<AtenCall> AtenCall::parse(const CommandLine &line,
                                    std::string_view schema) {
   AtenCall call;
-  call.Name = line.info->spelling.substr(std::string_view("aten::").size());
+  call.Name = withoutAten(line.info->spelling);
   if (line.driver.on(DriverFlag::WeiConst))
     call.Weights = Role::Constant;
   auto fields = readFields(line.positionals);
   if (!fields.isOk())
     return fields.status().withContext(std::string(line.info->spelling));
-  std::vector<std::string> names = splitNames(schema);
   size_t count = (*fields)[0].items.size();
-  if (count > names.size())
-    return invalidArgument(std::string(line.info->spelling) + " has " +
-                           std::to_string(names.size()) + " arguments (" +
-                           std::string(schema) + "), not " +
-                           std::to_string(count));
+  BOO_ASSIGN_OR_RETURN(auto names,
+                       namesFor(line.info->spelling, schema, count));
   for (size_t i = 0; i != count; ++i) {
     auto argument = readArgument((*fields)[0].items[i], (*fields)[1].items[i],
                                  (*fields)[2].items[i], (*fields)[3].items[i]);

@@ -27,6 +27,11 @@ public:
   static StatusOr<AtenCall> parse(const CommandLine &line,
                                   std::string_view schema);
 
+  /// A call of "aten::…" with these arguments, which get their names.
+  static StatusOr<AtenCall> create(std::string_view name,
+                                   std::string_view schema,
+                                   std::vector<AtenArgument> arguments);
+
   std::string_view name() const { return Name; } ///< without aten::
   /// Arguments beside tensors that are known ahead.
   Role weightRole() const { return Weights; }

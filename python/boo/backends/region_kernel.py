@@ -1,0 +1,75 @@
+"""The kernel of a region: its Graph, and what is passed to it and comes back."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from torch.fx import Node
+
+from .. import _boo, _graph
+from . import lowering
+
+
+class RegionKernel(NamedTuple):
+    kernel: _boo.Kernel
+    arguments: list[Node]
+    results: list[Node]
+
+
+def _root(node: Node, inside: set[Node]) -> Node:
+    """The tensor whose memory a chain of views shows, from its first element on."""
+    while node.target in lowering.VIEWS:
+        source = node.args[0]
+        if not isinstance(source, Node) or not lowering.is_tensor(source):
+            break
+        mine, his = lowering.value_of(node), lowering.value_of(source)
+        if mine.storage_offset() != his.storage_offset() or mine.dtype != his.dtype:
+            break
+        try:
+            if _span(lowering.type_of(node)) != _span(lowering.type_of(source)):
+                break
+        except _boo.Unsupported:
+            break
+        node = source
+    return node
+
+
+def _span(type: _graph.Type) -> int:
+    """Elements from the first to the last in memory."""
+    return 1 + sum((size - 1) * stride for size, stride in zip(type.sizes, type.strides))
+
+
+def build(nodes: list[Node]) -> RegionKernel:
+    """Compiles the nodes, or finds their kernels in the cache. Raises Unsupported, ValueError or
+    boo.Error."""
+    importer = _boo.AtenImport()
+    inside = set(nodes)
+    values: dict[Node, object] = {}
+    roots: list[Node] = []
+
+    def operand(used: Node):
+        if used not in values:
+            values[used] = importer.argument(*lowering.type_of(used).spec)
+            roots.append(_root(used, inside))
+        return values[used]
+
+    results: list[Node] = []
+    for node in nodes:
+        made = lowering.add_node(importer, node, operand)
+        takers = (
+            {node: 0}
+            if lowering.is_tensor(node)
+            else {user: user.args[1] for user in node.users if lowering.is_result_of(user)}
+        )
+        for taker, number in takers.items():
+            if number >= len(made):
+                continue
+            values[taker] = made[number]
+            if any(user not in inside for user in taker.users):
+                importer.lay_out(made[number], lowering.type_of(taker).strides)
+                importer.output(made[number])
+                results.append(taker)
+    graph, sources = importer.finish()
+    arguments = [roots[source] for source in sources]
+    kernel = _boo.Kernel(graph, arguments=[lowering.type_of(each).spec for each in arguments])
+    return RegionKernel(kernel, arguments, results)
