@@ -2,6 +2,7 @@
 
 #include "boo/driver/commands/aten/AtenCall.h"
 
+#include <algorithm>
 #include <cctype>
 
 using namespace boo;
@@ -27,6 +28,10 @@ static constexpr ElementType ElementTypes[] = {
     {"struct c10::Half", 5, DType::F16},
     {"struct c10::BFloat16", 15, DType::BF16},
 };
+
+/// Places in another tensor, which only operators that look there take.
+static constexpr std::string_view IndexTypes[] = {"long int", "long",
+                                                  "long long", "__int64"};
 
 static std::string field(size_t i) { return std::string(Fields[i]); }
 
@@ -117,6 +122,13 @@ static StatusOr<AtenArgument> readArgument(const Literal &dims,
                            readTensor(element.dtype, dims, strides));
       return argument;
     }
+  bool indices = std::find(std::begin(IndexTypes), std::end(IndexTypes),
+                           type.text) != std::end(IndexTypes);
+  if (indices && !dims.items.empty()) {
+    BOO_ASSIGN_OR_RETURN(argument.tensor,
+                         readTensor(DType::I64, dims, strides));
+    return argument;
+  }
   if (!dims.items.empty())
     return unsupported("is a tensor of '" + type.text.substr(0, 40) +
                        "': float, double, c10::Half and c10::BFloat16 are "
@@ -203,6 +215,10 @@ Status AtenCall::error(size_t i, const std::string &what) const {
   if (i < Arguments.size())
     text += " (" + Arguments[i].name + ")";
   return invalidArgument(text + " " + what);
+}
+
+Status AtenCall::refusal(size_t i, const std::string &what) const {
+  return unsupported(error(i, what).message());
 }
 
 bool AtenCall::isNone(size_t i) const {

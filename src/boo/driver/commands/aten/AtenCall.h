@@ -52,6 +52,8 @@ public:
 
   /// An error that names operator and argument.
   Status error(size_t i, const std::string &what) const;
+  /// The same of what torch takes and BOO does not.
+  Status refusal(size_t i, const std::string &what) const;
 
   /// aten_mm_bfloat16_64x32_32x16s1x32_alpha2: dtype of the first tensor, sizes
   /// of tensors with the strides of those that are not row-major, and values

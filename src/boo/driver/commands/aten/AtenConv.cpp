@@ -41,25 +41,6 @@ static StatusOr<size_t> spatialRank(const AtenCall &call, size_t i) {
   return input.rank() - 2;
 }
 
-/// One entry a spatial dimension; a single one stands for all of them.
-static StatusOr<std::vector<int64_t>>
-spatialList(const AtenCall &call, size_t i, size_t rank, int64_t otherwise) {
-  if (call.isNone(i))
-    return std::vector<int64_t>(rank, otherwise);
-  BOO_ASSIGN_OR_RETURN(auto values, call.integers(i));
-  if (values.size() == 1)
-    values.resize(rank, values[0]);
-  if (values.size() != rank)
-    return call.error(i, "has " + std::to_string(values.size()) +
-                             " entries for " + std::to_string(rank) +
-                             " spatial dimensions");
-  constexpr int64_t most = (int64_t(1) << 31) - 1;
-  for (int64_t value : values)
-    if (value < 0 || value > most)
-      return call.error(i, "must lie between 0 and " + std::to_string(most));
-  return values;
-}
-
 /// What a transposed convolution has beside its arguments.
 static Status fitTransposed(const AtenCall &call, ConvArguments &conv) {
   if (conv.weight.rank() != conv.input.rank())
@@ -82,14 +63,13 @@ static Status fitTransposed(const AtenCall &call, ConvArguments &conv) {
     // The one that is turned round must not make a further pixel of it.
     int64_t excess = std::max<int64_t>(more - (stride - 1), 0);
     if (excess > pad)
-      return unsupported(
-          call.error(outputPadding,
-                     "is " + std::to_string(more) + " beside a stride of " +
-                         std::to_string(stride) + " and a padding of " +
-                         std::to_string(pad) +
-                         ": what is not below the stride needs as much padding "
-                         "to make up for it")
-              .message());
+      return call.refusal(
+          outputPadding,
+          "is " + std::to_string(more) + " beside a stride of " +
+              std::to_string(stride) + " and a padding of " +
+              std::to_string(pad) +
+              ": what is not below the stride needs as much padding to make up "
+              "for it");
     conv.padHi[i] = pad - excess;
   }
   return Status::ok();
@@ -246,14 +226,7 @@ Status boo::buildAtenConvBackward(AtenGraph &build) {
   const AtenCall &call = build.call();
   BOO_ASSIGN_OR_RETURN(TensorType outGrad, call.tensor(0));
   BOO_ASSIGN_OR_RETURN(ConvArguments conv, readConv(call, 1, false));
-  constexpr size_t outputMask = 10;
-  std::vector<bool> mask(3, true);
-  if (!call.isNone(outputMask)) {
-    BOO_ASSIGN_OR_RETURN(mask, call.truths(outputMask));
-  }
-  if (mask.size() != 3)
-    return call.error(outputMask, "must say of input, weight and bias whether "
-                                  "the gradient is wanted");
+  BOO_ASSIGN_OR_RETURN(std::vector<bool> mask, outputMask(call, 10));
   BOO_ASSIGN_OR_RETURN(TensorType output, outputType(call, conv));
   if (outGrad.sizes != output.sizes || outGrad.dtype != output.dtype)
     return call.error(0, "must be of the convolution's result: " +
@@ -261,8 +234,6 @@ Status boo::buildAtenConvBackward(AtenGraph &build) {
                              sizesText(output.sizes));
   unsigned gradients = (mask[0] ? InputGrad : 0u) |
                        (mask[1] ? WeightGrad : 0u) | (mask[2] ? BiasGrad : 0u);
-  if (!gradients)
-    return call.error(outputMask, "asks for no gradient");
   build.setDirection(convDirectionName(gradients));
   return addGradients(build, conv, outGrad, mask);
 }

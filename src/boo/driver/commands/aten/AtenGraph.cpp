@@ -58,10 +58,8 @@ StatusOr<ValueId> AtenGraph::input(size_t i, TensorType type, Role role) {
   if (isSameView(type, typeOf(given)))
     return given;
   if (G.value(given).role == Role::Result)
-    return unsupported(
-        Call.error(i,
-                   "is a result of the same Graph, of which a view is needed")
-            .message());
+    return Call.refusal(
+        i, "is a result of the same Graph, of which a view is needed");
   ValueId made = G.addArgument(std::move(type), role);
   Views.push_back({given, made});
   return made;
@@ -81,21 +79,28 @@ StatusOr<ValueId> AtenGraph::add(Op op, std::vector<ValueId> operands,
   return made.front();
 }
 
-StatusOr<std::vector<ValueId>> AtenGraph::addAll(Op op,
-                                                 std::vector<ValueId> operands,
-                                                 AttributeMap attributes,
-                                                 const TensorType *layout) {
+StatusOr<std::vector<TensorType>>
+AtenGraph::infer(Op op, const std::vector<ValueId> &operands,
+                 const AttributeMap &attributes) const {
   std::vector<TensorType> types;
   for (ValueId id : operands)
     types.push_back(typeOf(id));
   auto results = inferResults(op, attributes, types);
   if (!results.isOk())
     return results.status().withContext("aten::" + std::string(Call.name()));
-  TensorType &type = results->front();
-  if (layout && layout->sizes == type.sizes && isDense(*layout))
-    type.strides = layout->strides;
+  return results;
+}
+
+StatusOr<std::vector<ValueId>> AtenGraph::addAll(Op op,
+                                                 std::vector<ValueId> operands,
+                                                 AttributeMap attributes,
+                                                 const TensorType *layout) {
+  BOO_ASSIGN_OR_RETURN(std::vector<TensorType> results,
+                       infer(op, operands, attributes));
+  if (layout)
+    results.front() = inOrderOf(*layout, results.front());
   return G.addNode(op, std::move(operands), std::move(attributes),
-                   std::move(*results));
+                   std::move(results));
 }
 
 StatusOr<ValueId> AtenGraph::pointwise(PointwiseFn fn,
@@ -125,6 +130,36 @@ DType boo::accumulator(DType dtype) {
   return dtype == DType::F64 ? DType::F64 : DType::F32;
 }
 
+TensorType boo::inOrderOf(const TensorType &layout, TensorType type) {
+  if (layout.sizes != type.sizes)
+    return type;
+  if (isDense(layout)) {
+    type.strides = layout.strides;
+    return type;
+  }
+  std::vector<size_t> order(layout.rank());
+  std::vector<int64_t> sizes;
+  for (size_t i = 0; i != layout.rank(); ++i) {
+    if (layout.sizes[i] != Dim(1) && layout.strides[i] == 0)
+      return type;
+    sizes.push_back(layout.sizes[i].size());
+  }
+  std::iota(order.begin(), order.end(), 0);
+  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) {
+    return layout.strides[a] > layout.strides[b];
+  });
+  return TensorType::permuted(type.dtype, sizes, order);
+}
+
+TensorType boo::suggestedMemory(const TensorType &type) {
+  if ((type.rank() == 4 || type.rank() == 5) && isChannelsLast(type))
+    return channelsLast(type);
+  std::vector<int64_t> sizes;
+  for (Dim dim : type.sizes)
+    sizes.push_back(dim.size());
+  return TensorType::contiguous(type.dtype, sizes);
+}
+
 StatusOr<int64_t> boo::wrapDim(const AtenCall &call, size_t argument,
                                int64_t dim, size_t rank) {
   auto size = int64_t(rank);
@@ -133,6 +168,38 @@ StatusOr<int64_t> boo::wrapDim(const AtenCall &call, size_t argument,
                                     ": the input has " + std::to_string(size) +
                                     " dimensions");
   return dim < 0 ? dim + size : dim;
+}
+
+StatusOr<std::vector<bool>> boo::outputMask(const AtenCall &call, size_t i) {
+  std::vector<bool> mask(3, true);
+  if (!call.isNone(i)) {
+    BOO_ASSIGN_OR_RETURN(mask, call.truths(i));
+  }
+  if (mask.size() != 3)
+    return call.error(i, "must say of input, weight and bias whether the "
+                         "gradient is wanted");
+  if (!mask[0] && !mask[1] && !mask[2])
+    return call.error(i, "asks for no gradient");
+  return mask;
+}
+
+StatusOr<std::vector<int64_t>> boo::spatialList(const AtenCall &call, size_t i,
+                                                size_t rank,
+                                                int64_t otherwise) {
+  if (call.isNone(i))
+    return std::vector<int64_t>(rank, otherwise);
+  BOO_ASSIGN_OR_RETURN(auto values, call.integers(i));
+  if (values.size() == 1)
+    values.resize(rank, values[0]);
+  if (values.size() != rank)
+    return call.error(i, "has " + std::to_string(values.size()) +
+                             " entries for " + std::to_string(rank) +
+                             " spatial dimensions");
+  constexpr int64_t most = (int64_t(1) << 31) - 1;
+  for (int64_t value : values)
+    if (value < 0 || value > most)
+      return call.error(i, "must lie between 0 and " + std::to_string(most));
+  return values;
 }
 
 TensorType boo::channelVector(const TensorType &vector,

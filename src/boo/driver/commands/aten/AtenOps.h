@@ -47,8 +47,8 @@ public:
   };
   const std::vector<View> &views() const { return Views; }
 
-  /// A node with one result: row-major unless `layout` has its sizes and is
-  /// dense, then with the strides of that.
+  /// A node with one result: row-major unless `layout` has its sizes, then
+  /// dense and in the order of that one's strides.
   StatusOr<ValueId> add(Op op, std::vector<ValueId> operands,
                         AttributeMap attributes,
                         const TensorType *layout = nullptr);
@@ -56,6 +56,10 @@ public:
   StatusOr<std::vector<ValueId>> addAll(Op op, std::vector<ValueId> operands,
                                         AttributeMap attributes,
                                         const TensorType *layout = nullptr);
+  /// Types of a node's results, row-major.
+  StatusOr<std::vector<TensorType>> infer(Op op,
+                                          const std::vector<ValueId> &operands,
+                                          const AttributeMap &attributes) const;
   /// The result lies in memory as the first operand that has its sizes.
   StatusOr<ValueId> pointwise(PointwiseFn fn, std::vector<ValueId> operands,
                               std::vector<double> parameters = {});
@@ -82,10 +86,28 @@ StatusOr<int64_t> wrapDim(const AtenCall &call, size_t argument, int64_t dim,
 /// One value a channel seen with the rank of `like`, along dimension 1.
 TensorType channelVector(const TensorType &vector, const TensorType &like);
 
+/// One entry a spatial dimension; a single one stands for all of them.
+StatusOr<std::vector<int64_t>> spatialList(const AtenCall &call, size_t i,
+                                           size_t rank, int64_t otherwise);
+
+/// Of input, weight and bias, argument `i`: which gradients are results. At
+/// least one is; None stands for all.
+StatusOr<std::vector<bool>> outputMask(const AtenCall &call, size_t i);
+
+/// Refuses a softplus that torch computes otherwise than the Graph does: with
+/// the arguments `self` and, one by one, `beta` and a threshold.
+Status checkSoftplus(const AtenCall &call, size_t self, size_t beta);
+
 /// Types of at least 3 dimensions: the same in channels-last memory, and
 /// whether the strides are those of that and of no other.
 TensorType channelsLast(const TensorType &type);
 bool isChannelsLast(const TensorType &type);
+/// `type` dense and in the order of the strides of `layout`; as it is where
+/// sizes differ or `layout` repeats elements.
+TensorType inOrderOf(const TensorType &layout, TensorType type);
+/// The same sizes as torch lays out what is computed of images: channels last
+/// if `type` is so, else row-major.
+TensorType suggestedMemory(const TensorType &type);
 
 /// An operator that BOO computes.
 struct AtenOp {
@@ -105,11 +127,26 @@ Status buildAtenConvBackward(AtenGraph &build);
 Status buildAtenPad(AtenGraph &build);
 Status buildAtenSoftmax(AtenGraph &build);
 Status buildAtenLayerNorm(AtenGraph &build);
+Status buildAtenSoftmaxGrad(AtenGraph &build);
+Status buildAtenLayerNormGrad(AtenGraph &build);
 Status buildAtenBatchNorm(AtenGraph &build);
+Status buildAtenBatchNormGrad(AtenGraph &build);
+Status buildAtenMaxPool(AtenGraph &build);
+Status buildAtenMaxPoolGrad(AtenGraph &build);
+Status buildAtenAvgPool(AtenGraph &build);
+Status buildAtenAvgPoolGrad(AtenGraph &build);
+Status buildAtenAdaptivePool(AtenGraph &build);
+Status buildAtenAdaptivePoolGrad(AtenGraph &build);
 Status buildAtenReduce(AtenGraph &build);
 Status buildAtenArgReduce(AtenGraph &build);
 Status buildAtenAttention(AtenGraph &build);
+Status buildAtenFlashAttention(AtenGraph &build);
+Status buildAtenFlashAttentionGrad(AtenGraph &build);
 Status buildAtenBinary(AtenGraph &build);
+Status buildAtenProductSum(AtenGraph &build);
 Status buildAtenUnary(AtenGraph &build);
+Status buildAtenPower(AtenGraph &build);
+Status buildAtenCopy(AtenGraph &build);
+Status buildAtenActivationGrad(AtenGraph &build);
 
 } // namespace boo
