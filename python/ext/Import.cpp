@@ -6,6 +6,7 @@
 
 #include "boo/driver/commands/aten/AtenImport.h"
 
+#include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
@@ -59,8 +60,8 @@ static TensorType typeFrom(const std::string &dtype,
   return {*known, {sizes.begin(), sizes.end()}, std::move(strides)};
 }
 
-static std::vector<GraphValue> call(AtenImport &self, const std::string &name,
-                                    nb::sequence arguments) {
+static std::vector<std::optional<GraphValue>>
+call(AtenImport &self, const std::string &name, nb::sequence arguments) {
   std::vector<AtenImport::Operand> operands;
   for (nb::handle argument : arguments) {
     if (nb::isinstance<GraphValue>(argument))
@@ -68,9 +69,10 @@ static std::vector<GraphValue> call(AtenImport &self, const std::string &name,
     else
       operands.emplace_back(literalOf(argument));
   }
-  std::vector<GraphValue> results;
+  std::vector<std::optional<GraphValue>> results;
   for (ValueId id : valueOrThrow(self.call(name, std::move(operands))))
-    results.push_back({id});
+    results.push_back(id == kNoValue ? std::nullopt
+                                     : std::optional(GraphValue{id}));
   return results;
 }
 

@@ -118,37 +118,60 @@ def add_node(importer: _boo.AtenImport, node: Node, operand) -> list:
     return importer.call(name, given)
 
 
-def result_types(node: Node) -> list[tuple[int, _graph.Type]]:
-    """Number and type of each result of the node that is used."""
+def strides_for(sizes: list[int], type: _graph.Type) -> list[int] | None:
+    """Strides by which a tensor of `sizes`, which may have more or fewer dimensions of one element,
+    is `type`; None if there are none."""
+    wanted = [pair for pair in zip(type.sizes, type.strides) if pair[0] != 1]
+    if [size for size in sizes if size != 1] != [size for size, _ in wanted]:
+        return None
+    strides = iter(wanted)
+    return [next(strides)[1] if size != 1 else 1 for size in sizes]
+
+
+def lay_out(importer: _boo.AtenImport, value, node: Node) -> bool:
+    """Has a result lie in memory as tracing says of `node`. False if it has other sizes in the Graph,
+    where only dimensions of one element are more or fewer. Raises Unsupported if it is another
+    tensor."""
+    type = type_of(node)
+    if value is None:
+        raise _boo.Unsupported(f"{node.name} is not computed")
+    dtype, sizes, _ = importer.type(value)
+    strides = strides_for(sizes, type)
+    if dtype != type.spec[0] or strides is None:
+        raise _boo.Unsupported(
+            f"{node.name} would be {dtype} of {tuple(sizes)}, not {type.spec[0]} of {type.sizes}"
+        )
+    same = tuple(sizes) == type.sizes
+    importer.lay_out(value, type.strides if same else strides)
+    return same
+
+
+def results_of(node: Node) -> list[tuple[int, Node]]:
+    """The results of the node that are used, each with its number and the node that is it."""
     if isinstance(value_of(node), torch.Tensor):
-        return [(0, type_of(node))]
-    return [
-        (user.args[1], type_of(user)) for user in node.users if is_result_of(user) and user.users
-    ]
+        return [(0, node)]
+    return [(user.args[1], user) for user in node.users if is_result_of(user) and user.users]
 
 
-def check(node: Node) -> None:
+def check(node: Node) -> list[Node]:
     """Raises Unsupported or ValueError unless a Graph can hold the node: all that it uses and gives
-    has the types that tracing says."""
+    has the types that tracing says. Returns those of its results that have other sizes inside of
+    the Graph, and can be used outside alone."""
     importer = _boo.AtenImport()
     values = {}
 
     def operand(used: Node):
         if used not in values:
-            type = type_of(used)
-            values[used] = importer.argument(*type.spec)
+            values[used] = importer.argument(*type_of(used).spec)
         return values[used]
 
-    results = add_node(importer, node, operand)
-    for number, type in result_types(node):
-        if number >= len(results):
+    made = add_node(importer, node, operand)
+    outside = []
+    for number, result in results_of(node):
+        if number >= len(made):
             raise _boo.Unsupported(f"result {number} of {schema_name(node)} is not computed")
-        dtype, sizes, _ = importer.type(results[number])
-        if (dtype, tuple(sizes)) != type.spec[:2]:
-            raise _boo.Unsupported(
-                f"result {number} of {schema_name(node)} would be {dtype} of {tuple(sizes)}, not"
-                f" {type.spec[0]} of {type.sizes}"
-            )
-        importer.lay_out(results[number], type.strides)
-        importer.output(results[number])
+        if not lay_out(importer, made[number], result):
+            outside.append(result)
+        importer.output(made[number])
     importer.finish()
+    return outside

@@ -56,20 +56,17 @@ def build(nodes: list[Node]) -> RegionKernel:
     results: list[Node] = []
     for node in nodes:
         made = lowering.add_node(importer, node, operand)
-        takers = (
-            {node: 0}
-            if lowering.is_tensor(node)
-            else {user: user.args[1] for user in node.users if lowering.is_result_of(user)}
-        )
-        for taker, number in takers.items():
-            if number >= len(made):
-                continue
-            values[taker] = made[number]
-            if any(user not in inside for user in taker.users):
-                importer.lay_out(made[number], lowering.type_of(taker).strides)
+        for number, result in lowering.results_of(node):
+            values[result] = made[number]
+            if any(user not in inside for user in result.users):
+                lowering.lay_out(importer, made[number], result)
                 importer.output(made[number])
-                results.append(taker)
+                results.append(result)
     graph, sources = importer.finish()
     arguments = [roots[source] for source in sources]
-    kernel = _boo.Kernel(graph, arguments=[lowering.type_of(each).spec for each in arguments])
+    kernel = _boo.Kernel(
+        graph,
+        arguments=[lowering.type_of(each).spec for each in arguments],
+        results=[lowering.type_of(each).spec for each in results],
+    )
     return RegionKernel(kernel, arguments, results)

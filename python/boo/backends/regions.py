@@ -22,6 +22,7 @@ class Regions:
         self.reasons: dict[Node, str] = dict(refuse or {})
         self._level: dict[Node, int] = {}
         self._inside: set[Node] = set()
+        self._outside_alone: set[Node] = set()
         self._random_level = 0
         for node in graph.nodes:
             self._place(node)
@@ -38,7 +39,7 @@ class Regions:
         level = 0
         for used in node.all_input_nodes:
             # What torch computes from a region's result comes behind that region.
-            behind = not inside and used in self._inside
+            behind = used in self._inside and (not inside or used in self._outside_alone)
             level = max(level, self._level[used] + behind)
         if not inside and _is_random(node):
             level = self._random_level = max(level, self._random_level)
@@ -50,7 +51,7 @@ class Regions:
         if node.op != "call_function" or node.target in lowering.VIEWS or node in self.reasons:
             return False
         try:
-            lowering.check(node)
+            self._outside_alone.update(lowering.check(node))
         except (_boo.Unsupported, ValueError, RuntimeError) as error:
             self.reasons[node] = str(error)
             return False
