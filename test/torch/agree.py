@@ -16,6 +16,7 @@ import sys
 import tempfile
 
 try:
+    import agree_aten
     import numpy
     import torch
     import torch.nn.functional as F
@@ -337,6 +338,12 @@ def softmax(rng):
     log = rng.randint(0, 1)
     function = F.log_softmax if log else F.softmax
     return [*words, "-a", "2" if log else "1"], lambda x: function(x, 1)
+
+
+@kind
+def aten_call(rng):
+    call = rng.choice(list(agree_aten.calls(rng)))
+    return agree_aten.words(*call[:2]), agree_aten.compute(*call)
 
 
 def run(boo, words, folder):
