@@ -340,10 +340,16 @@ def softmax(rng):
     return [*words, "-a", "2" if log else "1"], lambda x: function(x, 1)
 
 
-@kind
-def aten_call(rng):
-    call = rng.choice(list(agree_aten.calls(rng)))
-    return agree_aten.words(*call[:2]), agree_aten.compute(*call)
+def aten_kind(name):
+    def draw(rng):
+        call = rng.choice([each for each in agree_aten.calls(rng) if each[0] == name])
+        return agree_aten.words(*call[:2]), agree_aten.compute(*call)
+
+    return draw
+
+
+for call in agree_aten.calls(random.Random(0)):
+    KINDS[f"aten::{call[0]}"] = aten_kind(call[0])
 
 
 def run(boo, words, folder):

@@ -35,7 +35,7 @@ def words(name, arguments):
 
     return [f"aten::{name}", each(list, lambda a: []),
             each(lambda a: "double", lambda a: "" if a is None else "Scalar"),
-            each(Tensor.strides, lambda a: []),
+            each(lambda a: a.strides(), lambda a: []),
             each(lambda a: "", lambda a: "" if a is None else str(a))]
 
 

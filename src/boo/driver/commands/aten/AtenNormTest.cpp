@@ -64,6 +64,11 @@ TEST(AtenNorm, gradientsOfBatchNorms) {
       AllOf(HasSubstr("%5, %6, %7 = batch_norm_grad(%0, %1, %2, %3, %4) {acc "
                       "= f32} : bf16[2,8,5,5]{200,1,40,8}, f32[1,8,1,1]"),
             HasSubstr("return %5, %7\n")));
+  AtenArg spread{{1, 8, 1, 1}}, wrong{{1, 8, 5, 1}};
+  EXPECT_THAT(graphOf(line(spread, "True", "[True, False, True]")),
+              HasSubstr("batch_norm_grad(%0, %1, %2, %3, %4)"));
+  EXPECT_THAT(errorOf(line(wrong, "True", "[True, False, True]")),
+              HasSubstr("argument 2 (weight) must have one value for each"));
   EXPECT_THAT(errorOf(line("", "True", "[True, False, False]")),
               HasSubstr("argument 2 (weight) must be a tensor"));
   EXPECT_THAT(errorOf(line(c, "True", "[False, False, False]")),
