@@ -145,8 +145,10 @@ TensorType boo::inOrderOf(const TensorType &layout, TensorType type) {
     sizes.push_back(layout.sizes[i].size());
   }
   std::iota(order.begin(), order.end(), 0);
-  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) {
-    return layout.strides[a] > layout.strides[b];
+  std::sort(order.begin(), order.end(), [&](size_t a, size_t b) {
+    return layout.strides[a] != layout.strides[b]
+               ? layout.strides[a] > layout.strides[b]
+               : a < b;
   });
   return TensorType::permuted(type.dtype, sizes, order);
 }

@@ -173,17 +173,15 @@ Status boo::buildAtenReduce(AtenGraph &build) {
                        whole ? StatusOr<bool>(false) : call.truth(2, false));
   AttributeMap attributes{
       {"acc", accumulator(made)}, {"fn", fn}, {"keep", keep}};
-  auto count = int64_t(std::count(reduced.begin(), reduced.end(), true));
-  attributes["dims"] = count;
-  TensorType turned = reducedLast(type, reduced);
-  if (keep && !std::is_sorted(reduced.begin(), reduced.end())) {
-    std::vector<int64_t> kept;
-    for (size_t i = 0; i != reduced.size(); ++i)
-      if (reduced[i])
-        kept.push_back(int64_t(i));
-    attributes["dims"] = kept;
-    turned = type;
-  }
+  // Only dimensions that are listed stay where they are.
+  std::vector<int64_t> listed;
+  for (size_t i = 0; i != reduced.size(); ++i)
+    if (reduced[i])
+      listed.push_back(int64_t(i));
+  TensorType turned = keep ? type : reducedLast(type, reduced);
+  attributes["dims"] = int64_t(listed.size());
+  if (keep)
+    attributes["dims"] = listed;
   BOO_ASSIGN_OR_RETURN(ValueId x, build.input(0, turned));
   BOO_ASSIGN_OR_RETURN(x, build.cast(x, made));
   BOO_ASSIGN_OR_RETURN(ValueId result, build.add(Op::Reduce, {x}, attributes));
