@@ -54,8 +54,13 @@ def check(module, *inputs, training=True, dtype=torch.float32, last=False, scale
             error,
             usual_error,
         )
-    assert got[0].stride() == usual[0].stride()
+    assert strides(got[0]) == strides(usual[0])
     return report.graphs()
+
+
+def strides(tensor):
+    """Those that mean something: fake tensors are not eager's in dimensions of one element."""
+    return [stride for size, stride in zip(tensor.shape, tensor.stride()) if size != 1]
 
 
 def assert_whole(graphs):

@@ -24,9 +24,7 @@ def _kernels(nodes: list[Node], refused: dict[Node, str]) -> list[region_kernel.
             refused[nodes[0]] = str(error)
             return []
         _log.warning("a region of %d operators goes node by node: %s", len(nodes), error)
-    for node in nodes:
-        _kernels([node], refused)
-    return []
+    return [kernel for node in nodes for kernel in _kernels([node], refused)]
 
 
 def _steps(gm: GraphModule) -> tuple[list, Regions]:

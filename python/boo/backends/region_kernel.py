@@ -57,10 +57,10 @@ def build(nodes: list[Node]) -> RegionKernel:
     for node in nodes:
         made = lowering.add_node(importer, node, operand)
         for number, result in lowering.results_of(node):
-            values[result] = made[number]
+            values[result] = lowering.as_traced(importer, made[number], result)
             if any(user not in inside for user in result.users):
-                lowering.lay_out(importer, made[number], result)
-                importer.output(made[number])
+                lowering.lay_out(importer, values[result], result)
+                importer.output(values[result])
                 results.append(result)
     graph, sources = importer.finish()
     arguments = [roots[source] for source in sources]
