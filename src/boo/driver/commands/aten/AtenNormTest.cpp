@@ -98,6 +98,10 @@ TEST(AtenNorm, gradientsOfLayerNorms) {
 }
 
 TEST(AtenNorm, statisticsAreOfTheInputsType) {
+  EXPECT_THAT(
+      errorOf(atenLine("native_layer_norm",
+                       {{{4, 8}, "c10::BFloat16"}, "[8]", {{8}}, "", "0.5"})),
+      HasSubstr("argument 2 (weight) must be of the input's type"));
   AtenArg x{{4, 8}, "c10::BFloat16"}, row{{8}, "c10::BFloat16"};
   EXPECT_THAT(
       graphOf(atenLine("native_layer_norm", {x, "[8]", row, row, "0.5"})),

@@ -149,6 +149,8 @@ TEST(AtenPointwise, bounds) {
   EXPECT_EQ(valueOf(atenLine("hardtanh", {{{4}}}), {3}), 1);
   EXPECT_EQ(valueOf(atenLine("clamp", {{{4}}, "", "2"}), {3}), 2);
   EXPECT_EQ(valueOf(atenLine("clamp", {{{4}}, "2", ""}), {1}), 2);
+  EXPECT_THAT(errorOf(atenLine("clamp", {{{4}}, {{4}}, ""})),
+              HasSubstr("argument 1 (min) must be a number"));
 }
 
 TEST(AtenPointwise, softplusOfFloats) {

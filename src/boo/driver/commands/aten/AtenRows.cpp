@@ -70,8 +70,10 @@ Status boo::buildAtenLayerNorm(AtenGraph &build) {
     if (call.isNone(i))
       continue;
     if (i == 3 && operands.size() == 1)
-      return call.error(i, "stands without a weight");
+      return call.refusal(i, "stands without a weight");
     BOO_ASSIGN_OR_RETURN(TensorType vector, call.tensor(i));
+    if (vector.dtype != type.dtype)
+      return call.refusal(i, "must be of the input's type");
     BOO_ASSIGN_OR_RETURN(ValueId parameter, build.weight(i, vector));
     operands.push_back(parameter);
   }
@@ -114,6 +116,8 @@ Status boo::buildAtenLayerNormGrad(AtenGraph &build) {
   }
   if (mask[0] && !call.isNone(5)) {
     BOO_ASSIGN_OR_RETURN(TensorType weight, call.tensor(5));
+    if (weight.dtype != type.dtype)
+      return call.refusal(5, "must be of the input's type");
     BOO_ASSIGN_OR_RETURN(ValueId operand, build.weight(5, weight));
     operands.push_back(operand);
   }
