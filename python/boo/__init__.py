@@ -15,6 +15,9 @@ __version__ = "0.1.0"
 #: Where each name of the package itself is defined.
 _HOMES = {
     "boo_conv": ".ops",
+    "freeze": ".freezing",
+    "refresh": ".freezing",
+    "unfreeze": ".freezing",
     "set_math": "._boo",
 }
 _SUBMODULES = ("backends", "fusion", "modeling", "op_exports", "ops", "runtime")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import torch
 from torch.fx import Node
 
 from .. import _boo, _graph
@@ -12,11 +13,11 @@ from . import lowering
 
 class RegionKernel(NamedTuple):
     kernel: _boo.Kernel
-    arguments: list[Node]
+    arguments: list[Node]  # those that a call gives
     results: list[Node]
 
 
-def _root(node: Node, inside: set[Node]) -> Node:
+def _root(node: Node) -> Node:
     """The tensor whose memory a chain of views shows, from its first element on."""
     while node.target in lowering.VIEWS:
         source = node.args[0]
@@ -39,9 +40,9 @@ def _span(type: _graph.Type) -> int:
     return 1 + sum((size - 1) * stride for size, stride in zip(type.sizes, type.strides))
 
 
-def build(nodes: list[Node]) -> RegionKernel:
-    """Compiles the nodes, or finds their kernels in the cache. Raises Unsupported, ValueError or
-    boo.Error."""
+def build(nodes: list[Node], constants: dict[Node, torch.Tensor]) -> RegionKernel:
+    """Compiles the nodes, or finds their kernels in the cache; values in `constants` are packed and
+    bound to the kernel. Raises Unsupported, ValueError or boo.Error."""
     importer = _boo.AtenImport()
     inside = set(nodes)
     values: dict[Node, object] = {}
@@ -49,8 +50,9 @@ def build(nodes: list[Node]) -> RegionKernel:
 
     def operand(used: Node):
         if used not in values:
-            values[used] = importer.argument(*lowering.type_of(used).spec)
-            roots.append(_root(used, inside))
+            known = used in constants
+            values[used] = importer.argument(*lowering.type_of(used).spec, constant=known)
+            roots.append(used if known else _root(used))
         return values[used]
 
     results: list[Node] = []
@@ -68,5 +70,10 @@ def build(nodes: list[Node]) -> RegionKernel:
         graph,
         arguments=[lowering.type_of(each).spec for each in arguments],
         results=[lowering.type_of(each).spec for each in results],
+        constants=any(each in constants for each in arguments),
     )
-    return RegionKernel(kernel, arguments, results)
+    bound = [(i, constants[each]) for i, each in enumerate(arguments) if each in constants]
+    if bound:
+        kernel.bind_constants(bound)
+    free = [each for each in arguments if each not in constants]
+    return RegionKernel(kernel, free, results)
