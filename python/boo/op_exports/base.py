@@ -171,7 +171,7 @@ class OpSignature(abc.ABC):
         return self.as_init_kwargs() == other.as_init_kwargs()
 
     def __hash__(self) -> int:
-        return hash((type(self), self.func_name))
+        return hash((type(self), *self.as_init_kwargs().values()))
 
     def __repr__(self) -> str:
         given = ", ".join(f"{name}={value!r}" for name, value in self.as_init_kwargs().items())

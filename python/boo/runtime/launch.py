@@ -93,7 +93,7 @@ class Launchable:
             counts = " or ".join(map(str, sorted(self._forms)))
             raise ValueError(f"{self.name} takes {counts} tensors, and there are {len(args)}")
         _check_devices(args, outputs, device)
-        if len(reads) != len(args) or None in args:
+        if len(reads) != len(args):
             args = tuple(args[i] for i in reads)
         kernel = self._kernel or self.kernel
         if outputs:
