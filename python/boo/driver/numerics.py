@@ -134,6 +134,12 @@ def _generator(seed: int) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
+def _pattern_like(tensor: torch.Tensor, seed: int) -> torch.Tensor:
+    """A pattern of its sizes and type; expanded where it is."""
+    shape = [1 if stride == 0 else size for size, stride in zip(tensor.shape, tensor.stride())]
+    return generate_structured_test_pattern(shape, tensor.dtype, seed=seed).expand(tensor.shape)
+
+
 def run_structured_test(signature: OpSignature) -> bool | None:
     """Whether BOO's kernel and torch's agree on arguments with a block of ones each.
 
@@ -141,10 +147,8 @@ def run_structured_test(signature: OpSignature) -> bool | None:
     indices, which equal values leave open.
     """
     args = [
-        None
-        if each is None
-        else each.copy_(generate_structured_test_pattern(each.shape, each.dtype, seed=i))
-        for i, each in enumerate(signature.get_sample_args(seed=0))
+        None if each is None else _pattern_like(each, seed)
+        for seed, each in enumerate(signature.get_sample_args(seed=0))
     ]
     ours, theirs = (
         _main_result(signature, call(*_copies(args)))

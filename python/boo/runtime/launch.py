@@ -46,6 +46,7 @@ class Launchable:
         self._plain = not self._updates and self._slots == tuple(range(len(self._slots)))
         self._lock = threading.Lock()
         self._kernel: _boo.Kernel | None = None
+        self._strides: list[tuple[int, ...]] = []
 
     @property
     def kernel(self) -> _boo.Kernel:
@@ -56,7 +57,9 @@ class Launchable:
         if self._kernel is None:
             with self._lock:
                 if self._kernel is None:
-                    self._kernel = self._make_kernel()
+                    kernel = self._make_kernel()
+                    self._strides = [tuple(spec[2]) for spec in kernel.arguments]
+                    self._kernel = kernel
         return self._kernel
 
     def preload(self, device: str | torch.device | None = None) -> None:
@@ -96,10 +99,37 @@ class Launchable:
         if len(reads) != len(args):
             args = tuple(args[i] for i in reads)
         kernel = self._kernel or self.kernel
+        operands = args
+        for arg, strides in zip(args, self._strides):
+            if arg.stride() != strides:
+                operands = self._as_kernel_reads(kernel, args)
+                break
         if outputs:
-            return self._launch_into(kernel, args, tuple(outputs))
-        results = kernel(*args)
+            return self._launch_into(kernel, args, operands, tuple(outputs))
+        results = kernel(*operands)
         return results if self._plain else self._arrange(args, results)
+
+    def _as_kernel_reads(self, kernel, args):
+        """Copies of those that lie otherwise in memory; the kernel itself checks sizes and types."""
+        operands = []
+        for i, (arg, (_, sizes, strides)) in enumerate(zip(args, kernel.arguments)):
+            dims = list(zip(sizes, arg.stride(), strides))
+            if tuple(arg.shape) == tuple(sizes) and any(
+                size > 1 and own != wanted for size, own, wanted in dims
+            ):
+                # Along a stride of 0 the kernel reads one element for all.
+                part = arg.detach()
+                expanded = [d for d, (size, _, to) in enumerate(dims) if size > 1 and to == 0]
+                for dim in expanded:
+                    part = part.narrow(dim, 0, 1)
+                if expanded and not _equal(part, arg):
+                    raise ValueError(
+                        f"{self.name}: argument {i} must be expanded, with strides {strides}"
+                    )
+                made = torch.empty_strided(part.shape, strides, dtype=arg.dtype)
+                arg = made.copy_(part).as_strided(sizes, strides)
+            operands.append(arg)
+        return tuple(operands)
 
     def _arrange(self, args, results):
         made = results if isinstance(results, tuple) else (results,)
@@ -110,7 +140,7 @@ class Launchable:
             return several[0]
         return several or None
 
-    def _launch_into(self, kernel, args, outputs):
+    def _launch_into(self, kernel, args, operands, outputs):
         """Through temporaries if an output does not lie in memory as the kernel writes it."""
         wanted = [slot for slot in self._slots if slot is not None]
         if len(outputs) != len(wanted):
@@ -126,14 +156,19 @@ class Launchable:
                 )
         lies = all(output.stride() == tuple(spec[2]) for output, spec in zip(outputs, specs))
         if self._plain and lies and not _overlap(args, outputs):
-            kernel.call_into(tuple(args), outputs)
+            kernel.call_into(operands, outputs)
         else:
-            made = kernel(*args)
+            made = kernel(*operands)
             made = made if isinstance(made, tuple) else (made,)
             self._arrange(args, made)
             for output, slot in zip(outputs, wanted):
                 output.copy_(made[slot])
         return outputs[0] if len(outputs) == 1 else outputs
+
+
+def _equal(part, whole) -> bool:
+    """Whether the part, broadcast, is the whole; a NaN equals a NaN."""
+    return bool(((part == whole) | ((part != part) & (whole != whole))).all())
 
 
 def _overlap(args, outputs) -> bool:
