@@ -47,6 +47,8 @@ class Launchable:
         self._lock = threading.Lock()
         self._kernel: _boo.Kernel | None = None
         self._strides: list[tuple[int, ...]] = []
+        #: How many arguments a launch has that needs nothing but the kernel.
+        self._fast_count = -1
 
     @property
     def kernel(self) -> _boo.Kernel:
@@ -60,16 +62,15 @@ class Launchable:
                     kernel = self._make_kernel()
                     self._strides = [tuple(spec[2]) for spec in kernel.arguments]
                     self._kernel = kernel
+                    few = len(self._strides)
+                    if self._plain and self._forms[few] == tuple(range(few)):
+                        self._fast_count = few
         return self._kernel
 
     def preload(self, device: str | torch.device | None = None) -> None:
         """Compiles or loads the kernel now. Raises boo.Unsupported for a device other than CPU."""
         _check_device(torch.device("cpu" if device is None else device))
         _ = self.kernel
-
-    def __call__(self, *args, device=None, outputs=()):
-        """As ``launch``."""
-        return self.launch(*args, device=device, outputs=outputs)
 
     def launch(
         self,
@@ -91,21 +92,28 @@ class Launchable:
             ValueError: tensors of several devices, a wrong number of tensors, wrong sizes or types.
             boo.Unsupported: a device other than the CPU.
         """
+        # The common case: all tensors as the kernel takes them, new results.
+        if len(args) == self._fast_count and device is None and not outputs:
+            for arg, strides in zip(args, self._strides):
+                if arg is None or not arg.is_cpu or arg.stride() != strides:
+                    break
+            else:
+                return self._kernel(*args)
+        return self._launch_any(args, device, tuple(outputs))
+
+    __call__ = launch
+
+    def _launch_any(self, args, device, outputs):
         reads = self._forms.get(len(args))
         if reads is None:
             counts = " or ".join(map(str, sorted(self._forms)))
             raise ValueError(f"{self.name} takes {counts} tensors, and there are {len(args)}")
         _check_devices(args, outputs, device)
-        if len(reads) != len(args):
-            args = tuple(args[i] for i in reads)
-        kernel = self._kernel or self.kernel
-        operands = args
-        for arg, strides in zip(args, self._strides):
-            if arg.stride() != strides:
-                operands = self._as_kernel_reads(kernel, args)
-                break
+        args = tuple(args[i] for i in reads)
+        kernel = self.kernel
+        operands = self._as_kernel_reads(kernel, args)
         if outputs:
-            return self._launch_into(kernel, args, operands, tuple(outputs))
+            return self._launch_into(kernel, args, operands, outputs)
         results = kernel(*operands)
         return results if self._plain else self._arrange(args, results)
 
@@ -168,7 +176,7 @@ class Launchable:
 
 def _equal(part, whole) -> bool:
     """Whether the part, broadcast, is the whole; a NaN equals a NaN."""
-    return bool(((part == whole) | ((part != part) & (whole != whole))).all())
+    return bool(((part == whole) | (part.isnan() & whole.isnan())).all())
 
 
 def _overlap(args, outputs) -> bool:
