@@ -20,6 +20,9 @@ CONVS = [
          padding=(1, 0), output_padding=1, groups=2),
     dict(input_shape=(2, 5, 6, 4), kernel_shape=(4, 3, 2, 3), transposed=True,
          shared_layout="NHWC", stride=(2, 1), dilation=(2, 1)),
+    # More output padding than the stride needs, which padding makes up for.
+    dict(input_shape=(2, 4, 5, 6), kernel_shape=(4, 3, 3, 2), transposed=True, stride=2,
+         dilation=3, padding=2, output_padding=(2, 1)),
     dict(input_shape=(1, 4, 3, 5, 6), kernel_shape=(3, 4, 2, 3, 1), padding=(1, 0, 0)),
 ]  # fmt: skip
 

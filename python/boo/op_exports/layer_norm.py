@@ -11,7 +11,7 @@ import torch
 
 from .. import _boo, _graph
 from .base import KernelModule, OpSignature, Program
-from .parser import OpCLIParser
+from .parser import OpCLIParser, refuse
 from .utils import Permutation, dense, text_of
 
 __all__ = ["LayerNormParser", "LayerNormSignature", "Mode"]
@@ -343,6 +343,7 @@ class LayerNormParser(OpCLIParser):
 
     @classmethod
     def get_signature(cls, args: argparse.Namespace) -> LayerNormSignature:
+        refuse(args, ("stats", (1,)))
         try:
             shape = [int(each) for each in args.input.split("x")]
         except ValueError:
@@ -361,7 +362,7 @@ class LayerNormParser(OpCLIParser):
             input_shape=shape,
             normalized_shape=shape[first:],
             eps=args.eps,
-            elementwise_affine=args.mode == 1,
+            elementwise_affine=args.mode == 1 or bool(args.weight),
             bias=args.mode == 1,
             dtype=cls.dtype_of(args.command),
             mode=args.forw,
@@ -378,6 +379,8 @@ class LayerNormParser(OpCLIParser):
         parser.add_argument("--normalized_dim", "-o", type=int, default=3)
         parser.add_argument("--forw", "-F", type=int, default=1)
         parser.add_argument("--input-permutation", type=int, nargs="+", default=None)
+        parser.add_argument("--weight", type=int, nargs="?", const=1, default=0)
+        parser.add_argument("--stats", type=int, nargs="?", const=1, default=1)
         parser.add_argument("--use-aten", type=_truth, default=True)
         return parser
 
