@@ -20,7 +20,9 @@ _HOMES = {
     "unfreeze": ".freezing",
     "set_math": "._boo",
 }
-_SUBMODULES = ("backends", "fusion", "modeling", "op_exports", "ops", "runtime")
+_SUBMODULES = (
+    "backends", "conv_exports", "driver", "fusion", "modeling", "op_exports", "ops", "runtime",
+)  # fmt: skip
 
 __all__ = ["CompileError", "Error", "KernelError", "Unsupported", *sorted(_HOMES), *_SUBMODULES]  # noqa: PLE0604
 
