@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <nanobind/stl/vector.h>
 
 namespace nb = nanobind;
 using namespace boo;
@@ -133,9 +134,8 @@ static void checkFits(const TensorView &view, const TensorSpec &spec,
 
 static nb::object copyWithStrides(PyObject *tensor, const TensorSpec &spec) {
   nb::object source = nb::handle(tensor).attr("detach")();
-  nb::object sizes = nb::cast(spec.sizes), strides = nb::cast(spec.strides);
-  nb::object made =
-      source.attr("new_empty_strided")(nb::tuple(sizes), nb::tuple(strides));
+  nb::object made = source.attr("new_empty_strided")(nb::cast(spec.sizes),
+                                                     nb::cast(spec.strides));
   made.attr("copy_")(source);
   return made;
 }
