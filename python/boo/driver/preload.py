@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 if not __package__:  # run by its path, whose folder would shadow modules of other packages
     sys.path[0] = str(Path(__file__).resolve().parents[2])
 
-from boo import _boo
+from boo import _boo, _devices
 from boo.driver.utils import load_commands, run_program
 from boo.runtime.cache import OpCacheFiles, set_cache_dir, use_cache_dir
 
@@ -57,7 +57,8 @@ class CachePopulator:
         if allow_download:
             raise _boo.Unsupported("kernels are compiled; there is nowhere to download them from")
         self.cache_dir = None if cache_dir is None else Path(cache_dir)
-        self.devices = ("cpu",) if devices is None else tuple(each for each in devices if each)
+        named = ("cpu",) if devices is None else (each for each in devices if each)
+        self.devices = tuple(dict.fromkeys(str(_devices.placed(each)) for each in named))
         self.signatures: list[OpSignature] = list(signatures)
         self.commands: list[str | Sequence[str]] | None = list(commands)
         self.commands_file = commands_file

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import torch
 
-from .. import _boo, _graph
+from .. import _boo, _devices, _graph
 from .utils import bytes_of, sample_tensor
 
 __all__ = ["OpSignature", "Program"]
@@ -116,6 +116,7 @@ class OpSignature(abc.ABC):
 
         The numbers depend on the seed alone; without one they are new at each call.
         """
+        device = _devices.placed(device)
         generator = torch.Generator(device="cpu" if device is None else device)
         if seed is None:
             generator.seed()

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import torch
 
-from .. import _boo
+from .. import _boo, _devices
 
 __all__ = ["Launchable", "get_launchable"]
 
@@ -69,6 +69,7 @@ class Launchable:
 
     def preload(self, device: str | torch.device | None = None) -> None:
         """Compiles or loads the kernel now. Raises boo.Unsupported for a device other than CPU."""
+        device = _devices.placed(device)
         _check_device(torch.device("cpu" if device is None else device))
         _ = self.kernel
 
@@ -192,6 +193,7 @@ def _check_device(device: torch.device) -> None:
 
 
 def _check_devices(args, outputs, device) -> None:
+    device = _devices.placed(device)
     if device is None and all(
         each is None or each.device.type == "cpu" for each in (*args, *outputs)
     ):
