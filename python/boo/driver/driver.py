@@ -11,12 +11,26 @@ if not __package__:  # run by its path, whose folder would shadow modules of oth
 
 from boo.driver.utils import run_program
 
-__all__ = ["ALL_STATS", "DEFAULT_BACKEND", "main"]
+__all__ = [
+    "ALL_STATS",
+    "DEFAULT_BACKEND",
+    "main",
+    "make_profiler_context",  # noqa: F822
+    "make_profiler_schedule",  # noqa: F822
+]
 
 #: What runs a command when no --backend is given.
 DEFAULT_BACKEND = "boo"
 #: The columns of a backend in a .csv table; times are in µs.
 ALL_STATS = ("min", "max", "mean", "stddev", "num_dispatches")
+
+
+def __getattr__(name: str):
+    if name in ("make_profiler_context", "make_profiler_schedule"):
+        from boo.driver import _profiler  # which imports torch
+
+        return getattr(_profiler, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def main(args: Sequence[str] | None = None) -> int:

@@ -80,33 +80,33 @@ def collect_error_samples(
     *,
     min_samples: int = 1000,
     reference_dtype: torch.dtype = torch.float64,
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, bool]:
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, tuple[bool, bool, bool]]:
     """Signed errors with the seeds 0, 1, … until there are `min_samples` results.
 
     Returns:
         In float64: those of BOO's kernel against the reference, those of torch's in the
-        signature's type, the differences of the two; and whether a result of BOO's is NaN where
-        the reference is not, or the reverse. NaNs are left out of the errors; two infinities of
-        one sign have an error of 0.
+        signature's type, the differences of the two; and for each of these pairs whether one is
+        NaN where the other is not. NaNs are left out of the errors; two infinities of one sign
+        have an error of 0.
     """
     launchable, eager = get_launchable(signature), signature.get_nn_module()
     found: tuple[list, list, list] = ([], [], [])
-    mismatch, count = False, 0
+    mismatches, count = [False] * 3, 0
     for seed in range(MOST_SEEDS):
         args = signature.get_sample_args(seed=seed)
         exact = compute_cpu_reference(signature, args, reference_dtype).double()
         ours, theirs = (
             _main_result(signature, call(*_copies(args))).double() for call in (launchable, eager)
         )
-        mismatch = mismatch or not torch.equal(ours.isnan(), exact.isnan())
-        for errors, (first, second) in zip(found, ((ours, exact), (theirs, exact), (ours, theirs))):
+        for i, (first, second) in enumerate(((ours, exact), (theirs, exact), (ours, theirs))):
+            mismatches[i] |= not torch.equal(first.isnan(), second.isnan())
             difference = torch.where(first == second, 0.0, first - second)
-            errors.append(difference[~difference.isnan()])
+            found[i].append(difference[~difference.isnan()])
         count += exact.numel()
         if count >= min_samples:
             break
     boo, eager_errors, apart = (torch.cat([each.flatten() for each in errors]) for errors in found)
-    return boo, eager_errors, apart, mismatch
+    return boo, eager_errors, apart, tuple(mismatches)
 
 
 def _copies(args):
@@ -174,8 +174,8 @@ def verify_numerics(
     mean_check_rtol: float = 0.2,
     stddev_check_atol: float = 1e-5,
     stddev_check_rtol: float = 1.2,
+    run_structured_tests: bool = True,
     reference_dtype: torch.dtype = torch.float64,
-    skip_structured_tests: bool = False,
 ) -> list[NumericsVerdict]:
     """A verdict for each command (or signature), in order; what fails is told in its verdict.
 
@@ -186,23 +186,25 @@ def verify_numerics(
         mean_check_atol, mean_check_rtol: |mean| <= atol + rtol * stddev of the errors.
         stddev_check_atol, stddev_check_rtol: stddev <= atol + rtol * stddev of torch's errors; the
             factor grows for algorithms that are less exact by their nature (WIDER_ALGORITHMS).
+        run_structured_tests: whether to compare with torch on blocks of ones, too.
         reference_dtype: float64, or float32.
     """
     limits = dict(
-        mean_atol=mean_check_atol,
-        mean_rtol=mean_check_rtol,
-        stddev_atol=stddev_check_atol,
-        stddev_rtol=stddev_check_rtol,
+        mean_check_atol=mean_check_atol,
+        mean_check_rtol=mean_check_rtol,
+        stddev_check_atol=stddev_check_atol,
+        stddev_check_rtol=stddev_check_rtol,
     )
     verdicts = []
     for command in commands:
         text = command if isinstance(command, str) else _text(command)
         try:
             signature = command if isinstance(command, OpSignature) else _parse(command)
-            verdict = _judge(signature, min_samples, limits, reference_dtype, skip_structured_tests)
+            verdict = _judge(signature, min_samples, limits, reference_dtype, run_structured_tests)
         except (_boo.Error, ValueError, RuntimeError) as error:
-            verdict = NumericsVerdict(passed=False, error=str(error))
+            verdict = NumericsVerdict(text, passed=False, error_message=str(error))
         verdict.command = text
+        verdict.reference_dtype = reference_dtype
         verdicts.append(verdict)
     return verdicts
 
@@ -219,25 +221,33 @@ def _parse(command) -> OpSignature:
     return signature
 
 
-def _judge(signature, min_samples, limits, reference_dtype, skip_structured) -> NumericsVerdict:
-    boo, eager, apart, mismatch = collect_error_samples(
+def _judge(signature, min_samples, limits, reference_dtype, run_structured) -> NumericsVerdict:
+    boo, eager, apart, mismatches = collect_error_samples(
         signature, min_samples=min_samples, reference_dtype=reference_dtype
     )
     ours, theirs = compute_error_statistics(boo), compute_error_statistics(eager)
     algorithms = [group["algorithm"] for group in get_launchable(signature).kernel.groups]
     wider = max((WIDER_ALGORITHMS.get(each, 1.0) for each in algorithms), default=1.0)
-    limits = {**limits, "stddev_rtol": limits["stddev_rtol"] * wider}
-    mean_ok, stddev_ok = evaluate_statistical_criteria(ours, theirs, **limits)
-    structured = None if skip_structured else run_structured_test(signature)
+    limits = {**limits, "stddev_check_rtol": limits["stddev_check_rtol"] * wider}
+    mean_ok, stddev_ok, reasons = evaluate_statistical_criteria(ours, theirs, **limits)
+    structured = run_structured_test(signature) if run_structured else None
+    if mismatches[0]:
+        reasons.append("NaN where the reference has none, or the reverse")
+    if structured is False:
+        reasons.append("another result than PyTorch's for blocks of ones")
     return NumericsVerdict(
-        passed=mean_ok and stddev_ok and not mismatch and structured is not False,
-        boo_vs_ref=ours,
-        pytorch_vs_ref=theirs,
-        boo_vs_pytorch=compute_error_statistics(apart),
-        mean_check_passed=mean_ok,
-        stddev_check_passed=stddev_ok,
-        nan_mismatch=mismatch,
+        command=signature.func_name,
+        passed=not reasons,
+        boo_gpu_err=ours,
+        pytorch_gpu_err=theirs,
+        boo_pytorch_diff=compute_error_statistics(apart),
+        mean_near_zero=mean_ok,
+        stddev_ratio_ok=stddev_ok,
+        boo_nan_mismatch=mismatches[0],
+        pytorch_nan_mismatch=mismatches[1],
+        boo_pytorch_nan_mismatch=mismatches[2],
         structured_test_passed=structured,
+        failure_reasons=reasons,
     )
 
 

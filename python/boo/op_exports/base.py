@@ -180,13 +180,50 @@ class OpSignature(abc.ABC):
 
 
 class KernelModule(torch.nn.Module):
-    """A signature's kernel as a module: called with the arguments of a launch."""
+    """A signature's kernel as a module: called with the arguments of a launch, differentiable."""
 
     def __init__(self, signature: OpSignature) -> None:
         super().__init__()
         from ..driver.launch import get_launchable
 
         self._launchable = get_launchable(signature)
+        self._by_torch = signature.get_nn_module()
 
     def forward(self, *args):
+        if torch.is_grad_enabled() and any(
+            each is not None and each.requires_grad for each in args
+        ):
+            return _Recorded.apply(self._launchable, self._by_torch, *args)
         return self._launchable(*args)
+
+
+class _Recorded(torch.autograd.Function):
+    """A launch whose gradients are those of torch's module, computed from the same arguments."""
+
+    @staticmethod
+    def forward(ctx, launchable, by_torch, *args):
+        ctx.by_torch = by_torch
+        ctx.save_for_backward(*args)
+        results = launchable(*args)
+        return tuple(results) if isinstance(results, (tuple, list)) else results
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx, *grads):
+        args = [
+            each if each is None else each.detach().requires_grad_(wanted)
+            for each, wanted in zip(ctx.saved_tensors, ctx.needs_input_grad[2:])
+        ]
+        with torch.enable_grad():
+            results = ctx.by_torch(*args)
+        results = results if isinstance(results, (tuple, list)) else (results,)
+        pairs = [
+            (result, grad)
+            for result, grad in zip(results, grads)
+            if result is not None and result.requires_grad and grad is not None
+        ]
+        wanted = [each for each in args if each is not None and each.requires_grad]
+        outputs, of_outputs = zip(*pairs)
+        made = iter(torch.autograd.grad(outputs, wanted, of_outputs, allow_unused=True))
+        of = [next(made) if each is not None and each.requires_grad else None for each in args]
+        return None, None, *of

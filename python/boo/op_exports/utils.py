@@ -85,13 +85,17 @@ class Permutation:
         return f"Permutation({list(self._items)})"
 
 
-def permute_layout(tensor: torch.Tensor, permutation: Permutation | None) -> torch.Tensor:
+def permute_layout(
+    tensor: torch.Tensor, permutation: Permutation | Sequence[int] | None
+) -> torch.Tensor:
     """The same values and sizes, with memory in the order of ``permutation(sizes)``.
 
     A NCHW tensor with ``Permutation([0, 2, 3, 1])`` becomes channels last. None changes nothing.
     """
     if permutation is None:
         return tensor
+    if not isinstance(permutation, Permutation):
+        permutation = Permutation(permutation)
     return permutation.inv()(permutation(tensor).contiguous())
 
 

@@ -133,3 +133,35 @@ def conv_types(input: _graph.Type, kernel: _graph.Type, args: ConvArgs) -> ConvT
             f" {types.kernel.sizes[1]} in each of {args.groups} groups"
         )
     return types
+
+
+def _written(type: _graph.Type, layout: str | None) -> tuple[tuple[int, ...], str]:
+    """The sizes in the order of memory and the layout, channels last or plain if none is given."""
+    if layout is not None:
+        return type.sizes, layout
+    rank = len(type.sizes) - 2
+    order = (0, *range(2, rank + 2), 1)
+    dense = zip(type.sizes, type.strides, _graph.strides_in_order(type.sizes, order))
+    plain = zip(type.sizes, type.strides, _graph.contiguous_strides(type.sizes))
+    lies_plain, lies_last = (
+        all(size == 1 or own == wanted for size, own, wanted in each) for each in (plain, dense)
+    )
+    if lies_last and not lies_plain:
+        return tuple(type.sizes[i] for i in order), CHANNELS_LAST_LAYOUTS[rank]
+    return type.sizes, PLAIN_LAYOUTS[rank]
+
+
+def conv_name(
+    mode: str, x: _graph.Type, w: _graph.Type, y: _graph.Type, args: ConvArgs, bias: bool = False
+) -> str:
+    """The name that a signature of the same convolution has; types are as a caller has them."""
+    from ..op_exports.conv import get_conv_func_name  # loads all signatures, which a user may not
+
+    given = args.layouts or (None, None, None)
+    x_sizes, x_layout = _written(x, given[0])
+    w_sizes, w_layout = _written(w, given[1])
+    _, y_layout = _written(y, given[2])
+    return get_conv_func_name(
+        x_sizes, w_sizes, x.dtype, mode, bias, args.stride, args.padding, args.dilation,
+        args.groups, x_layout, w_layout, y_layout,
+    )  # fmt: skip

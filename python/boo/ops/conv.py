@@ -12,6 +12,7 @@ from . import library
 from ._conv_types import (
     PLAIN_LAYOUTS,
     ConvArgs,
+    conv_name,
     conv_types,
     eager_output_strides,
     layout_order,
@@ -90,8 +91,12 @@ def _build_forward(tensors, statics):
     y = graph.node("conv", (x, w), types.output, **_attributes(args, given[0].dtype))
     if b is not None:
         y = graph.pointwise("add", (y, b), types.output)
-    text = graph.finish([y])
-    return _boo.Kernel(text, arguments=_specs(*given), results=_specs(types.result))
+    return _boo.Kernel(
+        graph.finish([y]),
+        name=conv_name("fwd", given[0], given[1], types.result, args, bias=b is not None),
+        arguments=_specs(*given),
+        results=_specs(types.result),
+    )
 
 
 def _build_gradient(tensors, statics):
@@ -125,7 +130,13 @@ def _build_gradient(tensors, statics):
         size=plain.sizes[2:],
         **_attributes(args, grad.dtype),
     )
-    return _boo.Kernel(graph.finish([made]), arguments=_specs(grad, other), results=_specs(result))
+    x, w = (result, other) if which == "input" else (other, result)
+    return _boo.Kernel(
+        graph.finish([made]),
+        name=conv_name(f"{which}_backward", x, w, grad, args),
+        arguments=_specs(grad, other),
+        results=_specs(result),
+    )
 
 
 _forward = _boo.Dispatcher(_build_forward)
