@@ -18,7 +18,7 @@ _HOMES = {
     "freeze": ".freezing",
     "refresh": ".freezing",
     "unfreeze": ".freezing",
-    "set_math": "._boo",
+    "set_math": "._settings",
 }
 _SUBMODULES = (
     "backends", "conv_exports", "driver", "fusion", "modeling", "op_exports", "ops", "runtime",

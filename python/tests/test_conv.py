@@ -4,10 +4,12 @@ import copy
 
 import pytest
 import torch
+from boo.op_exports.conv import ConvSignature
 
 import boo
 from boo.ops import boo_conv, disable_backward, enable_backward
-from boo.runtime import fallbacks
+from boo.ops import conv as conv_module
+from boo.runtime import fallbacks, use_cache_dir
 
 DTYPES = [torch.float32, torch.bfloat16, torch.float16, torch.float64]
 SHAPES = [  # input, weight, arguments
@@ -223,3 +225,27 @@ def test_kernel_copies_what_lies_otherwise():
         kernel(x.double(), w)
     with pytest.raises(ValueError, match="2 tensors"):
         kernel(x)
+
+
+def test_settings_are_followed(tmp_path):
+    """Each folder that is set gets the kernels, by the names that signatures have."""
+    x, w = torch.randn(1, 2, 5, 5), torch.randn(3, 2, 2, 2)
+    for name in ("one", "other"):
+        with use_cache_dir(tmp_path / name):
+            boo_conv(x, w)
+        (made,) = (each.name for each in (tmp_path / name).glob("conv_*"))
+        assert made == ConvSignature.get(x, w).func_name
+    last = x.to(memory_format=torch.channels_last)
+    with use_cache_dir(tmp_path / "last"):
+        boo_conv(last, w, torch.randn(3))
+    (made,) = (each.name for each in (tmp_path / "last").glob("conv_*"))
+    assert made.startswith("conv_2d_float32_forward_b_1x5x5x2_nhwc_3x2x2x2_fchw_nhwf_")
+    boo_conv(x, w)
+    was = boo._boo.math()
+    boo.set_math("strict" if was != "strict" else "default")
+    try:
+        assert len(conv_module._forward) == 0, "kernels are asked for again"
+        with pytest.raises(ValueError):
+            boo.set_math("loose")
+    finally:
+        boo.set_math(was)

@@ -266,6 +266,7 @@ def test_permutations():
     x = torch.randn(2, 3, 4, 5)
     last = permute_layout(x, to_last)
     assert torch.equal(x, last) and last.is_contiguous(memory_format=torch.channels_last)
+    assert permute_layout(x, [0, 2, 3, 1]).stride() == last.stride()
     for wrong in ([0, 0], [1, 2]):
         with pytest.raises(ValueError):
             Permutation(wrong)
@@ -280,3 +281,22 @@ def test_import_is_cheap():
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
     assert {"conv_exports", "driver", "modeling", "op_exports", "runtime"} <= set(dir(boo))
     assert boo.op_exports.conv is conv
+
+
+def test_gradients_through_a_kernel_module():
+    """They are torch's, whatever the kernel computes them from."""
+    signature = LayerNormSignature(
+        input_shape=(3, 8), normalized_shape=(8,), dtype=torch.float32, bias=False
+    )
+    ours, theirs = (
+        [each.clone().requires_grad_() for each in signature.get_sample_args(seed=1)]
+        for _ in range(2)
+    )
+    module = signature.get_nn_module(use_custom=True)
+    weights = torch.randn(3, 8)
+    (module(*ours)[0] * weights).sum().backward()
+    (signature.get_nn_module()(*theirs)[0] * weights).sum().backward()
+    for own, exact in zip(ours, theirs):
+        torch.testing.assert_close(own.grad, exact.grad)
+    with torch.no_grad():
+        assert not module(*ours)[0].requires_grad

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import torch
 
-from .. import _boo, _graph
+from .. import _boo, _graph, _settings
 from ..runtime import fallbacks
 from . import library
 from ._conv_types import (
@@ -139,8 +139,8 @@ def _build_gradient(tensors, statics):
     )
 
 
-_forward = _boo.Dispatcher(_build_forward)
-_gradient = _boo.Dispatcher(_build_gradient)
+_forward = _settings.dispatcher(_build_forward)
+_gradient = _settings.dispatcher(_build_gradient)
 
 
 def _plain_views(x, w, layouts):

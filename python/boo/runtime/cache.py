@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from .. import _boo
+from .. import _boo, _settings
 
 if TYPE_CHECKING:
     from .launch import Launchable
@@ -32,7 +32,8 @@ def set_cache_dir(cache_dir: str | os.PathLike | None = None) -> Path:
     Returns the folder, which need not exist yet. BOO_CACHE_DIR says what it is at first.
     """
     if cache_dir is not None:
-        _boo.set_cache_dir(os.fspath(Path(cache_dir).expanduser().absolute()))
+        folder = os.fspath(Path(cache_dir).expanduser().absolute())
+        _settings.set_cache(folder, _boo.is_cache_on())
     return Path(_boo.cache_dir()).expanduser()
 
 
@@ -45,7 +46,7 @@ def toggle_cache_on(cache_on: int | bool) -> None:
     """Turns the cache on disk on (1) or off (0). Raises ValueError for anything else."""
     if cache_on not in (0, 1):
         raise ValueError(f"the cache is on (1) or off (0), not {cache_on!r}")
-    _boo.set_cache_on(bool(cache_on))
+    _settings.set_cache(_boo.cache_dir(), bool(cache_on))
 
 
 @contextlib.contextmanager
@@ -59,8 +60,7 @@ def use_cache_dir(cache_dir: str | os.PathLike) -> Iterator[Path]:
         toggle_cache_on(1)
         yield set_cache_dir(cache_dir)
     finally:
-        _boo.set_cache_dir(before)
-        _boo.set_cache_on(was_on)
+        _settings.set_cache(before, was_on)
 
 
 def clear_cache() -> None:
@@ -139,9 +139,10 @@ class LaunchableRuntimeCache:
 
     @classmethod
     def reset(cls) -> None:
-        """Forgets all launchables; those in use keep working."""
+        """Forgets all launchables, and the kernels of eager calls; those in use keep working."""
         with cls._lock:
             cls._launchables.clear()
+        _settings.forget_kernels()
 
     @classmethod
     def set_cache_limit(cls, limit: int | None) -> None:
