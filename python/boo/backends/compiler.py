@@ -8,7 +8,7 @@ import torch
 from torch.fx import GraphModule, Node
 
 from .. import _boo
-from ..runtime import report
+from ..runtime import fallbacks, report
 from . import lowering, program, region_kernel
 from .regions import Regions
 
@@ -72,6 +72,9 @@ def compile_static(gm: GraphModule, kind: str):
     steps, regions = _steps(gm)
     run = program.write(gm, _without_dead_views(gm, steps))
     report.add_graph(kind, gm, steps, regions)
+    run.reasons = {str(node.target): why for node, why in regions.reasons.items()}
+    fallbacks.check(run.reasons)
+    run.launches = sum(isinstance(step, region_kernel.RegionKernel) for step in steps)
     run._boxed_call = True
     return run
 
