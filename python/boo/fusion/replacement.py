@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
+from unittest import mock
 
 import torch
 from torch.fx import GraphModule, Node
@@ -23,6 +24,7 @@ def inline(node: Node, function: Callable, decompositions: dict | None = None) -
     Its results have to be those of the node, each a tensor or None. The node's arguments carry fake
     tensors in meta["val"], and the nodes that are made do as well.
     """
+    from torch._guards import detect_fake_mode
     from torch.fx.experimental.proxy_tensor import make_fx
 
     leaves, spec = pytree.tree_flatten((node.args, node.kwargs))
@@ -36,9 +38,14 @@ def inline(node: Node, function: Callable, decompositions: dict | None = None) -
         return function(*args, **kwargs)
 
     values = [leaves[place].meta["val"] for place in places]
-    with graph_program.alone():
+    mode = detect_fake_mode(values)
+    with graph_program.alone(), mock.patch.object(mode, "allow_non_fake_inputs", True):
         traced = make_fx(flat, decomposition_table=decompositions or {})(*values)
     graph = node.graph
+    for each in traced.graph.find_nodes(op="get_attr"):
+        constant = getattr(traced, each.target)
+        each.target = _add_constant(graph.owning_module, constant)
+        each.meta["val"] = mode.from_tensor(constant, static_shapes=True)
     given = dict(
         zip(
             (each for each in traced.graph.nodes if each.op == "placeholder"),
@@ -48,6 +55,14 @@ def inline(node: Node, function: Callable, decompositions: dict | None = None) -
     with graph.inserting_before(node):
         results = graph.graph_copy(traced.graph, given)
     _replace(node, results)
+
+
+def _add_constant(gm: GraphModule, constant: torch.Tensor) -> str:
+    number = 0
+    while hasattr(gm, name := f"_boo_constant{number}"):
+        number += 1
+    gm.register_buffer(name, constant, persistent=False)
+    return name
 
 
 def _replace(node: Node, results) -> None:
