@@ -9,8 +9,15 @@ import torch
 from torch._dynamo.backends.common import aot_autograd
 from torch.fx import GraphModule
 
+from ..ops import graph_program
 from . import options as options_
 from .options import Options
+
+#: Applied to forward and backward before anything is fused. torch's fake tensors have statistics of
+#: a mixed layer norm in the input's type, while its kernels give and take them in the parameters'.
+DECOMPOSITIONS = {
+    torch.ops.aten.native_layer_norm.default: graph_program.mixed_layer_norm,
+}
 
 #: Changes a graph of aten operators in place.
 Transform = Callable[[GraphModule], None]
@@ -68,7 +75,7 @@ def through(name: str | Callable, transform: Transform, options: Options, rest: 
             run._boxed_call = True
         return options_.on_threads(_boxed(run), options.threads)
 
-    return aot_autograd(fw_compiler=compile_one)
+    return aot_autograd(fw_compiler=compile_one, decompositions=DECOMPOSITIONS)
 
 
 def _through_inductor(transform: Transform, options: Options, rest: dict) -> Callable:

@@ -26,7 +26,9 @@ def regions_transform(gm: GraphModule) -> None:
             continue
         try:
             fuse(gm, nodes)
-        except (_boo.CompileError, RuntimeError, TypeError, ValueError) as error:
+        except (_boo.Error, RuntimeError, TypeError, ValueError) as error:
+            if fallbacks.are_refused():
+                raise
             fallbacks.count(f"a region of {len(nodes)} operators", str(error))
     gm.graph.lint()
     gm.recompile()

@@ -10,6 +10,7 @@ from torch.fx import Graph, GraphModule, Node
 
 from .. import _boo
 from ..ops import get_custom_graph_op, graph_program
+from ..ops.graph import fused_op
 from ..runtime import fallbacks
 from . import replacement, subgraph
 from .replacement import ReplacementSchema
@@ -72,11 +73,13 @@ def _extract(nodes: list[Node], inputs: list[Node], outputs: list[Node]) -> Grap
 def _types(values) -> list[tuple]:
     """What tells tensors apart for those who use them: strides of single elements do not."""
     return [
-        (value.dtype, tuple(value.shape), tuple(
-            stride for size, stride in zip(value.shape, value.stride()) if size != 1
-        ))
+        (
+            value.dtype,
+            tuple(value.shape),
+            tuple(step for size, step in zip(value.shape, value.stride()) if size > 1),
+        )
         for value in values
-    ]  # fmt: skip
+    ]
 
 
 def _traced(gm: GraphModule, args: list[torch.Tensor]) -> GraphModule:
@@ -92,26 +95,33 @@ def _traced(gm: GraphModule, args: list[torch.Tensor]) -> GraphModule:
         return make_fx(gm)(*given)
 
 
-def _rewritten(
+def _operator(
     gm: GraphModule,
     args: list[torch.Tensor],
+    single_dispatch: bool,
     post_fusion: ReplacementSchema,
     post_decomposition: ReplacementSchema,
-) -> GraphModule:
+) -> torch._ops.OpOverload:
+    """The operator of a subgraph, rewritten as the lists say as long as its results stay as they are:
+    what was traced behind it relies on their types and strides."""
     wanted = _types(node.meta["val"] for node in gm.graph.find_nodes(op="output")[0].args[0])
-    changed = _extract_copy(gm)
-    replacement.apply(changed, post_fusion)
-    traced = _traced(changed, args)
-    made = _types(node.meta["val"] for node in traced.graph.find_nodes(op="output")[0].args[0])
-    if made != wanted:
-        # What was traced behind this graph relies on the types of its results.
-        _log.info("replacements are dropped: they would give %s, not %s", made, wanted)
-        traced = _traced(gm, args)
-    replacement.apply(traced, post_decomposition)
-    return traced
+    tried = [(post_fusion, post_decomposition)]
+    if post_fusion or post_decomposition:
+        tried.append(({}, {}))
+    for before, behind in tried:
+        changed = _copy(gm)
+        replacement.apply(changed, before)
+        traced = _traced(changed, args)
+        replacement.apply(traced, behind)
+        op = get_custom_graph_op(traced, force_single_dispatch=single_dispatch)
+        made = _types(fused_op(op).results(args))
+        if made == wanted:
+            return op
+        _log.info("%s would give %s, not %s", op, made, wanted)
+    raise ValueError(f"compiled, the results are {made}, not {wanted}")
 
 
-def _extract_copy(gm: GraphModule) -> GraphModule:
+def _copy(gm: GraphModule) -> GraphModule:
     graph = Graph()
     graph.output(graph.graph_copy(gm.graph, {}))
     return GraphModule(torch.nn.Module(), graph)
@@ -139,10 +149,13 @@ def fuse(
     except _LeftAlone as why:
         _log.info("%s is not fused: %s", nodes[0].name, why)
         return None
-    rewritten = _rewritten(
-        found, values, post_fusion_replacements or {}, post_decomposition_replacements or {}
+    op = _operator(
+        found,
+        values,
+        single_dispatch,
+        post_fusion_replacements or {},
+        post_decomposition_replacements or {},
     )
-    op = get_custom_graph_op(rewritten, force_single_dispatch=single_dispatch)
     return _call(gm.graph, nodes, inputs, outputs, op)
 
 
@@ -203,7 +216,8 @@ def fusion_transform(
         post_decomposition_replacements: the same after it was traced again.
 
     A subgraph is left as it is if a tensor's sizes are symbols, or if it takes no tensors; also if
-    it cannot be traced, which boo.runtime.fallbacks counts.
+    it cannot be traced, which boo.runtime.fallbacks counts; that is raised where boo.runtime.fallbacks
+    refuses any fallback.
     """
     graph = module.graph
     barriers = subgraph.Barriers(graph)
@@ -223,6 +237,8 @@ def fusion_transform(
                 post_decomposition_replacements=post_decomposition_replacements,
             )
         except (_boo.Error, RuntimeError, TypeError, ValueError, NotImplementedError) as error:
+            if fallbacks.are_refused():
+                raise
             fallbacks.count(str(node.target), f"{type(error).__name__}: {error}")
             continue
         if call is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch.fx import Node
@@ -88,14 +88,20 @@ def _has_dense_rows(node: Node) -> bool:
     return value is None or value.stride()[-1] == 1
 
 
+#: Casts in front and behind, which autocast leaves round a norm.
+_LAYER_NORM = OpFusionSpec(
+    recursive=False,
+    make_single_dispatch=True,
+    producers=(_aten._to_copy.default,),
+    consumers=(_aten._to_copy.default,),
+)
+
 DEFAULT_SUPPORTED_BOO_FUSIONS: FusionSchema = {
     _aten.convolution.default: OpFusionSpec(
         match_filters=(_is_not_transposed,),
         consumers=(_aten.relu.default, _aten.sigmoid.default),
     ),
-    _aten.native_layer_norm.default: OpFusionSpec(
-        recursive=False, make_single_dispatch=True, match_filters=(_has_dense_rows,)
-    ),
+    _aten.native_layer_norm.default: replace(_LAYER_NORM, match_filters=(_has_dense_rows,)),
 }
 
 EXPERIMENTAL_SUPPORTED_BOO_FUSIONS: FusionSchema = {
@@ -103,7 +109,7 @@ EXPERIMENTAL_SUPPORTED_BOO_FUSIONS: FusionSchema = {
     _aten.convolution_backward.default: OpFusionSpec(
         recursive=False, match_filters=(_is_not_transposed,)
     ),
-    _aten.native_layer_norm.default: OpFusionSpec(recursive=False, make_single_dispatch=True),
+    _aten.native_layer_norm.default: _LAYER_NORM,
     **{
         target.default: OpFusionSpec()
         for target in (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch.fx import GraphModule, Node
@@ -55,6 +55,14 @@ class FusedOp:
                 self._programs[key] = program
             return self._programs[key]
 
+    def results(self, args: Sequence[torch.Tensor | None]) -> list[torch.Tensor | None]:
+        """Meta tensors of the types that the results have for arguments of these types."""
+        self.prepare(tuple(args))
+        return [
+            None if each is None else torch.empty_strided(*each[1:], dtype=each[0], device="meta")
+            for each in self._results[_key(args)]
+        ]
+
     def expect_one_launch(self) -> None:
         """Counts it as a fallback, at each call, if the operator is not one launch."""
         (program,) = self._programs.values()
@@ -88,7 +96,7 @@ class FusedOp:
         return results if self._is_tuple else results[0]
 
 
-def _key(args: tuple, device: str | None = None) -> tuple:
+def _key(args: Sequence, device: str | None = None) -> tuple:
     return tuple(
         None
         if each is None

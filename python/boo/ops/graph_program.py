@@ -39,8 +39,19 @@ def _convolution_backward(grad, x, w, *rest):
     return tuple(each if each is None else each.contiguous() for each in results)
 
 
+def mixed_layer_norm(x, sizes, weight, bias, eps):
+    """A layer norm whose parameters have a wider type than its input, as autocast has it: computed in
+    theirs, and the statistics stay in it, as eager torch's do. Other ones stay as they are."""
+    wide = next((each.dtype for each in (weight, bias) if each is not None), x.dtype)
+    if wide == x.dtype:
+        return NotImplemented
+    y, mean, rstd = torch.ops.aten.native_layer_norm(x.to(wide), sizes, weight, bias, eps)
+    return y.to(x.dtype), mean, rstd
+
+
 #: BOO's own operators by aten's, which kernels compute together with what surrounds them.
 _TO_ATEN = {
+    torch.ops.aten.native_layer_norm.default: mixed_layer_norm,
     torch.ops.boo.convolution.default: _convolution,
     torch.ops.boo.layout_customizable_convolution.default: _convolution,
     torch.ops.boo.convolution_backward.default: _convolution_backward,
