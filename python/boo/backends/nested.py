@@ -142,7 +142,8 @@ KEPT = tuple(
 def _table() -> dict:
     from torch._inductor.decomposition import select_decomp_table
 
-    return {target: rule for target, rule in select_decomp_table().items() if target not in KEPT}
+    table = {target: rule for target, rule in select_decomp_table().items() if target not in KEPT}
+    return {**table, **DECOMPOSITIONS}
 
 
 def decompose_rest(gm: GraphModule) -> None:
