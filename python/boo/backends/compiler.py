@@ -72,7 +72,7 @@ def compile_static(gm: GraphModule, kind: str, constants: dict[Node, torch.Tenso
     gm.graph.eliminate_dead_code()
     steps, regions = _steps(gm, constants or {})
     run = program.write(gm, _without_unread(gm, steps))
-    report.add_graph(kind, gm, steps, regions)
+    report.add_graph(kind, steps, regions.reasons)
     run._boxed_call = True
     return run
 

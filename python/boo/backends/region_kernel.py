@@ -8,6 +8,7 @@ import torch
 from torch.fx import Node
 
 from .. import _boo, _graph
+from ..runtime import kernels
 from . import lowering
 
 
@@ -66,7 +67,7 @@ def build(nodes: list[Node], constants: dict[Node, torch.Tensor]) -> RegionKerne
                 results.append(result)
     graph, sources = importer.finish()
     arguments = [roots[source] for source in sources]
-    kernel = _boo.Kernel(
+    kernel = kernels.make(
         graph,
         arguments=[lowering.type_of(each).spec for each in arguments],
         results=[lowering.type_of(each).spec for each in results],
