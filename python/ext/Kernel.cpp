@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <nanobind/stl/vector.h>
 
 namespace nb = nanobind;
 using namespace boo;
@@ -31,6 +32,10 @@ CompileOptions python::currentOptions() {
   if (!set.math.empty())
     options.math = set.math;
   return options;
+}
+
+static int numThreads() {
+  return std::min(omp_get_max_threads(), maxThreads());
 }
 
 /// A kernel on less than this does not give the GIL away.
@@ -87,6 +92,8 @@ Kernel::Kernel(const std::string &graphText, const CompileOptions &options,
   Results = specsOf(own, outputs);
   replace(Arguments, "argument", std::move(arguments));
   replace(Results, "result", std::move(results));
+  Fixed.resize(Arguments.size());
+  NumFree = Arguments.size();
   int64_t bytes = 0;
   for (const std::vector<TensorSpec> *specs : {&Arguments, &Results})
     for (const TensorSpec &spec : *specs)
@@ -127,38 +134,61 @@ static void checkFits(const TensorView &view, const TensorSpec &spec,
 
 static nb::object copyWithStrides(PyObject *tensor, const TensorSpec &spec) {
   nb::object source = nb::handle(tensor).attr("detach")();
-  nb::object sizes = nb::cast(spec.sizes), strides = nb::cast(spec.strides);
-  nb::object made =
-      source.attr("new_empty_strided")(nb::tuple(sizes), nb::tuple(strides));
+  nb::object made = source.attr("new_empty_strided")(nb::cast(spec.sizes),
+                                                     nb::cast(spec.strides));
   made.attr("copy_")(source);
   return made;
+}
+
+void Kernel::bindConstants(
+    const std::vector<std::pair<size_t, nb::object>> &tensors) {
+  Borrowed borrowed(true);
+  for (const auto &[number, tensor] : tensors) {
+    if (number >= Arguments.size())
+      throwIfError(invalidArgument("the kernel has no argument " +
+                                   std::to_string(number)));
+    Fixed[number] = addressOf(borrowed, tensor.ptr(), number, Constants);
+    Constants.push_back(tensor);
+  }
+  NumFree = size_t(std::count(Fixed.begin(), Fixed.end(), nullptr));
+  Status status;
+  {
+    nb::gil_scoped_release released;
+    status = Exe->prepare(Fixed, numThreads());
+  }
+  throwIfError(status);
+}
+
+const void *Kernel::addressOf(Borrowed &borrowed, PyObject *tensor,
+                              size_t number,
+                              std::vector<nb::object> &copied) const {
+  const TensorSpec &spec = Arguments[number];
+  TensorView view = borrowed.add(tensor, number);
+  checkFits(view, spec, "argument", number);
+  if (liesAs(view, spec) || isEmpty(spec))
+    return view.data;
+  copied.push_back(copyWithStrides(tensor, spec));
+  ++Copies;
+  CopiedBytes += spec.bytes;
+  return borrowed.add(copied.back().ptr(), number).data;
 }
 
 void Kernel::bind(Borrowed &borrowed, std::span<PyObject *const> tensors,
                   std::span<const void *> in,
                   std::vector<nb::object> &copied) const {
-  if (tensors.size() != Arguments.size())
-    throwIfError(invalidArgument(
-        "the kernel takes " + std::to_string(Arguments.size()) +
-        " tensors, and there are " + std::to_string(tensors.size())));
-  for (size_t i = 0; i != tensors.size(); ++i) {
-    const TensorSpec &spec = Arguments[i];
-    TensorView view = borrowed.add(tensors[i], i);
-    checkFits(view, spec, "argument", i);
-    if (!liesAs(view, spec) && !isEmpty(spec)) {
-      copied.push_back(copyWithStrides(tensors[i], spec));
-      view = borrowed.add(copied.back().ptr(), i);
-      ++Copies;
-      CopiedBytes += spec.bytes;
-    }
-    in[i] = view.data;
-  }
+  if (tensors.size() != NumFree)
+    throwIfError(invalidArgument("the kernel takes " + std::to_string(NumFree) +
+                                 " tensors, and there are " +
+                                 std::to_string(tensors.size())));
+  auto next = tensors.begin();
+  for (size_t i = 0; i != in.size(); ++i)
+    in[i] = Fixed[i] ? Fixed[i] : addressOf(borrowed, *next++, i, copied);
 }
 
 void Kernel::run(std::span<const void *const> in,
                  std::span<void *const> out) const {
   ++Calls;
-  int threads = std::min(omp_get_max_threads(), maxThreads());
+  int threads = numThreads();
   if (IsTiny) {
     throwIfError(Exe->run(in, out, threads));
     return;
@@ -174,7 +204,7 @@ void Kernel::run(std::span<const void *const> in,
 nb::object Kernel::call(std::span<PyObject *const> tensors) const {
   Borrowed borrowed(true);
   std::vector<nb::object> copied;
-  SmallArray<const void *> in(tensors.size());
+  SmallArray<const void *> in(Arguments.size());
   bind(borrowed, tensors, in, copied);
   return callOnFitting(in.span());
 }
@@ -209,7 +239,7 @@ void Kernel::callInto(std::span<PyObject *const> tensors,
                       std::span<PyObject *const> results) const {
   Borrowed borrowed(true);
   std::vector<nb::object> copied;
-  SmallArray<const void *> in(tensors.size());
+  SmallArray<const void *> in(Arguments.size());
   SmallArray<void *> out(Results.size());
   bind(borrowed, tensors, in, copied);
   if (results.size() != Results.size())

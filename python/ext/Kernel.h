@@ -31,11 +31,18 @@ public:
          std::optional<std::vector<TensorSpec>> arguments,
          std::optional<std::vector<TensorSpec>> results);
 
+  /// From now on arguments have these tensors, which must fit and are kept:
+  /// (number, tensor). Calls take the others, in order. Constants of the Graph
+  /// are packed, and must be among them.
+  void bindConstants(
+      const std::vector<std::pair<size_t, nanobind::object>> &tensors);
+
   /// One tensor, a tuple of them, or None. Throws TypeError and ValueError for
   /// tensors that do not fit; those whose strides alone differ are copied,
   /// which copies() counts.
   nanobind::object call(std::span<PyObject *const> tensors) const;
-  /// The same for tensors that are borrowed already and are known to fit.
+  /// The same for tensors that are borrowed already and are known to fit, one
+  /// for each argument.
   nanobind::object callOnFitting(std::span<const void *const> in) const;
   /// Writes into `results`, which must fit to the letter.
   void callInto(std::span<PyObject *const> tensors,
@@ -52,10 +59,15 @@ private:
   void bind(Borrowed &borrowed, std::span<PyObject *const> tensors,
             std::span<const void *> in,
             std::vector<nanobind::object> &copied) const;
+  const void *addressOf(Borrowed &borrowed, PyObject *tensor, size_t number,
+                        std::vector<nanobind::object> &copied) const;
   void run(std::span<const void *const> in, std::span<void *const> out) const;
 
   std::unique_ptr<Executable> Exe;
   std::vector<TensorSpec> Arguments, Results;
+  std::vector<nanobind::object> Constants; ///< of bindConstants, kept alive
+  std::vector<const void *> Fixed; ///< for each argument its address, or NULL
+  size_t NumFree = 0;              ///< arguments that a call gives
   bool IsTiny = false; ///< ends before another thread could take the GIL
   mutable std::atomic<int64_t> Calls{0}, Copies{0}, CopiedBytes{0};
 };

@@ -7,6 +7,7 @@
 
 #include "Dispatcher.h"
 #include "Errors.h"
+#include "Frozen.h"
 #include "Import.h"
 #include "Settings.h"
 
@@ -85,21 +86,24 @@ static nb::list groupsOf(const Kernel &kernel) {
 }
 
 static void addKernel(nb::module_ &module) {
-  nb::class_<Kernel>(module, "Kernel")
+  nb::class_<Kernel>(module, "Kernel", nb::is_weak_referenceable())
       .def(
           "__init__",
           [](Kernel *self, const std::string &graph, const std::string &name,
              std::optional<std::vector<SpecTuple>> arguments,
-             std::optional<std::vector<SpecTuple>> results, bool recompile) {
+             std::optional<std::vector<SpecTuple>> results, bool recompile,
+             bool constants) {
             CompileOptions options = currentOptions();
             options.name = name;
             options.recompile = recompile;
+            options.constantsPacked = constants;
             new (self)
                 Kernel(graph, options, specsOf(arguments), specsOf(results));
           },
           nb::arg("graph"), nb::kw_only(), nb::arg("name") = "",
           nb::arg("arguments") = nb::none(), nb::arg("results") = nb::none(),
-          nb::arg("recompile") = false)
+          nb::arg("recompile") = false, nb::arg("constants") = false)
+      .def("bind_constants", &Kernel::bindConstants)
       .def("__call__", [](const Kernel &self,
                           nb::args args) { return self.call(itemsOf(args)); })
       .def(
@@ -208,6 +212,7 @@ NB_MODULE(_boo, module) {
   addSettings(module);
   addGraphs(module);
   addImport(module);
+  addFrozen(module);
   module.def("main", [](const std::vector<std::string> &arguments) {
     nb::gil_scoped_release released;
     return booCommand(arguments);

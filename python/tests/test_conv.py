@@ -110,9 +110,9 @@ def test_gradients(kernels, layout):
 def test_gradcheck(kernels):
     (enable_backward if kernels else disable_backward)()
     try:
-        x = torch.randn(1, 4, 5, 5, dtype=torch.float64, requires_grad=True)
-        w = torch.randn(6, 2, 3, 3, dtype=torch.float64, requires_grad=True)
-        b = torch.randn(6, dtype=torch.float64, requires_grad=True)
+        x = torch.randn(1, 2, 3, 3, dtype=torch.float64, requires_grad=True)
+        w = torch.randn(4, 1, 3, 3, dtype=torch.float64, requires_grad=True)
+        b = torch.randn(4, dtype=torch.float64, requires_grad=True)
         call = lambda *tensors: boo_conv(*tensors, padding=1, groups=2)
         assert torch.autograd.gradcheck(call, (x, w, b))
         assert torch.autograd.gradgradcheck(call, (x, w, b))
@@ -206,3 +206,20 @@ def test_results_outlive_kernels():
     for _ in range(10):
         boo_conv(x, w)
     assert torch.equal(y, kept)
+
+
+def test_kernel_copies_what_lies_otherwise():
+    x, w = torch.randn(1, 4, 6, 6), torch.randn(3, 4, 3, 3)
+    kernel = boo.ops.conv._forward.kernel(
+        (x, w, None), boo.ops.conv.ConvArgs((1, 1), (0, 0), (1, 1))
+    )
+    last = x.to(memory_format=torch.channels_last)
+    assert kernel.copies == 0
+    torch.testing.assert_close(kernel(last, w), torch.conv2d(x, w), atol=1e-4, rtol=1e-4)
+    assert kernel.copies == 1 and kernel.copied_bytes == 4 * 144
+    with pytest.raises(ValueError, match="sizes"):
+        kernel(x[..., 1:], w)
+    with pytest.raises(ValueError, match="f64"):
+        kernel(x.double(), w)
+    with pytest.raises(ValueError, match="2 tensors"):
+        kernel(x)

@@ -263,7 +263,7 @@ def test_operators_without_kernels_run_in_torch_and_are_counted():
 def test_kernels_that_do_not_compile_are_replaced_by_torch(monkeypatch):
     from boo.backends import region_kernel
 
-    def refuse(nodes):
+    def refuse(nodes, constants):
         raise boo.CompileError("no registers left")
 
     monkeypatch.setattr(region_kernel, "build", refuse)

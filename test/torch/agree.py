@@ -16,6 +16,7 @@ import sys
 import tempfile
 
 try:
+    import agree_aten
     import numpy
     import torch
     import torch.nn.functional as F
@@ -337,6 +338,18 @@ def softmax(rng):
     log = rng.randint(0, 1)
     function = F.log_softmax if log else F.softmax
     return [*words, "-a", "2" if log else "1"], lambda x: function(x, 1)
+
+
+def aten_kind(name):
+    def draw(rng):
+        call = rng.choice([each for each in agree_aten.calls(rng) if each[0] == name])
+        return agree_aten.words(*call[:2]), agree_aten.compute(*call)
+
+    return draw
+
+
+for call in agree_aten.calls(random.Random(0)):
+    KINDS[f"aten::{call[0]}"] = aten_kind(call[0])
 
 
 def run(boo, words, folder):

@@ -7,29 +7,29 @@ import logging
 import torch
 from torch.fx import GraphModule, Node
 
-from .. import _boo
+from .. import _boo, freezing
 from ..runtime import fallbacks, report
-from . import lowering, program, region_kernel
+from . import lowering, program, region_kernel, whole
 from .regions import Regions
 
 _log = logging.getLogger("turbine.runtime")
 
 
-def _kernels(nodes: list[Node], refused: dict[Node, str]) -> list[region_kernel.RegionKernel]:
+def _kernels(
+    nodes: list[Node], refused: dict[Node, str], constants: dict[Node, torch.Tensor]
+) -> list[region_kernel.RegionKernel]:
     """The region's kernel; if that cannot be had, one a node, and those without go to `refused`."""
     try:
-        return [region_kernel.build(nodes)]
+        return [region_kernel.build(nodes, constants)]
     except (_boo.Error, ValueError) as error:
         if len(nodes) == 1:
             refused[nodes[0]] = str(error)
             return []
         _log.warning("a region of %d operators goes node by node: %s", len(nodes), error)
-    for node in nodes:
-        _kernels([node], refused)
-    return []
+    return [kernel for node in nodes for kernel in _kernels([node], refused, constants)]
 
 
-def _steps(gm: GraphModule) -> tuple[list, Regions]:
+def _steps(gm: GraphModule, constants: dict[Node, torch.Tensor]) -> tuple[list, Regions]:
     """What runs in turn, and the regions that it comes from."""
     refused: dict[Node, str] = {}
     while True:
@@ -37,7 +37,7 @@ def _steps(gm: GraphModule) -> tuple[list, Regions]:
         made, known = [], len(refused)
         for region in range(regions.count):
             nodes = regions.nodes_of(gm.graph, region)
-            made.append(_kernels(nodes, refused) if nodes else [])
+            made.append(_kernels(nodes, refused, constants) if nodes else [])
         if len(refused) == known:
             break
     by_turn: dict[int, list[Node]] = {}
@@ -66,28 +66,32 @@ def _has_symbols(gm: GraphModule) -> bool:
     return False
 
 
-def compile_static(gm: GraphModule, kind: str):
-    """A function of a list of the graph's inputs, which it empties."""
+def compile_static(gm: GraphModule, kind: str, constants: dict[Node, torch.Tensor] | None = None):
+    """A function of a list of the graph's inputs, which it empties. Kernels pack the values of the
+    nodes in `constants` now, and never look at them again."""
     gm.graph.eliminate_dead_code()
-    steps, regions = _steps(gm)
-    run = program.write(gm, _without_dead_views(gm, steps))
-    report.add_graph(kind, gm, steps, regions)
+    steps, regions = _steps(gm, constants or {})
+    kept = _without_unread(gm, steps)
+    run = program.write(gm, kept)
+    report.add_graph(kind, steps, regions.reasons)
     run.reasons = {str(node.target): why for node, why in regions.reasons.items()}
     fallbacks.check(run.reasons)
-    run.launches = sum(isinstance(step, region_kernel.RegionKernel) for step in steps)
+    run.launches = sum(isinstance(step, region_kernel.RegionKernel) for step in kept)
+    run.whole = whole.kernel_of(gm, kept)
     run._boxed_call = True
     return run
 
 
-def _without_dead_views(gm: GraphModule, steps: list) -> list:
-    """Views that only kernels would have read, which look at the memory themselves."""
+def _without_unread(gm: GraphModule, steps: list) -> list:
+    """Steps without the views and constants that only kernels would have read, which look at the
+    memory themselves."""
     output = next(node for node in gm.graph.nodes if node.op == "output")
     needed = set(output.all_input_nodes)
     kept = []
     for step in reversed(steps):
         if isinstance(step, region_kernel.RegionKernel):
             needed.update(step.arguments)
-        elif step.target in lowering.VIEWS and step not in needed:
+        elif (step.op == "get_attr" or step.target in lowering.VIEWS) and step not in needed:
             continue
         else:
             needed.update(step.all_input_nodes)
@@ -99,6 +103,10 @@ def compile_graph(gm: GraphModule, kind: str):
     """Like compile_static; a graph whose sizes are symbols is compiled for each set of sizes that it
     is called with."""
     if not _has_symbols(gm):
+        if kind == "inference" and freezing.any_frozen():
+            from .frozen import FrozenProgram
+
+            return FrozenProgram(gm, kind)
         return compile_static(gm, kind)
     programs: dict[tuple, object] = {}
 

@@ -128,13 +128,22 @@ def strides_for(sizes: list[int], type: _graph.Type) -> list[int] | None:
     return [next(strides)[1] if size != 1 else 1 for size in sizes]
 
 
+def as_traced(importer: _boo.AtenImport, value, node: Node):
+    """A result of a call in the element type that tracing says `node` has: where torch itself gives
+    another one, what follows was traced for that."""
+    type = type_of(node)
+    if value is None:
+        raise _boo.Unsupported(f"{node.name} is not computed")
+    if type.dtype not in _DTYPE_NUMBERS or importer.type(value)[0] == type.spec[0]:
+        return value
+    return importer.call("aten::_to_copy", [value, _DTYPE_NUMBERS[type.dtype]])[0]
+
+
 def lay_out(importer: _boo.AtenImport, value, node: Node) -> bool:
     """Has a result lie in memory as tracing says of `node`. False if it has other sizes in the Graph,
     where only dimensions of one element are more or fewer. Raises Unsupported if it is another
     tensor."""
     type = type_of(node)
-    if value is None:
-        raise _boo.Unsupported(f"{node.name} is not computed")
     dtype, sizes, _ = importer.type(value)
     strides = strides_for(sizes, type)
     if dtype != type.spec[0] or strides is None:
@@ -170,8 +179,9 @@ def check(node: Node) -> list[Node]:
     for number, result in results_of(node):
         if number >= len(made):
             raise _boo.Unsupported(f"result {number} of {schema_name(node)} is not computed")
-        if not lay_out(importer, made[number], result):
+        value = as_traced(importer, made[number], result)
+        if not lay_out(importer, value, result):
             outside.append(result)
-        importer.output(made[number])
+        importer.output(value)
     importer.finish()
     return outside

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 
 from .. import _boo, _graph
-from ..runtime import fallbacks
+from ..runtime import fallbacks, kernels
 from . import library
 from ._conv_types import (
     PLAIN_LAYOUTS,
@@ -91,7 +91,7 @@ def _build_forward(tensors, statics):
     if b is not None:
         y = graph.pointwise("add", (y, b), types.output)
     text = graph.finish([y])
-    return _boo.Kernel(text, arguments=_specs(*given), results=_specs(types.result))
+    return kernels.make(text, arguments=_specs(*given), results=_specs(types.result))
 
 
 def _build_gradient(tensors, statics):
@@ -125,11 +125,17 @@ def _build_gradient(tensors, statics):
         size=plain.sizes[2:],
         **_attributes(args, grad.dtype),
     )
-    return _boo.Kernel(graph.finish([made]), arguments=_specs(grad, other), results=_specs(result))
+    return kernels.make(graph.finish([made]), arguments=_specs(grad, other), results=_specs(result))
 
 
 _forward = _boo.Dispatcher(_build_forward)
 _gradient = _boo.Dispatcher(_build_gradient)
+
+
+def forget_kernels() -> None:
+    """Has the next call of each operation find its kernel anew."""
+    _forward.clear()
+    _gradient.clear()
 
 
 def _plain_views(x, w, layouts):

@@ -279,8 +279,10 @@ std::string boo::driverHelp() {
 std::string boo::commandHelp(const CommandInfo &info) {
   Family about = family(info.family);
   std::string text =
-      "Usage: boo driver " + std::string(info.spelling) + " " +
-      std::string(about.usage) + "\n\n" + std::string(about.what) + "\n\n" +
+      wrapText("Usage: boo driver " + std::string(info.spelling) + " " +
+                   std::string(about.usage),
+               2, 0) +
+      "\n" + std::string(about.what) + "\n\n" +
       wrapText(std::string(info.spelling) + ": " + std::string(info.what) + ".",
                0, 0);
   if (!about.table.empty())

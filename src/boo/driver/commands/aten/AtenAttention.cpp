@@ -22,8 +22,8 @@ struct Attention {
 static StatusOr<ValueId> headsInput(AtenGraph &build, size_t i) {
   BOO_ASSIGN_OR_RETURN(TensorType type, build.call().tensor(i));
   if (type.rank() != 4)
-    return build.call().error(i, "must have 4 dimensions: batch, heads, "
-                                 "length, elements");
+    return build.call().refusal(i, "must have 4 dimensions: batch, heads, "
+                                   "length, elements");
   return build.input(i, type);
 }
 

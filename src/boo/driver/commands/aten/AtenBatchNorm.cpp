@@ -26,10 +26,15 @@ static StatusOr<Options> readOptions(const AtenCall &call) {
   return options;
 }
 
-/// Argument `i`, one value for each channel of the input, with its rank.
+/// Argument `i`, one value for each channel of the input, with its rank: it may
+/// have that already, as statistics that a Graph made.
 static StatusOr<TensorType> channelArgument(const AtenCall &call, size_t i,
                                             const TensorType &input) {
   BOO_ASSIGN_OR_RETURN(TensorType vector, call.tensor(i));
+  std::vector<Dim> spread(input.rank(), Dim(1));
+  spread[1] = input.sizes[1];
+  if (vector.sizes == spread)
+    return vector;
   if (vector.rank() != 1 || vector.sizes[0] != input.sizes[1])
     return call.error(i, "must have one value for each channel");
   return channelVector(vector, input);

@@ -55,14 +55,54 @@ StatusOr<ValueId> AtenGraph::input(size_t i, TensorType type, Role role) {
   ValueId given = i < Given.size() ? Given[i] : kNoValue;
   if (given == kNoValue)
     return Call.error(i, "must be a tensor");
-  if (isSameView(type, typeOf(given)))
-    return given;
-  if (G.value(given).role == Role::Result)
-    return Call.refusal(
-        i, "is a result of the same Graph, of which a view is needed");
-  ValueId made = G.addArgument(std::move(type), role);
-  Views.push_back({given, made});
-  return made;
+  auto viewed = viewOf(given, type, role);
+  if (!viewed.isOk())
+    return Status(viewed.status().code(),
+                  Call.error(i, viewed.status().message()).message());
+  return viewed;
+}
+
+/// Whether `type` is the vector with further dimensions of one element.
+static bool isVectorIn(const TensorType &type, const TensorType &vector) {
+  if (vector.rank() != 1)
+    return false;
+  auto longer = std::count_if(type.sizes.begin(), type.sizes.end(),
+                              [](Dim size) { return size != Dim(1); });
+  return longer <= 1 && std::find(type.sizes.begin(), type.sizes.end(),
+                                  vector.sizes[0]) != type.sizes.end();
+}
+
+StatusOr<ValueId> AtenGraph::viewOf(ValueId value, const TensorType &type,
+                                    Role role) {
+  if (isSameView(type, typeOf(value)))
+    return value;
+  const Value &own = G.value(value);
+  if (own.role != Role::Result) {
+    TensorType view = type;
+    view.dtype = own.type.dtype;
+    ValueId made = G.addArgument(std::move(view), role);
+    Views.push_back({value, made});
+    return made;
+  }
+  Node node = G.nodes()[size_t(own.producer)];
+  bool single = node.op == Op::Pointwise || node.op == Op::Cast;
+  if (!single || !isVectorIn(type, own.type))
+    return unsupported("is a result of the same Graph, of which a view is "
+                       "needed");
+  TensorType result = own.type;
+  for (ValueId &operand : node.operands) {
+    // A scalar stays one in any view.
+    if (typeOf(operand).rank() == 0)
+      continue;
+    if (typeOf(operand).sizes != result.sizes)
+      return unsupported("is stretched in the same Graph");
+    TensorType view = type;
+    view.strides.assign(type.rank(), typeOf(operand).strides[0]);
+    BOO_ASSIGN_OR_RETURN(operand, viewOf(operand, view, role));
+  }
+  result.sizes = type.sizes;
+  result.strides = type.strides;
+  return G.addNode(node.op, node.operands, node.attributes, {result}).front();
 }
 
 StatusOr<ValueId> AtenGraph::input(size_t i) {
@@ -145,8 +185,10 @@ TensorType boo::inOrderOf(const TensorType &layout, TensorType type) {
     sizes.push_back(layout.sizes[i].size());
   }
   std::iota(order.begin(), order.end(), 0);
-  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) {
-    return layout.strides[a] > layout.strides[b];
+  std::sort(order.begin(), order.end(), [&](size_t a, size_t b) {
+    return layout.strides[a] != layout.strides[b]
+               ? layout.strides[a] > layout.strides[b]
+               : a < b;
   });
   return TensorType::permuted(type.dtype, sizes, order);
 }

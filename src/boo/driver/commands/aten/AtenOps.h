@@ -28,7 +28,8 @@ public:
 
   /// The call's argument `i`, a tensor, with the sizes and strides of `type`:
   /// those of the call, or another view of the same elements. Unsupported when
-  /// such a view would be one of a result.
+  /// such a view would be one of a result, unless that is a vector whose
+  /// elements are computed one by one: then they are computed in the view.
   StatusOr<ValueId> input(size_t i, TensorType type, Role role = Role::Input);
   /// The same as the call has it.
   StatusOr<ValueId> input(size_t i);
@@ -70,6 +71,8 @@ public:
   void setDirection(std::string direction) { Direction = std::move(direction); }
 
 private:
+  StatusOr<ValueId> viewOf(ValueId value, const TensorType &type, Role role);
+
   const AtenCall &Call;
   Graph &G;
   std::span<const ValueId> Given;

@@ -108,6 +108,13 @@ Status boo::buildAtenProductSum(AtenGraph &build) {
   return Status::ok();
 }
 
+/// Of an argument that torch also takes as a tensor.
+static Status refuseTensor(const AtenCall &call, size_t i) {
+  if (i < call.arguments().size() && call.arguments()[i].tensor)
+    return call.refusal(i, "must be a number");
+  return Status::ok();
+}
+
 /// The function's parameters, from the arguments behind the tensor.
 static StatusOr<std::vector<double>> parametersOf(const AtenCall &call,
                                                   PointwiseFn fn) {
@@ -123,6 +130,7 @@ static StatusOr<std::vector<double>> parametersOf(const AtenCall &call,
     defaults = {-1, 1};
   std::vector<double> parameters;
   for (size_t i = 0; i != defaults.size(); ++i) {
+    BOO_RETURN_IF_ERROR(refuseTensor(call, i + 1));
     BOO_ASSIGN_OR_RETURN(double value, call.real(i + 1, defaults[i]));
     parameters.push_back(value);
   }
@@ -173,6 +181,7 @@ static StatusOr<double> exponentOf(const AtenCall &call) {
     return -1.0;
   if (call.name() == "square")
     return 2.0;
+  BOO_RETURN_IF_ERROR(refuseTensor(call, 1));
   BOO_ASSIGN_OR_RETURN(double exponent, call.real(1, std::nullopt));
   // Whole ones up to here are products, which torch has of negative numbers,
   // too; the power 0 is 1 of NaN as well there.

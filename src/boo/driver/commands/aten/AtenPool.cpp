@@ -10,6 +10,12 @@ struct PoolArguments {
   std::vector<int64_t> window, stride, padding, dilation;
   bool ceil = false;
 
+  /// Whether one window covers an image and nothing else.
+  bool isWhole() const {
+    return window == std::vector<int64_t>{input.sizes[2].size(),
+                                          input.sizes[3].size()} &&
+           padding == std::vector<int64_t>{0, 0};
+  }
   AttributeMap attributes(const char *fn) const {
     return {{"acc", accumulator(input.dtype)},
             {"ceil", ceil},
@@ -117,10 +123,25 @@ static StatusOr<const char *> averageFn(const AtenCall &call, size_t i) {
   return padding ? "avg_in" : "avg";
 }
 
+/// One window that is all of an image: a reduction is cut among threads.
+static Status addMean(AtenGraph &build, const TensorType &input) {
+  BOO_ASSIGN_OR_RETURN(ValueId x, build.input(0, input));
+  BOO_ASSIGN_OR_RETURN(ValueId mean,
+                       build.add(Op::Reduce, {x},
+                                 {{"acc", accumulator(input.dtype)},
+                                  {"dims", std::vector<int64_t>{2, 3}},
+                                  {"fn", std::string("mean")},
+                                  {"keep", true}}));
+  build.result(mean);
+  return Status::ok();
+}
+
 Status boo::buildAtenAvgPool(AtenGraph &build) {
   const AtenCall &call = build.call();
   BOO_ASSIGN_OR_RETURN(PoolArguments pool, readPool(call, 0, false));
   BOO_ASSIGN_OR_RETURN(const char *fn, averageFn(call, 5));
+  if (pool.isWhole())
+    return addMean(build, pool.input);
   return addPool(build, pool.input, pool.attributes(fn), false);
 }
 
@@ -159,17 +180,9 @@ Status boo::buildAtenAdaptivePool(AtenGraph &build) {
   BOO_ASSIGN_OR_RETURN(TensorType input, images(call, 0));
   BOO_ASSIGN_OR_RETURN(auto out, spatialList(call, 1, 2, 1));
   BOO_ASSIGN_OR_RETURN(PoolArguments pool, evenWindows(call, 1, input, out));
-  if (out != std::vector<int64_t>{1, 1})
-    return addPool(build, input, pool.attributes("avg"), false);
-  BOO_ASSIGN_OR_RETURN(ValueId x, build.input(0, input));
-  BOO_ASSIGN_OR_RETURN(ValueId mean,
-                       build.add(Op::Reduce, {x},
-                                 {{"acc", accumulator(input.dtype)},
-                                  {"dims", int64_t(2)},
-                                  {"fn", std::string("mean")},
-                                  {"keep", true}}));
-  build.result(mean);
-  return Status::ok();
+  if (pool.isWhole())
+    return addMean(build, input);
+  return addPool(build, input, pool.attributes("avg"), false);
 }
 
 Status boo::buildAtenAdaptivePoolGrad(AtenGraph &build) {

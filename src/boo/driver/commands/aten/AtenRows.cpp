@@ -70,8 +70,10 @@ Status boo::buildAtenLayerNorm(AtenGraph &build) {
     if (call.isNone(i))
       continue;
     if (i == 3 && operands.size() == 1)
-      return call.error(i, "stands without a weight");
+      return call.refusal(i, "stands without a weight");
     BOO_ASSIGN_OR_RETURN(TensorType vector, call.tensor(i));
+    if (vector.dtype != type.dtype)
+      return call.refusal(i, "must be of the input's type");
     BOO_ASSIGN_OR_RETURN(ValueId parameter, build.weight(i, vector));
     operands.push_back(parameter);
   }
@@ -114,6 +116,8 @@ Status boo::buildAtenLayerNormGrad(AtenGraph &build) {
   }
   if (mask[0] && !call.isNone(5)) {
     BOO_ASSIGN_OR_RETURN(TensorType weight, call.tensor(5));
+    if (weight.dtype != type.dtype)
+      return call.refusal(5, "must be of the input's type");
     BOO_ASSIGN_OR_RETURN(ValueId operand, build.weight(5, weight));
     operands.push_back(operand);
   }
@@ -173,17 +177,15 @@ Status boo::buildAtenReduce(AtenGraph &build) {
                        whole ? StatusOr<bool>(false) : call.truth(2, false));
   AttributeMap attributes{
       {"acc", accumulator(made)}, {"fn", fn}, {"keep", keep}};
-  auto count = int64_t(std::count(reduced.begin(), reduced.end(), true));
-  attributes["dims"] = count;
-  TensorType turned = reducedLast(type, reduced);
-  if (keep && !std::is_sorted(reduced.begin(), reduced.end())) {
-    std::vector<int64_t> kept;
-    for (size_t i = 0; i != reduced.size(); ++i)
-      if (reduced[i])
-        kept.push_back(int64_t(i));
-    attributes["dims"] = kept;
-    turned = type;
-  }
+  // Only dimensions that are listed stay where they are.
+  std::vector<int64_t> listed;
+  for (size_t i = 0; i != reduced.size(); ++i)
+    if (reduced[i])
+      listed.push_back(int64_t(i));
+  TensorType turned = keep ? type : reducedLast(type, reduced);
+  attributes["dims"] = int64_t(listed.size());
+  if (keep)
+    attributes["dims"] = listed;
   BOO_ASSIGN_OR_RETURN(ValueId x, build.input(0, turned));
   BOO_ASSIGN_OR_RETURN(x, build.cast(x, made));
   BOO_ASSIGN_OR_RETURN(ValueId result, build.add(Op::Reduce, {x}, attributes));

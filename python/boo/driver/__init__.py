@@ -1,0 +1,1 @@
+"""Runs operations on their own: from Python, from commands, from files of commands."""
