@@ -39,6 +39,10 @@ class FusedOp:
         self._results: dict[tuple, tuple] = {}
         #: Why torch computes parts of it, by operator: empty where kernels compute all.
         self.reasons: dict[str, str] = {}
+        #: Which argument each of the kernel's is, if the first program is one kernel and no more:
+        #: then calls go to it without a look at their types in Python.
+        self._order: list[int] | None = None
+        self._direct = _boo.Dispatcher(self._kernel_for)
 
     def prepare(self, args: tuple) -> Callable:
         """The program for arguments like these. Raises what tracing the graph raises."""
@@ -53,6 +57,9 @@ class FusedOp:
                 self.reasons.update(reasons)
                 self._results[key] = results
                 self._programs[key] = program
+                if len(self._programs) == 1 and program.whole is not None:
+                    order = program.whole[1]
+                    self._order = order if set(order) == set(range(len(args))) else None
             return self._programs[key]
 
     def results(self, args: Sequence[torch.Tensor | None]) -> list[torch.Tensor | None]:
@@ -69,7 +76,16 @@ class FusedOp:
         if program.launches > 1:
             self.reasons[self.name] = f"takes {program.launches} launches, where one was asked for"
 
+    def _kernel_for(self, operands: tuple, statics: tuple) -> _boo.Kernel | None:
+        args = tuple(operands[self._order.index(place)] for place in range(max(self._order) + 1))
+        whole = self.prepare(args).whole
+        return whole[0] if whole is not None and whole[1] == self._order else None
+
     def __call__(self, *args):
+        if self._order is not None:
+            result = self._direct.direct(tuple([args[place] for place in self._order]), ())
+            if result is not NotImplemented:
+                return result
         program = self._programs.get(_key(args)) or self.prepare(args)
         for what, why in self.reasons.items():
             fallbacks.count(what, why)
