@@ -2,9 +2,12 @@
 
 import copy
 import importlib
+import importlib.metadata
 import pathlib
 import re
 import shutil
+import subprocess
+import sys
 
 import boo.backends.boo as boo_backends
 import pytest
@@ -239,3 +242,25 @@ def test_names():
         module, attribute = entries.pop(name).split(":")
         assert getattr(importlib.import_module(module), attribute) is each
     assert not entries
+
+
+@pytest.mark.parametrize("name", ["iree_boo", "iree_boo_experimental"])
+def test_names_need_no_import(name, graphs):
+    """As users of the package write it."""
+    (entry,) = importlib.metadata.entry_points(group="torch_dynamo_backends", name=name) or (None,)
+    if entry is None:
+        pytest.skip(f"the installed package has no entry point {name}")
+    model = Block()
+    x = torch.randn(1, 3, 16, 16)
+    boo_model = torch.compile(model, dynamic=False, backend=name)
+    with torch.no_grad():
+        assert error(boo_model(x), copy.deepcopy(model).double()(x.double())) < 5e-5
+    assert count(graphs[0]) >= 3
+
+
+def test_imports_stay_light():
+    code = (
+        "import sys, boo; assert 'torch' not in sys.modules\n"
+        "import boo.ops; assert 'torch._dynamo' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
