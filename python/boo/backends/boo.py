@@ -20,6 +20,7 @@ from ..fusion.schema import (
 )
 from . import compiler, nested
 from . import options as options_
+from .direct import Watch
 from .region_ops import regions_transform
 
 __all__ = [
@@ -39,11 +40,16 @@ def _through_regions(options: options_.Options) -> Callable:
             run = compiler.compile_graph(gm, kind)
         return options_.on_threads(run, options.threads)
 
-    return aot_autograd(
-        fw_compiler=functools.partial(compile_one, kind="forward"),
-        bw_compiler=functools.partial(compile_one, kind="backward"),
-        inference_compiler=functools.partial(compile_one, kind="inference"),
-    )
+    def compile_all(gm: torch.fx.GraphModule, example_inputs):
+        watch = Watch(functools.partial(compile_one, kind="inference"))
+        compiled = aot_autograd(
+            fw_compiler=functools.partial(compile_one, kind="forward"),
+            bw_compiler=functools.partial(compile_one, kind="backward"),
+            inference_compiler=watch.compile,
+        )(gm, example_inputs)
+        return watch.direct(compiled, example_inputs)
+
+    return compile_all
 
 
 def _named(name: str, make: Callable) -> Callable:
