@@ -221,6 +221,10 @@ def test_fallbacks_can_be_refused():
         with pytest.raises(Exception, match="cumsum"):
             torch.compile(function, backend=chosen, options={"fallback": "error"})(x)
         torch._dynamo.reset()
+    with pytest.raises(boo.Unsupported, match="cumsum"):
+        torch.compile(
+            function, backend=boo_backend, options={"fallback": "error"}, dynamic=True
+        )(x)  # fmt: skip
 
 
 def test_names():

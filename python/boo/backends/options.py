@@ -51,6 +51,19 @@ def options_applied(options: Options):
             _boo.set_math(before)
 
 
+def applied_to(run: Callable, options: Options) -> Callable:
+    """`run`, a function of a list, which compiles when it is called."""
+    if options._replace(threads=None) == Options():
+        return run
+
+    def compiling(args):
+        with options_applied(options):
+            return run(args)
+
+    compiling._boxed_call = True
+    return compiling
+
+
 def on_threads(run: Callable, threads: int | None) -> Callable:
     """`run`, a function of a list, on so many threads of torch's."""
     if threads is None:
