@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from .. import _boo, _settings
+from .. import _boo
+from . import settings
 
 if TYPE_CHECKING:
     from .launch import Launchable
@@ -33,7 +34,7 @@ def set_cache_dir(cache_dir: str | os.PathLike | None = None) -> Path:
     """
     if cache_dir is not None:
         folder = os.fspath(Path(cache_dir).expanduser().absolute())
-        _settings.set_cache(folder, _boo.is_cache_on())
+        settings.set_cache(folder, _boo.is_cache_on())
     return Path(_boo.cache_dir()).expanduser()
 
 
@@ -46,7 +47,7 @@ def toggle_cache_on(cache_on: int | bool) -> None:
     """Turns the cache on disk on (1) or off (0). Raises ValueError for anything else."""
     if cache_on not in (0, 1):
         raise ValueError(f"the cache is on (1) or off (0), not {cache_on!r}")
-    _settings.set_cache(_boo.cache_dir(), bool(cache_on))
+    settings.set_cache(_boo.cache_dir(), bool(cache_on))
 
 
 @contextlib.contextmanager
@@ -60,7 +61,7 @@ def use_cache_dir(cache_dir: str | os.PathLike) -> Iterator[Path]:
         toggle_cache_on(1)
         yield set_cache_dir(cache_dir)
     finally:
-        _settings.set_cache(before, was_on)
+        settings.set_cache(before, was_on)
 
 
 def clear_cache() -> None:
@@ -142,7 +143,7 @@ class LaunchableRuntimeCache:
         """Forgets all launchables, and the kernels of eager calls; those in use keep working."""
         with cls._lock:
             cls._launchables.clear()
-        _settings.forget_kernels()
+        settings.forget_kernels()
 
     @classmethod
     def set_cache_limit(cls, limit: int | None) -> None:
