@@ -55,7 +55,9 @@ def _average_pool(made, node, x):
     window, stride = list(given["window"]), list(given["stride"])
     inside = given["fn"] == "avg"
     if _takes_padding(given):
-        return made.call(average, x, window, stride, list(given["pad_lo"]), given["ceil"], not inside)
+        return made.call(
+            average, x, window, stride, list(given["pad_lo"]), given["ceil"], not inside
+        )
     if given["ceil"]:
         raise NotImplementedError("torch has no average with such a padding")
     y = made.call(average, made.call(F.pad, x, _ends(given)), window, stride)
@@ -87,9 +89,7 @@ def _pool_grad(made, node) -> None:
         rows = [*sizes[:2], -1]
         zeros = made.call(torch.Tensor.new_zeros, dy, [*sizes[:2], _product(sizes[2:])])
         index = made.view(torch.reshape, made.operand(node, 1), rows)
-        grad = made.call(
-            torch.scatter_add, zeros, 2, index, made.view(torch.reshape, dy, rows)
-        )
+        grad = made.call(torch.scatter_add, zeros, 2, index, made.view(torch.reshape, dy, rows))
         made.give(node, made.view(torch.reshape, grad, sizes))
         return
     lists = [list(given[name]) for name in ("window", "stride", "pad_lo")]
