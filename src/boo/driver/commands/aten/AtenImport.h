@@ -19,9 +19,10 @@ public:
 
   /// An argument of the Graph.
   ValueId argument(TensorType type, Role role = Role::Input);
-  /// The results of "aten::…", called with the arguments of its schema in order;
-  /// kNoValue for those that an `output_mask` leaves out. Unsupported when BOO does not compute this operator, or not so.
-  /// After an error the import is of no use.
+  /// The results of "aten::…", called with the arguments of its schema in
+  /// order; kNoValue for those that an `output_mask` leaves out. Unsupported
+  /// when BOO does not compute this operator, or not so. After an error the
+  /// import is of no use.
   StatusOr<std::vector<ValueId>> call(std::string_view name,
                                       std::vector<Operand> operands);
   const Graph &graph() const { return G; }
