@@ -50,13 +50,13 @@ class Process:
     Its threads may spin as they like, as for any user: stopped, they take nothing from others.
     """
 
-    def __init__(self, name, threads, build, log):
+    def __init__(self, name, threads, build, log, module="compare.worker"):
         self.name = name
         here = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
         env = dict(os.environ, OMP_NUM_THREADS=str(threads), PYTHONPATH=here)
         with pinned(choose_cpus(threads)):
             self.child = subprocess.Popen(
-                [sys.executable, "-m", "compare.worker", name, str(threads), build],
+                [sys.executable, "-m", module, name, str(threads), build],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, env=env,
                 start_new_session=True)
         self.pending = b""

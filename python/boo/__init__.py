@@ -12,13 +12,15 @@ from ._boo import CompileError, Error, KernelError, Unsupported
 
 __version__ = "0.1.0"
 
-#: Where each name of the package itself is defined.
+#: Where each name of the package itself is defined, by which name if it has another one there.
 _HOMES = {
     "boo_conv": ".ops",
     "freeze": ".freezing",
+    "record": ".runtime.record",
     "refresh": ".freezing",
+    "report": ".runtime.report:make",
+    "set_math": ".runtime.settings",
     "unfreeze": ".freezing",
-    "set_math": "._boo",
 }
 _SUBMODULES = (
     "backends", "conv_exports", "driver", "fusion", "modeling", "op_exports", "ops", "runtime",
@@ -29,7 +31,8 @@ __all__ = ["CompileError", "Error", "KernelError", "Unsupported", *sorted(_HOMES
 
 def __getattr__(name: str):
     if name in _HOMES:
-        value = getattr(importlib.import_module(_HOMES[name], __name__), name)
+        home, _, own = _HOMES[name].partition(":")
+        value = getattr(importlib.import_module(home, __name__), own or name)
     elif name in _SUBMODULES:
         value = importlib.import_module(f".{name}", __name__)
     else:

@@ -87,7 +87,7 @@ static nb::list groupsOf(const Kernel &kernel) {
 }
 
 static void addKernel(nb::module_ &module) {
-  nb::class_<Kernel>(module, "Kernel")
+  nb::class_<Kernel>(module, "Kernel", nb::is_weak_referenceable())
       .def(
           "__init__",
           [](Kernel *self, const std::string &graph, const std::string &name,

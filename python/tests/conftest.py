@@ -1,8 +1,9 @@
-"""What every test starts from: seeds, no compiled graph left, nothing counted."""
+"""What every test starts from: seeds, no compiled graph left, no eager kernel known, nothing counted."""
 
 import pytest
 import torch
 
+from boo.ops import conv
 from boo.runtime import fallbacks, report
 
 
@@ -12,3 +13,4 @@ def fresh():
     torch._dynamo.reset()
     report.reset()
     fallbacks.reset()
+    conv.forget_kernels()

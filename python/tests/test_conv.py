@@ -110,9 +110,9 @@ def test_gradients(kernels, layout):
 def test_gradcheck(kernels):
     (enable_backward if kernels else disable_backward)()
     try:
-        x = torch.randn(1, 4, 5, 5, dtype=torch.float64, requires_grad=True)
-        w = torch.randn(6, 2, 3, 3, dtype=torch.float64, requires_grad=True)
-        b = torch.randn(6, dtype=torch.float64, requires_grad=True)
+        x = torch.randn(1, 2, 3, 3, dtype=torch.float64, requires_grad=True)
+        w = torch.randn(4, 1, 3, 3, dtype=torch.float64, requires_grad=True)
+        b = torch.randn(4, dtype=torch.float64, requires_grad=True)
         call = lambda *tensors: boo_conv(*tensors, padding=1, groups=2)
         assert torch.autograd.gradcheck(call, (x, w, b))
         assert torch.autograd.gradgradcheck(call, (x, w, b))

@@ -8,8 +8,8 @@ import torch
 from torch.fx import GraphModule, Node
 
 from .. import _boo, freezing
-from ..runtime import report
-from . import lowering, program, region_kernel
+from ..runtime import fallbacks, report
+from . import lowering, program, region_kernel, whole
 from .regions import Regions
 
 _log = logging.getLogger("turbine.runtime")
@@ -71,8 +71,13 @@ def compile_static(gm: GraphModule, kind: str, constants: dict[Node, torch.Tenso
     nodes in `constants` now, and never look at them again."""
     gm.graph.eliminate_dead_code()
     steps, regions = _steps(gm, constants or {})
-    run = program.write(gm, _without_unread(gm, steps))
-    report.add_graph(kind, gm, steps, regions)
+    kept = _without_unread(gm, steps)
+    run = program.write(gm, kept)
+    report.add_graph(kind, steps, regions.reasons)
+    run.reasons = {str(node.target): why for node, why in regions.reasons.items()}
+    fallbacks.check(run.reasons)
+    run.launches = sum(isinstance(step, region_kernel.RegionKernel) for step in kept)
+    run.whole = whole.kernel_of(gm, kept)
     run._boxed_call = True
     return run
 

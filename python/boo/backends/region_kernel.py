@@ -8,6 +8,7 @@ import torch
 from torch.fx import Node
 
 from .. import _boo, _graph
+from ..runtime import kernels
 from . import lowering
 
 
@@ -40,6 +41,15 @@ def _span(type: _graph.Type) -> int:
     return 1 + sum((size - 1) * stride for size, stride in zip(type.sizes, type.strides))
 
 
+_CONVOLUTIONS = frozenset(
+    (torch.ops.aten.convolution.default, torch.ops.aten.convolution_backward.default)
+)
+
+
+def _channels_last(sizes: tuple[int, ...]) -> tuple[int, ...]:
+    return _graph.strides_in_order(sizes, (0, *range(2, len(sizes)), 1))
+
+
 def build(nodes: list[Node], constants: dict[Node, torch.Tensor]) -> RegionKernel:
     """Compiles the nodes, or finds their kernels in the cache; values in `constants` are packed and
     bound to the kernel. Raises Unsupported, ValueError or boo.Error."""
@@ -55,6 +65,8 @@ def build(nodes: list[Node], constants: dict[Node, torch.Tensor]) -> RegionKerne
             roots.append(used if known else _root(used))
         return values[used]
 
+    # What no one outside sees lies as convolutions read and write it fastest.
+    convolves = any(node.target in _CONVOLUTIONS for node in nodes)
     results: list[Node] = []
     for node in nodes:
         made = lowering.add_node(importer, node, operand)
@@ -64,9 +76,11 @@ def build(nodes: list[Node], constants: dict[Node, torch.Tensor]) -> RegionKerne
                 lowering.lay_out(importer, values[result], result)
                 importer.output(values[result])
                 results.append(result)
+            elif convolves and len(sizes := lowering.type_of(result).sizes) in (4, 5):
+                importer.lay_out(values[result], _channels_last(sizes))
     graph, sources = importer.finish()
     arguments = [roots[source] for source in sources]
-    kernel = _boo.Kernel(
+    kernel = kernels.make(
         graph,
         arguments=[lowering.type_of(each).spec for each in arguments],
         results=[lowering.type_of(each).spec for each in results],

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import torch
 
 from .. import _boo, _graph
+from ..runtime import kernels
 from .utils import bytes_of, sample_tensor
 
 __all__ = ["OpSignature", "Program"]
@@ -98,7 +99,7 @@ class OpSignature(abc.ABC):
         Raises boo.Unsupported, or boo.CompileError if the kernel does not compile.
         """
         program = self.program()
-        return _boo.Kernel(
+        return kernels.make(
             program.graph,
             name=self.func_name,
             arguments=[each.spec for each in program.arguments],

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 
 from .. import _boo, _graph
-from ..runtime import fallbacks
+from ..runtime import fallbacks, kernels
 from . import library
 from ._conv_types import (
     PLAIN_LAYOUTS,
@@ -91,7 +91,7 @@ def _build_forward(tensors, statics):
     if b is not None:
         y = graph.pointwise("add", (y, b), types.output)
     text = graph.finish([y])
-    return _boo.Kernel(text, arguments=_specs(*given), results=_specs(types.result))
+    return kernels.make(text, arguments=_specs(*given), results=_specs(types.result))
 
 
 def _build_gradient(tensors, statics):
@@ -125,11 +125,17 @@ def _build_gradient(tensors, statics):
         size=plain.sizes[2:],
         **_attributes(args, grad.dtype),
     )
-    return _boo.Kernel(graph.finish([made]), arguments=_specs(grad, other), results=_specs(result))
+    return kernels.make(graph.finish([made]), arguments=_specs(grad, other), results=_specs(result))
 
 
 _forward = _boo.Dispatcher(_build_forward)
 _gradient = _boo.Dispatcher(_build_gradient)
+
+
+def forget_kernels() -> None:
+    """Has the next call of each operation find its kernel anew."""
+    _forward.clear()
+    _gradient.clear()
 
 
 def _plain_views(x, w, layouts):
@@ -265,17 +271,27 @@ def _register() -> None:
             f"{name}_backward(Tensor grad_output, Tensor input, Tensor weight, {conv}{more},"
             " bool[] mask) -> (Tensor?, Tensor?, Tensor?)",
             cpu=lambda g, x, w, *rest: _backward_cpu(g, x, w, _args_of(x, *rest[:-1]), rest[-1]),
-            meta=lambda g, x, w, *rest: _backward_meta(g, x, w, rest[-1]),
+            meta=lambda g, x, w, *rest: _backward_meta(g, x, w, _args_of(x, *rest[:-1]), rest[-1]),
         )
 
 
-def _backward_meta(grad, x, w, mask):
-    bias = grad.new_empty((w.shape[0],)) if mask[2] else None
-    return (
-        torch.empty_like(x) if mask[0] else None,
-        torch.empty_like(w) if mask[1] else None,
-        bias,
+def _gradient_type(own, other, grad_dtype, args: ConvArgs) -> _graph.Type:
+    """A gradient with respect to `own` as _build_gradient lays it out."""
+    sizes = tuple(own.shape)
+    made = _graph.Type(grad_dtype, sizes, _graph.contiguous_strides(sizes))
+    if args.layouts is not None:
+        return made
+    return made._replace(strides=eager_output_strides(_graph.type_of(other), made, sizes))
+
+
+def _backward_meta(grad, x, w, args: ConvArgs, mask):
+    types = (
+        _gradient_type(own, other, grad.dtype, args) if wanted else None
+        for wanted, own, other in ((mask[0], x, w), (mask[1], w, x))
     )
+    gx, gw = (each and grad.new_empty_strided(each.sizes, each.strides) for each in types)
+    kernel = args.layouts[1] if args.layouts else PLAIN_LAYOUTS[len(args.stride)]
+    return gx, gw, grad.new_empty((w.shape[kernel.index("N")],)) if mask[2] else None
 
 
 _register()

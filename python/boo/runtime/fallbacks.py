@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import collections
+import contextlib
+import contextvars
 import logging
+
+from .. import _boo
 
 _log = logging.getLogger("turbine.runtime")
 _counts: collections.Counter[tuple[str, str]] = collections.Counter()
+_refused: contextvars.ContextVar[bool] = contextvars.ContextVar("boo_refused", default=False)
 
 
 def count(what: str, why: str) -> None:
@@ -23,3 +28,24 @@ def counts() -> dict[tuple[str, str], int]:
 
 def reset() -> None:
     _counts.clear()
+
+
+@contextlib.contextmanager
+def refused(on: bool = True):
+    """What is compiled inside may not leave anything to torch."""
+    token = _refused.set(on)
+    try:
+        yield
+    finally:
+        _refused.reset(token)
+
+
+def are_refused() -> bool:
+    return _refused.get()
+
+
+def check(reasons: dict[str, str]) -> None:
+    """Raises boo.Unsupported for what torch would compute, by operator, where that is refused."""
+    if reasons and _refused.get():
+        text = "; ".join(f"{what}: {why}" for what, why in reasons.items())
+        raise _boo.Unsupported(f"no kernel computes {text}")

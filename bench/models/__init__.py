@@ -1,0 +1,1 @@
+"""Whole networks in PyTorch: BOO's backend of torch.compile beside its peers."""

@@ -1,0 +1,82 @@
+"""The options of the backends: what ``torch.compile(options={...})`` may say."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+
+from .. import _boo
+from ..runtime import fallbacks
+
+
+class Options(NamedTuple):
+    #: "strict", "default" or "fast"; None: as boo.set_math has it.
+    math: str | None = None
+    #: "torch", or "error": an operator that no kernel computes raises boo.Unsupported.
+    fallback: str = "torch"
+    #: How many threads run a compiled graph; None: as many as torch is set to use.
+    threads: int | None = None
+
+
+def split(given: dict | None) -> tuple[Options, dict]:
+    """The backends' own options, and all others. Raises ValueError for values that none takes."""
+    rest = dict(given or {})
+    options = Options(**{name: rest.pop(name) for name in Options._fields if name in rest})
+    if options.fallback not in ("torch", "error"):
+        raise ValueError(f'fallback is "torch" or "error", not {options.fallback!r}')
+    if options.threads is not None and (
+        not isinstance(options.threads, int) or options.threads < 1
+    ):
+        raise ValueError(f"threads is a number of 1 or more, not {options.threads!r}")
+    with options_applied(options):
+        pass  # an unknown kind of math raises
+    return options, rest
+
+
+@contextlib.contextmanager
+def options_applied(options: Options):
+    """What is compiled inside obeys the options."""
+    before = _boo.math()
+    if options.math is not None:
+        _boo.set_math(options.math)
+    try:
+        with fallbacks.refused(options.fallback == "error"):
+            yield
+    finally:
+        if options.math is not None:
+            _boo.set_math(before)
+
+
+def applied_to(run: Callable, options: Options) -> Callable:
+    """`run`, a function of a list, which compiles when it is called."""
+    if options._replace(threads=None) == Options():
+        return run
+
+    def compiling(args):
+        with options_applied(options):
+            return run(args)
+
+    compiling._boxed_call = True
+    return compiling
+
+
+def on_threads(run: Callable, threads: int | None) -> Callable:
+    """`run`, a function of a list, on so many threads of torch's."""
+    if threads is None:
+        return run
+
+    @functools.wraps(run)
+    def limited(args):
+        before = torch.get_num_threads()
+        torch.set_num_threads(threads)
+        try:
+            return run(args)
+        finally:
+            torch.set_num_threads(before)
+
+    limited._boxed_call = True
+    return limited

@@ -1,0 +1,149 @@
+"""Compiles a graph that became an operator: traced on fake tensors, down to aten, then in regions."""
+
+from __future__ import annotations
+
+import contextlib
+
+import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.fx import GraphModule, Node
+from torch.fx.experimental.proxy_tensor import make_fx
+from torch.utils import _pytree as pytree
+from torch.utils._python_dispatch import _disable_current_modes
+
+from .. import _boo
+from . import conv
+
+
+@contextlib.contextmanager
+def alone():
+    """Tracing on its own: no modes, casts, gradients or tracing of a caller."""
+    with (
+        _disable_current_modes(),
+        torch._guards.tracing(None),
+        torch._C._DisableAutocast(),
+        torch.no_grad(),
+    ):
+        yield
+
+
+def _convolution(x, w, b, *rest):
+    return conv._torch_forward(x, w, b, conv._args_of(x, *rest))
+
+
+def _convolution_backward(grad, x, w, *rest):
+    args = conv._args_of(x, *rest[:-1])
+    results = conv._torch_backward(grad, x, w, args, rest[-1])
+    if args.layouts is None:
+        return results
+    return tuple(each if each is None else each.contiguous() for each in results)
+
+
+def mixed_layer_norm(x, sizes, weight, bias, eps):
+    """A layer norm whose parameters have a wider type than its input, as autocast has it: computed in
+    theirs, and the statistics stay in it, as eager torch's do. Other ones stay as they are."""
+    wide = next((each.dtype for each in (weight, bias) if each is not None), x.dtype)
+    if wide == x.dtype:
+        return NotImplemented
+    y, mean, rstd = torch.ops.aten.native_layer_norm(x.to(wide), sizes, weight, bias, eps)
+    return y.to(x.dtype), mean, rstd
+
+
+#: BOO's own operators by aten's, which kernels compute together with what surrounds them.
+_TO_ATEN = {
+    torch.ops.aten.native_layer_norm.default: mixed_layer_norm,
+    torch.ops.boo.convolution.default: _convolution,
+    torch.ops.boo.layout_customizable_convolution.default: _convolution,
+    torch.ops.boo.convolution_backward.default: _convolution_backward,
+    torch.ops.boo.layout_customizable_convolution_backward.default: _convolution_backward,
+}
+
+
+def _fake(mode: FakeTensorMode, arg):
+    if arg is None:
+        return None
+    return torch.empty_strided(tuple(arg.shape), arg.stride(), dtype=arg.dtype, device=arg.device)
+
+
+def _storage(tensor: torch.Tensor) -> int:
+    return tensor.untyped_storage()._cdata
+
+
+def trace(gm: GraphModule, args: tuple) -> GraphModule:
+    """The graph of aten operators for arguments like `args`, real or fake; it returns a tuple, none
+    of whose tensors shares memory with another or with an argument."""
+
+    def flat(*given):
+        results = pytree.tree_leaves(gm(*given), is_leaf=lambda each: each is None)
+        taken = {_storage(each) for each in given if each is not None}
+        apart = []
+        for each in results:
+            if each is not None and _storage(each) in taken:
+                each = each.clone()
+            if each is not None:
+                taken.add(_storage(each))
+            apart.append(each)
+        return tuple(apart)
+
+    with alone(), FakeTensorMode(allow_non_fake_inputs=True) as mode:
+        given = [_fake(mode, each) for each in args]
+        traced = make_fx(flat, decomposition_table=_TO_ATEN)(*given)
+        for node in traced.graph.nodes:
+            if node.op == "get_attr" and "val" not in node.meta:
+                node.meta["val"] = mode.from_tensor(getattr(traced, node.target))
+    _fold_permutes(traced)
+    return traced
+
+
+def _fold_permutes(gm: GraphModule) -> None:
+    """Permutations of permutations become one, or none: layouts come and go between operators, and
+    what lies between two kernels keeps them apart."""
+    permute = torch.ops.aten.permute.default
+    for node in gm.graph.nodes:
+        if node.target is not permute:
+            continue
+        source: Node = node.args[0]
+        order = [int(dim) % len(node.args[1]) for dim in node.args[1]]
+        if source.target is permute:
+            first = source.args[1]
+            order = [int(first[dim]) % len(order) for dim in order]
+            source = source.args[0]
+            node.args = (source, order)
+        if order == sorted(order):
+            node.replace_all_uses_with(source)
+    gm.graph.eliminate_dead_code()
+    gm.recompile()
+
+
+def _type_of(node):
+    if node is None:
+        return None
+    value = node.meta["val"]
+    return value.dtype, tuple(value.shape), value.stride()
+
+
+@contextlib.contextmanager
+def _math(name: str):
+    """Compiles with this accuracy. The setting is the process's, so compiles take turns."""
+    before = _boo.math()
+    if name == before:
+        yield
+        return
+    _boo.set_math(name)
+    try:
+        yield
+    finally:
+        _boo.set_math(before)
+
+
+def build(gm: GraphModule, args: tuple, name: str, math: str) -> tuple:
+    """The program of a list of arguments like `args`, the (dtype, sizes, strides) of its results,
+    and why torch computes parts of it, by operator."""
+    from ..backends import compiler
+
+    traced = trace(gm, args)
+    output = next(node for node in traced.graph.nodes if node.op == "output")
+    results = tuple(_type_of(each) for each in output.args[0])
+    with alone(), _math(math):
+        program = compiler.compile_static(traced, name)
+    return program, results, program.reasons
