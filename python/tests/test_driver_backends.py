@@ -110,7 +110,10 @@ def test_every_op(dtype, tmp_path):
             assert each["verified"] or each["max_abs_err"] <= 0.1, each
 
 
-@pytest.mark.parametrize("backend", ["iree_boo", "iree_boo_legacy"])
+@pytest.mark.parametrize(
+    "backend",
+    ["iree_boo", "iree_boo_experimental", "iree_boo_inductor", "iree_boo_legacy", "boo_inductor"],
+)
 def test_other_backends(backend):
     out, _ = drive(*f"conv {SMALL} -b 1 --json --verify --iter 1 --backend {backend}".split())
     result = json.loads(out)
