@@ -73,7 +73,11 @@ class _Alias(importlib.abc.Loader):
 
     def exec_module(self, module):
         # It was executed under its own name, whose spec importlib has just overwritten.
-        module.__spec__ = self._spec
+        alias, module.__spec__ = module.__spec__.name, self._spec
+        # What the package has imported itself gets its second name now: importing it later would
+        # set an attribute of the package, where fusion.kernel is a function.
+        for name in [each for each in sys.modules if each.startswith(self._target + ".")]:
+            sys.modules.setdefault(alias + name[len(self._target) :], sys.modules[name])
 
     def get_code(self, name):
         """For ``python -m``, which executes a module's code anew."""

@@ -54,6 +54,10 @@ def test_every_module_has_its_second_name(dropin):
         alias = importlib.import_module(f"iree.turbine.kernel.{name}")
         assert alias is own and own.__spec__.name == name == own.__name__
     assert sys.modules["iree.turbine.kernel.boo"] is boo
+    if "boo.fusion" in sys.modules:
+        from iree.turbine.kernel.boo.fusion import kernel
+
+        assert callable(kernel), "the function, not the module of that name"
     with pytest.raises(ModuleNotFoundError, match=r"iree\.turbine\.kernel\.boo\.nothing"):
         importlib.import_module("iree.turbine.kernel.boo.nothing")
 

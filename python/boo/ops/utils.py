@@ -89,18 +89,19 @@ def get_memory_format_permutation(
         strict: raise ValueError where no permutation helps, instead of a warning.
 
     Returns:
-        None if `t` is contiguous as it is, or if no permutation makes it so: it has holes, or
+        None if `t` is contiguous as it is and not channels last too, or if no permutation makes it so: it has holes, or
         elements that are many times in it.
     """
     rank = t.dim() - 2 if num_dims is None else num_dims
     memory_format = CHANNELS_LAST_MEMORY_FORMAT.get(rank)
-    if t.is_contiguous():
-        return None
+    # First, as it is in torch: with one channel a tensor is both.
     if memory_format is not None and t.is_contiguous(memory_format=memory_format):
         return MemoryFormatPermutation(
             list(CHANNELS_LAST_TO_CONTIGUOUS_PERMUTATION[rank]),
             list(CONTIGUOUS_TO_CHANNELS_LAST_PERMUTATION[rank]),
         )
+    if t.is_contiguous():
+        return None
     strides = t.stride()
     order = sorted(range(t.dim()), key=lambda dim: -strides[dim])
     if t.permute(order).is_contiguous():
