@@ -273,6 +273,16 @@ def canonical(graph: str, /) -> str:
 def needed_kernels(graph: str, name: str, /) -> list[_Needed]:
     """What a Kernel of this Graph would look for in the cache, each once. Compiles nothing."""
 
+def read_graph(text: str) -> dict[str, Any]:
+    """A Graph as plain values, for programs that interpret it: `values` as (dtype, sizes, strides,
+    role), `nodes` as (op, operands, results, attributes), the numbers of the values that are
+    `arguments`, and `outputs` as (value, argument that it overwrites, or -1). Sizes that are symbols
+    are -1. Raises ValueError, naming line and column, for a text that is no Graph."""
+
+def register_backend(name: str, factory: Callable[..., Any]) -> None:
+    """Adds a backend to those of ``boo driver --backend``: `factory` makes what runs a Graph. Errors
+    that it raises become the driver's, which name the backend."""
+
 def emit(graph: str, name: str, /) -> list[str]:
     """The MLIR of each of its kernels as the emitter writes it, before any pass."""
 
