@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import sys
 
-from . import _boo
+from .driver import backends
 
 
 def main() -> int:
     """``boo``: the arguments of the process."""
-    return _boo.main(sys.argv[1:])
+    return backends.main(sys.argv[1:])
 
 
 def driver() -> int:
     """``iree-boo-driver``: ``boo driver`` with the arguments of the process."""
-    return _boo.main(["driver", *sys.argv[1:]])
+    return backends.main(["driver", *sys.argv[1:]])

@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "Backends.h"
 #include "Dispatcher.h"
 #include "Errors.h"
 #include "Frozen.h"
@@ -213,6 +214,7 @@ NB_MODULE(_boo, module) {
   addGraphs(module);
   addImport(module);
   addFrozen(module);
+  addBackends(module);
   module.def("main", [](const std::vector<std::string> &arguments) {
     nb::gil_scoped_release released;
     return booCommand(arguments);

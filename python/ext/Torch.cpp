@@ -291,6 +291,22 @@ nb::object OwnedTensor::release() {
   return nb::steal(static_cast<PyObject *>(object));
 }
 
+nb::object python::viewOfMemory(void *data, DType dtype,
+                                std::span<const int64_t> sizes,
+                                std::span<const int64_t> strides) {
+  auto *managed = new DLManagedTensorVersioned{};
+  managed->version = {1, 0};
+  managed->deleter = [](DLManagedTensorVersioned *self) { delete self; };
+  managed->dl_tensor = {data,
+                        {kDLCPU, 0},
+                        int32_t(sizes.size()),
+                        toDlpack(dtype),
+                        const_cast<int64_t *>(sizes.data()),
+                        const_cast<int64_t *>(strides.data()),
+                        0};
+  return throughCapsule(managed);
+}
+
 std::optional<DType> python::dtypeOfTorchName(std::string_view name) {
   static constexpr std::pair<std::string_view, DType> Names[] = {
       {"float64", DType::F64}, {"float32", DType::F32},

@@ -61,6 +61,11 @@ private:
   DLManagedTensorVersioned *Managed;
 };
 
+/// A torch tensor on memory that is someone else's and outlives it.
+nanobind::object viewOfMemory(void *data, DType dtype,
+                              std::span<const int64_t> sizes,
+                              std::span<const int64_t> strides);
+
 /// Whether the tensors (None among them is fine) can be computed on directly,
 /// as torch's own CPU kernels would: plain tensors, no gradient recorded, no
 /// autocast, no function or dispatch mode, transform, trace or profiler that

@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from .. import _boo
+from . import backends
 
 __all__ = ["load_commands", "run_program"]
 
@@ -36,4 +36,4 @@ def load_commands(commands_file: str | os.PathLike) -> list[list[str]]:
 
 def run_program(name: str, args: Sequence[str]) -> int:
     """``boo NAME ARGS``, in this process; returns its exit status."""
-    return _boo.main([name, *map(str, args)])
+    return backends.main([name, *args])

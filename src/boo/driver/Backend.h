@@ -17,6 +17,7 @@ struct RunnerInfo {
   Isa isa = Isa::Generic;
   double compileMs = 0, loadMs = 0;
   int64_t workspaceBytes = 0;
+  bool bitsForAnyThreads = true; ///< results do not depend on their number
 };
 
 /// A Graph that is ready to run on buffers laid out by its types.
@@ -30,6 +31,9 @@ public:
   virtual Status prepare(std::span<const void *const> in, int threads) = 0;
   virtual Status run(std::span<const void *const> in,
                      std::span<void *const> out, int threads) = 0;
+  /// Writes the last run's results to `out`, if run() leaves that to this. A
+  /// backend that makes results in memory of its own is timed without a copy.
+  virtual Status deliver(std::span<void *const> out);
 };
 
 using BackendFactory = std::function<StatusOr<std::unique_ptr<Runner>>(

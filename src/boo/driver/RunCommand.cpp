@@ -236,6 +236,7 @@ Status CommandRun::launch() {
   BOO_RETURN_IF_ERROR(TheRunner->prepare(Ops.in, Options.threads));
   auto run = [&] { return TheRunner->run(Ops.in, Ops.out, Options.threads); };
   BOO_ASSIGN_OR_RETURN(Result.firstCallMs, timeOnce(run));
+  BOO_RETURN_IF_ERROR(TheRunner->deliver(Ops.out));
   BOO_RETURN_IF_ERROR(save(/*inputs=*/false));
   if (!Options.time)
     for (int64_t i = 1; i < Options.timer.iters && !interrupted(); ++i) {

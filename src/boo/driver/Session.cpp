@@ -39,11 +39,15 @@ Status Session::open(const DriverValues &flags) {
                            std::to_string(maxThreads()));
   Options.jobs = int(jobs);
 
-  for (const std::string &name : flags.all(size_t(DriverFlag::Backend)))
-    if (std::find(Backends.begin(), Backends.end(), name) == Backends.end())
-      Backends.push_back(name);
+  auto addBackends = [&](DriverFlag flag) {
+    for (const std::string &name : flags.all(size_t(flag)))
+      if (std::find(Backends.begin(), Backends.end(), name) == Backends.end())
+        Backends.push_back(name);
+  };
+  addBackends(DriverFlag::Backend);
   if (Backends.empty())
     Backends.push_back("boo");
+  addBackends(DriverFlag::ReferenceBackend);
   for (const std::string &name : Backends)
     BOO_RETURN_IF_ERROR(checkBackend(name));
   std::vector<std::string> notes;
