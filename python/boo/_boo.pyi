@@ -46,6 +46,18 @@ class _Group(TypedDict):
     #: The file, or what stands for it with the cache off.
     artifact: str
 
+class _Graph(TypedDict):
+    """A Graph as plain values; tensors are numbers among `values`."""
+
+    #: (dtype, sizes, strides, role): a size that is a symbol is -1; the role is "input",
+    #: "constant", "inout" or "result".
+    values: list[tuple[str, tuple[int, ...], tuple[int, ...], str]]
+    #: (operation, operands, results, attributes by name), in order; dtypes by torch's names.
+    nodes: list[tuple[str, list[int], list[int], dict[str, Any]]]
+    arguments: list[int]
+    #: (tensor, the inout argument that it is written to, or a negative number)
+    outputs: list[tuple[int, int]]
+
 class _Needed(TypedDict):
     """One of the kernels that a Graph needs."""
 
@@ -273,15 +285,18 @@ def canonical(graph: str, /) -> str:
 def needed_kernels(graph: str, name: str, /) -> list[_Needed]:
     """What a Kernel of this Graph would look for in the cache, each once. Compiles nothing."""
 
-def read_graph(text: str) -> dict[str, Any]:
-    """A Graph as plain values, for programs that interpret it: `values` as (dtype, sizes, strides,
-    role), `nodes` as (op, operands, results, attributes), the numbers of the values that are
-    `arguments`, and `outputs` as (value, argument that it overwrites, or -1). Sizes that are symbols
-    are -1. Raises ValueError, naming line and column, for a text that is no Graph."""
+def read_graph(text: str) -> _Graph:
+    """A Graph's text as plain values. Raises ValueError for a text that is no Graph."""
 
-def register_backend(name: str, factory: Callable[..., Any]) -> None:
-    """Adds a backend to those of ``boo driver --backend``: `factory` makes what runs a Graph. Errors
-    that it raises become the driver's, which name the backend."""
+def register_backend(name: str, factory: Callable[[str], Any]) -> None:
+    """Makes `name` a backend of the driver.
+
+    `factory` is called with a Graph's text, and returns an object that computes it, with
+    ``prepare(inputs, threads)``, which packs constants before the first run, ``run(inputs,
+    threads)``, which is timed, and ``deliver(outputs)``, which writes the results of the last run.
+    Both are lists of tensors on the driver's own buffers. `algorithm`, `schedule`, `why` (a list
+    of str) and `compile_ms` (a float or None) of the object are told in reports.
+    """
 
 def emit(graph: str, name: str, /) -> list[str]:
     """The MLIR of each of its kernels as the emitter writes it, before any pass."""
