@@ -34,7 +34,8 @@ def test_report():
     assert what == "aten.sort.default" and "no kernel" in why
     names = {name for each in graph["kernels"] for name in each}
     calls = [each["calls"] for each in told.kernels if each["name"] in names]
-    assert calls and all(each >= 3 for each in calls)
+    # Kernels of the same names may live on from elsewhere in the process.
+    assert sum(each >= 3 for each in calls) >= len(names) == 2
     text = str(told)
     assert "torch computes 1 aten.sort.default" in text
     assert max(map(len, text.splitlines())) <= 80
