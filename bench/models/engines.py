@@ -88,7 +88,8 @@ class TorchEngine:
 
 def _onnx_bytes(task: Task) -> tuple[bytes, torch.Tensor]:
     module, x = _module(task)
-    module, x = module.float().contiguous(), x.float().contiguous()
+    module = module.float().to(memory_format=torch.contiguous_format)
+    x = x.float().contiguous()
     target = io.BytesIO()
     with contextlib.redirect_stdout(io.StringIO()):
         torch.onnx.export(module, (x,), target, input_names=["x"], output_names=["y"], dynamo=False)

@@ -27,7 +27,9 @@ static const void *dataOf(nb::handle tensor) {
 
 Frozen::Frozen(std::vector<std::pair<size_t, nb::object>> tensors) {
   for (auto &[place, tensor] : tensors)
-    Items.push_back({place, tensor, dataOf(tensor), versionOf(tensor)});
+    // The alias keeps the memory from being used again at the same address.
+    Items.push_back({place, tensor, tensor.attr("detach")(), dataOf(tensor),
+                     versionOf(tensor)});
 }
 
 bool Frozen::holds(nb::list arguments) const {

@@ -19,7 +19,7 @@ public:
 private:
   struct Item {
     size_t place;
-    nanobind::object tensor;
+    nanobind::object tensor, alias;
     const void *data;
     int64_t version;
   };

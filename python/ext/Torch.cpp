@@ -23,6 +23,7 @@ struct TorchApi {
     PyObject *function, *off;
   };
   std::vector<Mode> modes;
+  PyObject *forwardAd, *currentLevel; ///< -1 outside of forward-mode gradients
   PyObject *isGradEnabled, *isNeg, *requiresGrad, *fromDlpack;
   const DLPackExchangeAPI *exchange = nullptr, *found = nullptr;
 };
@@ -67,6 +68,9 @@ static TorchApi &torch() {
     mode(optional(optional(c, "_functorch"), "peek_interpreter_stack"),
          nb::none());
     auto keep = [](nb::object object) { return object.release().ptr(); };
+    made->forwardAd =
+        nb::object(torch.attr("autograd").attr("forward_ad")).release().ptr();
+    made->currentLevel = PyUnicode_InternFromString("_current_level");
     made->isGradEnabled = keep(torch.attr("is_grad_enabled"));
     made->isNeg = keep(base.attr("is_neg"));
     made->requiresGrad = keep(nb::str("requires_grad"));
@@ -98,6 +102,15 @@ static bool isTrue(PyObject *function, PyObject *argument = nullptr) {
   return result == Py_True;
 }
 
+static bool isInForwardAd() {
+  PyObject *level = PyObject_GetAttr(torch().forwardAd, torch().currentLevel);
+  if (!level)
+    throwPythonError();
+  int64_t value = PyLong_AsLongLong(level);
+  Py_DECREF(level);
+  return value >= 0;
+}
+
 bool python::isPlainCall(std::span<PyObject *const> tensors) {
   TorchApi &api = torch();
   for (PyObject *tensor : tensors)
@@ -111,6 +124,8 @@ bool python::isPlainCall(std::span<PyObject *const> tensors) {
     if (value != mode.off)
       return false;
   }
+  if (isInForwardAd())
+    return false;
   for (PyObject *tensor : tensors)
     if (tensor != Py_None && isTrue(api.isNeg, tensor))
       return false; // torch resolves it on the way to a kernel

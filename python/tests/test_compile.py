@@ -320,3 +320,35 @@ def test_empty_and_expanded_inputs():
         torch.testing.assert_close(compiled(x), module(x), atol=1e-5, rtol=1e-5)
         x = torch.randn(6, 8).t()[::2, :]
         torch.testing.assert_close(compiled(x), module(x), atol=1e-5, rtol=1e-5)
+
+
+def test_no_gradient_where_the_graph_has_none():
+    table = nn.Embedding(4, 3)
+
+    @torch.compile(backend="boo")
+    def look_up(i):
+        with torch.no_grad():
+            return table(i)
+
+    assert not look_up(torch.tensor([1])).requires_grad
+
+    @torch.compile(backend="boo")
+    def switch_off(x):
+        torch.set_grad_enabled(False)
+        return x * 2
+
+    switch_off(torch.ones(3))
+    assert not torch.is_grad_enabled()
+    torch.set_grad_enabled(True)
+
+
+def test_names_of_operators_do_not_clash():
+    @torch.library.custom_op("boo_test::kernel", mutates_args=())
+    def kernel(x: torch.Tensor) -> torch.Tensor:
+        return x + 1
+
+    kernel.register_fake(torch.empty_like)
+    with torch.no_grad():
+        x = torch.randn(3, 3)
+        call = torch.compile(lambda x: kernel(kernel(x) @ x) @ x, backend="boo")
+        torch.testing.assert_close(call(x), ((x + 1) @ x + 1) @ x)

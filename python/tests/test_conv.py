@@ -249,3 +249,12 @@ def test_settings_are_followed(tmp_path):
             boo.set_math("loose")
     finally:
         boo.set_math(was)
+
+
+def test_forward_mode_gradients():
+    from torch.autograd import forward_ad
+
+    x, w, t = torch.randn(1, 3, 5, 5), torch.randn(2, 3, 3, 3), torch.randn(1, 3, 5, 5)
+    with forward_ad.dual_level():
+        tangent = forward_ad.unpack_dual(boo_conv(forward_ad.make_dual(x, t), w)).tangent
+    torch.testing.assert_close(tangent, torch.conv2d(t, w), atol=1e-4, rtol=1e-4)

@@ -118,3 +118,72 @@ def test_training_ignores_it():
         module.zero_grad()
         module(x).sum().backward()
     close(mine, module[0].weight.grad)
+
+
+class Noisy(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.w = nn.Parameter(torch.ones(4, 4))
+
+    def forward(self, x):
+        return x @ (self.w + torch.randn_like(self.w)), self.w * 2
+
+
+def test_random_numbers_and_results_are_new_at_each_call():
+    compiled = torch.compile(boo.freeze(Noisy()), backend="boo", dynamic=False)
+    x = torch.randn(3, 4)
+    first, doubled = compiled(x)
+    doubled.zero_()
+    second, doubled = compiled(x)
+    assert not torch.equal(first, second)
+    assert torch.equal(doubled, torch.full((4, 4), 2.0))
+
+
+def test_memory_used_again_is_noticed():
+    module = boo.freeze(nn.Sequential(nn.Conv2d(64, 64, 1), nn.BatchNorm2d(64)).eval())
+    compiled = torch.compile(module, backend="boo", dynamic=False)
+    x = torch.randn(1, 64, 4, 4)
+    compiled(x)
+    for _ in range(6):
+        module[0].weight.data = torch.randn(64, 64, 1, 1)
+        close(compiled(x), module(x))
+
+
+def test_buffers_of_other_types():
+    class Rotated(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.register_buffer("turn", torch.polar(torch.ones(4), torch.arange(4.0)))
+            self.line = nn.Linear(8, 8)
+
+        def forward(self, x):
+            pairs = torch.view_as_complex(self.line(x).view(-1, 4, 2))
+            return torch.view_as_real(pairs * self.turn).flatten(1)
+
+    module = boo.freeze(Rotated())
+    x = torch.randn(3, 8)
+    close(torch.compile(module, backend="boo", dynamic=False)(x), module(x))
+
+
+def test_expanded_weights():
+    class Blur(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.register_buffer("k", torch.rand(1, 1, 3, 3))
+            self.norm = nn.BatchNorm2d(8)
+
+        def forward(self, x):
+            return self.norm(nn.functional.conv2d(x, self.k.expand(8, 1, 3, 3), groups=8))
+
+    module = boo.freeze(Blur().eval())
+    x = torch.randn(1, 8, 6, 6)
+    close(torch.compile(module, backend="boo", dynamic=False)(x), module(x))
+
+
+def test_buffers_that_the_graph_writes_to():
+    module = boo.freeze(nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8)).train())
+    compiled = torch.compile(module, backend="boo", dynamic=False)
+    x = torch.randn(2, 3, 6, 6)
+    for _ in range(4):
+        compiled(x)
+    assert len(report.graphs()) == 1, "made once"

@@ -18,7 +18,11 @@ def _is_plain(meta, count: int) -> bool:
     try:
         return (
             len(meta.input_info) == count
-            and not any(each.mutates_data or each.mutates_metadata for each in meta.input_info)
+            and meta.grad_enabled_mutation is None
+            and not any(
+                each.mutates_data or each.mutates_metadata or each.mutates_storage_metadata
+                for each in meta.input_info
+            )
             and all(
                 each.output_type == OutputType.non_alias and issubclass(each.raw_type, torch.Tensor)
                 for each in meta.output_info
@@ -63,4 +67,12 @@ class Watch:
         program = self._program
         if program is None or len(example_inputs) != self._inputs:
             return compiled
-        return lambda *args: program(list(args))
+
+        def call(*args):
+            if not torch.is_grad_enabled():
+                return program(list(args))
+            # What torch computes of it must not record gradients that the graph has none of.
+            with torch.no_grad():
+                return program(list(args))
+
+        return call

@@ -28,11 +28,29 @@ class Folder:
         for node in list(self._graph.nodes):
             if node.target is _BATCH_NORM:
                 self._fold_norm(node)
+        self._own_results()
         self._graph.eliminate_dead_code()
+
+    def _own_results(self) -> None:
+        """Gives each call a copy of what it returns of the constants."""
+        output = next(node for node in self._graph.nodes if node.op == "output")
+
+        def own(node: Node) -> Node:
+            root = node
+            while root.target in lowering.VIEWS:
+                root = root.args[0]
+            if root not in self.values:
+                return node
+            with self._graph.inserting_before(output):
+                made = self._graph.call_function(torch.ops.aten.clone.default, (node,))
+            made.meta = dict(node.meta)
+            return made
+
+        output.args = torch.fx.map_arg(output.args, own)
 
     def _compute(self, node: Node) -> None:
         inputs = node.all_input_nodes
-        if not inputs or not all(each in self.values for each in inputs):
+        if not inputs or not all(each in self.values for each in inputs) or node.is_impure():
             return
         if not lowering.is_tensor(node) or not isinstance(node.target, torch._ops.OpOverload):
             return
@@ -80,7 +98,10 @@ class Folder:
             shift = shift + value[bias]
         old = self.values[w]
         new = (value[w] * scale.view(-1, *(1,) * (old.dim() - 1))).to(old.dtype)
-        new = torch.empty_strided(old.shape, old.stride(), dtype=old.dtype).copy_(new)
+        if 0 not in old.stride():
+            new = torch.empty_strided(old.shape, old.stride(), dtype=old.dtype).copy_(new)
+        if not (new.isfinite().all() and shift.to(old.dtype).isfinite().all()):
+            return  # the norm's own arithmetic has a wider range
         with self._graph.inserting_before(conv):
             weights = self._constant(new, like=conv)
             shifts = self._constant(shift.to(old.dtype), like=conv)

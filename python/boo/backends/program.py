@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import keyword
-
 import torch
 from torch.fx import Graph, GraphModule, Node
 
@@ -37,14 +35,14 @@ class _Writer:
             return (
                 f"slice({self.text(value.start)}, {self.text(value.stop)}, {self.text(value.step)})"
             )
-        if value is None or isinstance(value, (bool, int, str)):
+        if value is None or type(value) in (bool, int, str):
             return repr(value)
         return self.name("constant", value)
 
 
 def _variable(node: Node) -> str:
-    name = node.name
-    return f"{name}_" if keyword.iskeyword(name) else name
+    """A name that no object, keyword or argument of the function has."""
+    return f"v_{node.name}"
 
 
 def _tuple(names: list[str]) -> str:

@@ -24,6 +24,7 @@ class Regions:
         self._inside: set[Node] = set()
         self._outside_alone: set[Node] = set()
         self._random_level = 0
+        self._least_level = 0
         for node in graph.nodes:
             self._place(node)
         self.count = 1 + max((self._level[node] for node in self._inside), default=-1)
@@ -36,11 +37,15 @@ class Regions:
                 self._inside.add(node)
             return
         inside = self._serves(node)
-        level = 0
+        level = self._least_level
         for used in node.all_input_nodes:
             # What torch computes from a region's result comes behind that region.
             behind = used in self._inside and (not inside or used in self._outside_alone)
             level = max(level, self._level[used] + behind)
+        if not inside and _writes(node):
+            # Behind every region so far, and before all that follows.
+            level = 1 + max((self._level[each] for each in self._inside), default=-1)
+            level = self._least_level = max(level, self._least_level)
         if not inside and _is_random(node):
             level = self._random_level = max(level, self._random_level)
         self._level[node] = level
@@ -72,6 +77,11 @@ class Regions:
             for node in graph.nodes
             if self.region_of(node) == region and not lowering.is_result_of(node)
         ]
+
+
+def _writes(node: Node) -> bool:
+    target = node.target
+    return isinstance(target, torch._ops.OpOverload) and target._schema.is_mutable
 
 
 def _is_random(node: Node) -> bool:

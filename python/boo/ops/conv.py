@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+from torch.autograd import forward_ad
 
 from .. import _boo, _graph
 from ..runtime import fallbacks, kernels
@@ -249,6 +250,8 @@ def _call_operator(x, w, b, args: ConvArgs):
 
 
 def _with_autograd(x, w, b, args: ConvArgs):
+    if forward_ad._current_level >= 0:
+        return _torch_forward(x, w, b, args)
     if torch.is_grad_enabled() and any(
         each is not None and each.requires_grad for each in (x, w, b)
     ):

@@ -89,9 +89,10 @@ class FusedOp:
         program = self._programs.get(_key(args)) or self.prepare(args)
         for what, why in self.reasons.items():
             fallbacks.count(what, why)
-        if torch._C._is_any_autocast_enabled():
-            # The types of a traced graph are settled: nothing in it is cast again.
-            with torch._C._DisableAutocast():
+        if torch._C._is_any_autocast_enabled() or torch.is_grad_enabled():
+            # The types of a traced graph are settled: nothing in it is cast again. And it has no
+            # gradient, not even one of the part that torch computes.
+            with torch._C._DisableAutocast(), torch.no_grad():
                 results = program(list(args))
         else:
             results = program(list(args))
@@ -277,9 +278,9 @@ def get_custom_graph_op(
         made = _by_hash.get(digest)
         if made is None:
             name = _name(gm, digest, inplace_convert)
-            own = GraphModule(gm, torch.fx.Graph())
-            own.graph.output(own.graph.graph_copy(gm.graph, {}))
-            own.recompile()
+            graph = torch.fx.Graph()
+            graph.output(graph.graph_copy(gm.graph, {}))
+            own = GraphModule(gm, graph)
             made = FusedOp(name, own, math, is_tuple)
             made.prepare(tuple(values))
             if force_single_dispatch:

@@ -87,7 +87,9 @@ def trace(gm: GraphModule, args: tuple) -> GraphModule:
 
     with alone(), FakeTensorMode(allow_non_fake_inputs=True) as mode:
         given = [_fake(mode, each) for each in args]
-        traced = make_fx(flat, decomposition_table=_TO_ATEN)(*given)
+        # Without writes to memory, which have no place among regions.
+        pure = torch.func.functionalize(flat, remove="mutations")
+        traced = make_fx(pure, decomposition_table=_TO_ATEN)(*given)
         for node in traced.graph.nodes:
             if node.op == "get_attr" and "val" not in node.meta:
                 node.meta["val"] = mode.from_tensor(getattr(traced, node.target))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import dataclasses
 import threading
+import weakref
 
 from . import fallbacks, kernels
 
@@ -15,7 +16,7 @@ _graphs: list[dict] = []
 def add_graph(kind: str, steps: list, reasons: dict) -> None:
     """Notes a compiled graph: "forward", "backward" or "inference", its steps in the order in which
     they run, and why torch computes some of its nodes."""
-    made = [step.kernel for step in steps if not hasattr(step, "op")]
+    made = [weakref.ref(step.kernel) for step in steps if not hasattr(step, "op")]
     counted = collections.Counter((str(node.target), why) for node, why in reasons.items())
     entry = {
         "kind": kind,
@@ -31,7 +32,11 @@ def graphs() -> list[dict]:
     """For each compiled graph: kind, kernels, and by the names of operators that torch computes the
     reason."""
     with _lock:
-        return list(_graphs)
+        entries = list(_graphs)
+    return [
+        {**each, "kernels": [kernel for ref in each["kernels"] if (kernel := ref()) is not None]}
+        for each in entries
+    ]
 
 
 def reset() -> None:
