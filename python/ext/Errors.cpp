@@ -2,8 +2,6 @@
 
 #include "Errors.h"
 
-#include "boo/base/Interrupt.h"
-
 namespace nb = nanobind;
 using namespace boo;
 

@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import torch
 
-from .. import _boo
 from ..runtime import fallbacks
+from ..runtime.settings import using_math
 
 
 class Options(NamedTuple):
@@ -40,15 +40,8 @@ def split(given: dict | None) -> tuple[Options, dict]:
 @contextlib.contextmanager
 def options_applied(options: Options):
     """What is compiled inside obeys the options."""
-    before = _boo.math()
-    if options.math is not None:
-        _boo.set_math(options.math)
-    try:
-        with fallbacks.refused(options.fallback == "error"):
-            yield
-    finally:
-        if options.math is not None:
-            _boo.set_math(before)
+    with using_math(options.math), fallbacks.refused(options.fallback == "error"):
+        yield
 
 
 def applied_to(run: Callable, options: Options) -> Callable:

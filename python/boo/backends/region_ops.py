@@ -43,7 +43,6 @@ def _is_worth_it(nodes: list[Node]) -> bool:
 _POINTWISE = frozenset(
     f"aten::{name}"
     for name in (
-        "",
         "_to_copy",
         "abs",
         "add",

@@ -11,7 +11,7 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import _disable_current_modes
 
-from .. import _boo
+from ..runtime.settings import using_math
 from . import conv
 
 
@@ -124,20 +124,6 @@ def _type_of(node):
     return value.dtype, tuple(value.shape), value.stride()
 
 
-@contextlib.contextmanager
-def _math(name: str):
-    """Compiles with this accuracy. The setting is the process's, so compiles take turns."""
-    before = _boo.math()
-    if name == before:
-        yield
-        return
-    _boo.set_math(name)
-    try:
-        yield
-    finally:
-        _boo.set_math(before)
-
-
 def build(gm: GraphModule, args: tuple, name: str, math: str) -> tuple:
     """The program of a list of arguments like `args`, the (dtype, sizes, strides) of its results,
     and why torch computes parts of it, by operator."""
@@ -146,6 +132,6 @@ def build(gm: GraphModule, args: tuple, name: str, math: str) -> tuple:
     traced = trace(gm, args)
     output = next(node for node in traced.graph.nodes if node.op == "output")
     results = tuple(_type_of(each) for each in output.args[0])
-    with alone(), _math(math):
+    with alone(), using_math(math):
         program = compiler.compile_static(traced, name)
     return program, results, program.reasons

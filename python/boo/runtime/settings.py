@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 
 from .. import _boo
@@ -18,6 +19,20 @@ def set_math(math: str) -> None:
     """
     _boo.set_math(math)
     forget_kernels()
+
+
+@contextlib.contextmanager
+def using_math(math: str | None):
+    """Kernels made inside have this accuracy; None leaves it. The setting is the process's."""
+    before = _boo.math()
+    if math is None or math == before:
+        yield
+        return
+    _boo.set_math(math)
+    try:
+        yield
+    finally:
+        _boo.set_math(before)
 
 
 def math() -> str:
