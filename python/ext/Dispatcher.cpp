@@ -27,10 +27,6 @@ int64_t Dispatcher::numberOf(nb::handle statics) {
   return number;
 }
 
-static std::span<PyObject *const> itemsOf(nb::tuple tuple) {
-  return {&PyTuple_GET_ITEM(tuple.ptr(), 0), tuple.size()};
-}
-
 const Dispatcher::Entry &Dispatcher::find(nb::tuple operands, nb::tuple statics,
                                           Borrowed &borrowed,
                                           std::span<const void *> in) {

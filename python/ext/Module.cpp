@@ -54,10 +54,6 @@ static std::vector<SpecTuple> tuplesOf(const std::vector<TensorSpec> &specs) {
   return tuples;
 }
 
-static std::span<PyObject *const> itemsOf(const nb::args &args) {
-  return {&PyTuple_GET_ITEM(args.ptr(), 0), args.size()};
-}
-
 static const char *outcomeName(CacheOutcome outcome) {
   return outcome == CacheOutcome::Hit    ? "hit"
          : outcome == CacheOutcome::Miss ? "miss"
@@ -110,9 +106,7 @@ static void addKernel(nb::module_ &module) {
       .def(
           "call_into",
           [](const Kernel &self, nb::tuple tensors, nb::tuple results) {
-            self.callInto(
-                {&PyTuple_GET_ITEM(tensors.ptr(), 0), tensors.size()},
-                {&PyTuple_GET_ITEM(results.ptr(), 0), results.size()});
+            self.callInto(itemsOf(tensors), itemsOf(results));
           },
           nb::arg("tensors"), nb::arg("results"))
       .def_prop_ro("name",

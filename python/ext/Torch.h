@@ -24,6 +24,11 @@ struct TensorView {
   std::span<const int64_t> sizes, strides; ///< of elements
 };
 
+/// The objects in a tuple, as long as it lives.
+inline std::span<PyObject *const> itemsOf(nanobind::tuple tuple) {
+  return {&PyTuple_GET_ITEM(tuple.ptr(), 0), tuple.size()};
+}
+
 /// Tensors that one call reads.
 class Borrowed {
 public:
