@@ -12,6 +12,10 @@ using namespace boo;
 
 Runner::~Runner() = default;
 Status Runner::deliver(std::span<void *const>) { return Status::ok(); }
+StatusOr<std::vector<DispatchTime>>
+Runner::profile(std::span<const void *const>, std::span<void *const>, int) {
+  return unsupported("only runs of the backend boo are made of dispatches");
+}
 
 namespace {
 
@@ -53,6 +57,21 @@ public:
   Status run(std::span<const void *const> in, std::span<void *const> out,
              int threads) override {
     return Exe->run(in, out, threads);
+  }
+  StatusOr<std::vector<DispatchTime>> profile(std::span<const void *const> in,
+                                              std::span<void *const> out,
+                                              int threads) override {
+    std::vector<DispatchTime> times;
+    for (size_t g = 0; g != Exe->numGroups(); ++g) {
+      const Manifest &manifest = Exe->manifest(g);
+      for (const Dispatch &dispatch : manifest.run)
+        times.push_back({manifest.name, dispatch.name, dispatch.grid, 0});
+    }
+    std::vector<double> us(times.size());
+    BOO_RETURN_IF_ERROR(Exe->run(in, out, threads, {}, us.data()));
+    for (size_t i = 0; i != times.size(); ++i)
+      times[i].us = us[i];
+    return times;
   }
 
 private:

@@ -1,6 +1,7 @@
 //===- Backend.h - What runs a Graph ----------------------------*- C++ -*-===//
 #pragma once
 
+#include "boo/driver/records/RunResult.h"
 #include "boo/runtime/Launcher.h"
 
 #include <functional>
@@ -34,6 +35,11 @@ public:
   /// Writes the last run's results to `out`, if run() leaves that to this. A
   /// backend that makes results in memory of its own is timed without a copy.
   virtual Status deliver(std::span<void *const> out);
+  /// run(), and the time of each of its dispatches; fails if it is not made of
+  /// such.
+  virtual StatusOr<std::vector<DispatchTime>>
+  profile(std::span<const void *const> in, std::span<void *const> out,
+          int threads);
 };
 
 using BackendFactory = std::function<StatusOr<std::unique_ptr<Runner>>(

@@ -50,6 +50,12 @@ std::string boo::jsonReport(const RunResult &r) {
   json["algorithm"] = text(r.algorithm);
   json["schedule"] = text(r.schedule);
   json["artifact"] = text(r.artifact);
+  if (!r.profile.empty())
+    for (Json &list = json["profile"]; const DispatchTime &each : r.profile)
+      list.push_back({{"kernel", each.kernel},
+                      {"dispatch", each.dispatch},
+                      {"grid", each.grid},
+                      {"us", number(each.us)}});
   json["verified"] = r.verified ? Json(*r.verified) : Json(nullptr);
   json["max_abs_err"] = number(r.maxAbsErr);
   json["max_rel_err"] = number(r.maxRelErr);

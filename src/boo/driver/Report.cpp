@@ -29,6 +29,20 @@ std::string boo::explainReport(const RunResult &result) {
   return text;
 }
 
+std::string boo::profileReport(const RunResult &result) {
+  double all = 0;
+  for (const DispatchTime &each : result.profile)
+    all += each.us;
+  std::string text = format(">>> %9s %6s %6s  %s\n", "us", "share", "grid",
+                            "dispatch of kernel");
+  for (const DispatchTime &each : result.profile)
+    text += format(">>> %9.2f %5.1f%% %6lld  ", each.us, 100 * each.us / all,
+                   (long long)each.grid) +
+            each.dispatch + " of " + each.kernel + "\n";
+  return text + format(">>> %9.2f in all, of %zu dispatches, %d threads\n", all,
+                       result.profile.size(), result.threads);
+}
+
 std::string boo::humanReport(const RunResult &result, bool more) {
   std::string text;
   if (!result.status.isOk() && !result.times && !result.verified)

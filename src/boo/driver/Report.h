@@ -14,6 +14,9 @@ std::string humanReport(const RunResult &result, bool more);
 /// `>>> ` lines of --explain: algorithm, schedule, and why.
 std::string explainReport(const RunResult &result);
 
+/// `>>> ` lines of --profile, one a dispatch.
+std::string profileReport(const RunResult &result);
+
 /// "tensor([...], device='cpu', size=(128, 24, 48, 384), dtype=torch.float32)"
 std::string tensorText(const std::vector<int64_t> &sizes, DType dtype);
 

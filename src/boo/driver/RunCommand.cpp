@@ -46,7 +46,7 @@ namespace {
 /// The flags that govern a run, read and checked.
 struct RunOptions {
   int threads = 1;
-  bool time = false, verify = false;
+  bool time = false, profile = false, verify = false;
   TimerOptions timer;
   CompileOptions compile;
   VerifyOptions check;
@@ -79,6 +79,8 @@ private:
     BOO_RETURN_IF_ERROR(launch());
     if (Options.time && !interrupted())
       BOO_RETURN_IF_ERROR(time());
+    if (Options.profile && !interrupted())
+      BOO_RETURN_IF_ERROR(profile());
     if (Options.verify && !interrupted())
       BOO_RETURN_IF_ERROR(verify());
     Result.cutShort =
@@ -90,6 +92,7 @@ private:
   Status load();
   Status launch();
   Status time();
+  Status profile();
   Status verify();
   Status fillInputs();
   Status save(bool inputs) const;
@@ -146,6 +149,7 @@ Status CommandRun::readOptions() {
   Options.verify =
       flags.on(DriverFlag::Verify) || flags.on(DriverFlag::VerifyNumerics);
   Options.coldCache = flags.on(DriverFlag::ColdCache);
+  Options.profile = flags.on(DriverFlag::Profile) && !Session.verify;
 
   BOO_ASSIGN_OR_RETURN(Options.compile,
                        compileOptions(Line, Command, Session.cacheDir));
@@ -289,6 +293,31 @@ Status CommandRun::time() {
       Result.peakFraction = median(std::move(fractions));
   }
   return Status::ok();
+}
+
+/// --profile: as many runs as --time would take, each with a clock inside.
+Status CommandRun::profile() {
+  std::vector<DispatchTime> times;
+  std::vector<std::vector<double>> us;
+  auto run = [&]() -> Status {
+    BOO_ASSIGN_OR_RETURN(times,
+                         TheRunner->profile(Ops.in, Ops.out, Options.threads));
+    us.resize(times.size());
+    for (size_t i = 0; i != times.size(); ++i)
+      us[i].push_back(times[i].us);
+    return Status::ok();
+  };
+  std::function<void()> before;
+  if (Options.coldCache)
+    before = [&] { Ops.evict(); };
+  std::vector<TimedRun> runs;
+  Status status = timeRuns(run, before, {}, Options.timer, &runs);
+  if (!status.isOk())
+    return status.withContext("--profile");
+  for (size_t i = 0; i != times.size(); ++i)
+    times[i].us = median(std::move(us[i]));
+  Result.profile = std::move(times);
+  return Ops.checkIntact();
 }
 
 Status CommandRun::verify() {

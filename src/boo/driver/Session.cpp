@@ -156,6 +156,8 @@ void Session::printResult(const CommandLine &line, const RunResult &result) {
       more += ">>> check " + check + "\n";
   if (line.driver.on(DriverFlag::Explain) && !result.algorithm.empty())
     more += explainReport(result);
+  if (!result.profile.empty() && !Options.json)
+    more += profileReport(result);
   print(Options.json ? stderr : stdout, more);
   if (std::string warning = spreadWarning(result); !warning.empty())
     print(stderr, "boo: warning: " + warning + "\n");

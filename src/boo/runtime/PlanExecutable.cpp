@@ -241,7 +241,7 @@ Status PlanExecutable::prepare(std::span<const void *const> in, int threads) {
 
 Status PlanExecutable::run(std::span<const void *const> in,
                            std::span<void *const> out, int threads,
-                           std::span<const int64_t> dims) const {
+                           std::span<const int64_t> dims, double *us) const {
   BOO_RETURN_IF_ERROR(checkArguments(in, threads));
   if (out.size() != P.graph.outputs().size())
     return invalidArgument("the graph has " +
@@ -256,7 +256,7 @@ Status PlanExecutable::run(std::span<const void *const> in,
   BOO_ASSIGN_OR_RETURN(std::unique_ptr<Context> context, borrow(threads));
   bind(*context, in, out, dims.empty() ? kNoDims : dims.data());
   StepError error =
-      runSteps(context->steps, threads, context->scratch, ScratchStride);
+      runSteps(context->steps, threads, context->scratch, ScratchStride, us);
   giveBack(std::move(context));
   return error.code == 0 ? Status::ok() : kernelError(false, error);
 }

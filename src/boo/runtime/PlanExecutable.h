@@ -30,7 +30,8 @@ public:
   int64_t memoryBytes(int threads) const override;
   Status prepare(std::span<const void *const> in, int threads) override;
   Status run(std::span<const void *const> in, std::span<void *const> out,
-             int threads, std::span<const int64_t> dims) const override;
+             int threads, std::span<const int64_t> dims,
+             double *us) const override;
 
 private:
   /// Where a value of the plan lies in memory.

@@ -34,6 +34,7 @@ static void visitFields(Result &r, Visitor &&visit) {
   visit("schedule", r.schedule);
   visit("artifact", r.artifact);
   visit("why", r.why);
+  visit("profile", r.profile);
   visit("verified", r.verified);
   visit("max_abs_err", r.maxAbsErr);
   visit("max_rel_err", r.maxRelErr);
@@ -60,6 +61,14 @@ static void visitTimes(Times &t, Visitor &&visit) {
   visit("p90", t.p90);
 }
 
+template <typename Time, typename Visitor>
+static void visitDispatch(Time &t, Visitor &&visit) {
+  visit("kernel", t.kernel);
+  visit("dispatch", t.dispatch);
+  visit("grid", t.grid);
+  visit("us", t.us);
+}
+
 namespace {
 
 /// Overloads of put and get, a pair for each type that a field has.
@@ -83,6 +92,12 @@ struct Writer {
       return nullptr;
     Json json = Json::object();
     visitTimes(*value, Writer{json});
+    return json;
+  }
+  static Json put(const std::vector<DispatchTime> &profile) {
+    Json json = Json::array();
+    for (const DispatchTime &time : profile)
+      visitDispatch(time, Writer{json.emplace_back(Json::object())});
     return json;
   }
   static Json put(const Status &status) {
@@ -162,6 +177,12 @@ struct Reader {
     std::string wrong;
     if (json.is_object())
       visitTimes(times, Reader{json, &wrong});
+    return json.is_object() && wrong.empty();
+  }
+  static bool get(const Json &json, DispatchTime &time) {
+    std::string wrong;
+    if (json.is_object())
+      visitDispatch(time, Reader{json, &wrong});
     return json.is_object() && wrong.empty();
   }
   static bool get(const Json &json, Status &status) {

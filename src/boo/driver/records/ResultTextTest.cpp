@@ -35,6 +35,7 @@ static RunResult full() {
   r.schedule = "m=1";
   r.artifact = "/a/b.so";
   r.why = {"one", "two\nlines"};
+  r.profile = {{"conv_name", "pack_filter", 8, 0.5}, {"", "", 0, NAN}};
   r.verified = false;
   r.maxAbsErr = 5;
   r.maxRelErr = 6;

@@ -19,6 +19,13 @@ struct Statistics {
   double p10 = 0, p90 = 0;
 };
 
+/// A dispatch of a run; µs until all threads are done with it.
+struct DispatchTime {
+  std::string kernel, dispatch;
+  int64_t grid = 0;
+  double us = 0;
+};
+
 /// One command on one backend: everything a report may tell. Absent figures are
 /// NaN, absent texts "".
 struct RunResult {
@@ -37,6 +44,7 @@ struct RunResult {
   std::vector<std::string> why;
   std::optional<bool> verified; ///< none = not asked
   double maxAbsErr = NAN, maxRelErr = NAN, bound = NAN;
+  std::vector<DispatchTime> profile; ///< medians, if asked for
   std::vector<std::string> checks; ///< a line for each check of --verify
   std::string failedCheck;         ///< the name of that which failed
   bool checksCutShort = false;     ///< see Verdict::cutShort

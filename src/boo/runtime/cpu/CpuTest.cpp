@@ -5,8 +5,10 @@
 #include "boo/runtime/cpu/Threads.h"
 
 #include <atomic>
+#include <chrono>
 #include <gmock/gmock.h>
 #include <sys/wait.h>
+#include <thread>
 #include <unistd.h>
 #include <vector>
 
@@ -99,6 +101,28 @@ TEST(Threads, StepsAreSeparatedByBarriers) {
       EXPECT_EQ(runSteps(steps, threads, nullptr, 0).code, 0);
     }
     EXPECT_FALSE(seen.early) << threads;
+  }
+}
+
+static int32_t sleepAWhile(const boo_args *, const boo_tile *) {
+  std::this_thread::sleep_for(std::chrono::milliseconds(3));
+  return 0;
+}
+
+TEST(Threads, EachStepsTimeIsTold) {
+  boo_args args{};
+  Seen seen;
+  args.workspace = &seen;
+  Step steps[] = {{sleepAWhile, 2, &args},
+                  {countTiles, 0, &args},
+                  {sleepAWhile, 1, &args}};
+  for (int threads : {1, 2}) {
+    double us[] = {-1, -1, -1};
+    EXPECT_EQ(runSteps(steps, threads, nullptr, 0, us).code, 0);
+    EXPECT_GE(us[0], 3000) << threads;
+    EXPECT_GE(us[1], 0) << threads;
+    EXPECT_LT(us[1], us[0] + us[2]) << threads;
+    EXPECT_GE(us[2], 3000) << threads;
   }
 }
 

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <dlfcn.h>
 #include <pthread.h>
 
@@ -37,23 +38,46 @@ static std::atomic<bool> hadOthers{false}; ///< the parent, when it forked
 bool boo::inForkedChild() { return forked.load(std::memory_order_relaxed); }
 
 namespace {
+/// Writes what passes between one call of lap() and the next, if asked to.
+class Stopwatch {
+public:
+  explicit Stopwatch(double *us) : Us(us) {
+    if (us)
+      Last = Clock::now();
+  }
+  void lap() {
+    if (!Us)
+      return;
+    Clock::time_point now = Clock::now();
+    *Us++ = std::chrono::duration<double, std::micro>(now - Last).count();
+    Last = now;
+  }
+
+private:
+  using Clock = std::chrono::steady_clock;
+  double *Us;
+  Clock::time_point Last;
+};
+
 struct Region {
   std::span<const Step> steps;
   char *scratch;
   int64_t scratchStride;
+  Stopwatch watch; ///< worker 0's; the last lap is the caller's
   std::atomic<int64_t> failedStep{INT64_MAX};
   std::atomic<int32_t> code{0};
 };
 } // namespace
 
-static StepError runSerially(std::span<const Step> steps, void *scratch) {
+static StepError runSerially(std::span<const Step> steps, void *scratch,
+                             Stopwatch watch) {
   for (size_t i = 0; i < steps.size(); ++i) {
     const Step &step = steps[i];
-    if (step.grid == 0)
-      continue;
     boo_tile tile{0, step.grid, 0, scratch};
-    if (int32_t code = step.fn(step.args, &tile))
-      return {int64_t(i), code};
+    if (step.grid != 0)
+      if (int32_t code = step.fn(step.args, &tile))
+        return {int64_t(i), code};
+    watch.lap();
   }
   return {};
 }
@@ -79,13 +103,16 @@ static void work(void *data) {
           region.code.store(code, std::memory_order_relaxed);
       }
     }
-    if (i + 1 < region.steps.size())
-      GOMP_barrier();
+    if (i + 1 == region.steps.size())
+      return;
+    GOMP_barrier();
+    if (worker == 0)
+      region.watch.lap();
   }
 }
 
 StepError boo::runSteps(std::span<const Step> steps, int threads, void *scratch,
-                        int64_t scratchStride) {
+                        int64_t scratchStride, double *us) {
   // The team is always of the size asked for, even for fewer tiles: libgomp
   // ends the threads that a smaller team leaves over.
   bool parallel = false;
@@ -93,9 +120,11 @@ StepError boo::runSteps(std::span<const Step> steps, int threads, void *scratch,
     for (const Step &step : steps)
       parallel |= step.grid > 1;
   if (!parallel || inForkedChild())
-    return runSerially(steps, scratch);
-  Region region{steps, static_cast<char *>(scratch), scratchStride};
+    return runSerially(steps, scratch, Stopwatch(us));
+  Region region{steps, static_cast<char *>(scratch), scratchStride,
+                Stopwatch(us)};
   GOMP_parallel(work, &region, unsigned(threads), 0);
+  region.watch.lap();
   int64_t failed = region.failedStep.load(std::memory_order_relaxed);
   if (failed == INT64_MAX)
     return {};

@@ -28,9 +28,10 @@ struct StepError {
 /// Runs the steps one after the other, each spread over up to `threads`
 /// workers in contiguous ranges, with a barrier between steps. Worker w gets
 /// scratch + w * scratchStride. After an error later steps do not run. With one
-/// thread, and inForkedChild(), everything runs on the caller.
+/// thread, and inForkedChild(), everything runs on the caller. `us`, if not
+/// NULL, has room for each step's time: until all workers are done with it.
 StepError runSteps(std::span<const Step> steps, int threads, void *scratch,
-                   int64_t scratchStride);
+                   int64_t scratchStride, double *us = nullptr);
 
 /// The share of worker `worker` of `workers` in a grid: ranges differ by at
 /// most one tile.
