@@ -33,12 +33,15 @@ std::string boo::profileReport(const RunResult &result) {
   double all = 0;
   for (const DispatchTime &each : result.profile)
     all += each.us;
-  std::string text = format(">>> %9s %6s %6s  %s\n", "us", "share", "grid",
-                            "dispatch of kernel");
-  for (const DispatchTime &each : result.profile)
-    text += format(">>> %9.2f %5.1f%% %6lld  ", each.us, 100 * each.us / all,
-                   (long long)each.grid) +
-            each.dispatch + " of " + each.kernel + "\n";
+  std::string text, kernel;
+  for (const DispatchTime &each : result.profile) {
+    if (each.kernel != kernel)
+      text += ">>> " + each.kernel + "\n";
+    kernel = each.kernel;
+    text += format(">>> %9.2f us %5.1f %% %6lld tiles  ", each.us,
+                   100 * each.us / all, (long long)each.grid) +
+            each.dispatch + "\n";
+  }
   return text + format(">>> %9.2f in all, of %zu dispatches, %d threads\n", all,
                        result.profile.size(), result.threads);
 }
