@@ -34,6 +34,8 @@ using Guard = GuardedBuffer::Guard;
 class AmxConv : public ::testing::Test {
 protected:
   void SetUp() override {
+    if (!targetFor("avx512").isOk())
+      GTEST_SKIP() << "kernels for amx use AVX-512, which this CPU has not";
     if (!cpuInfo().usable("amx-bf16"))
       installAmxEmulator();
     const char *path = std::getenv("BOO_COMPILER_PLUGIN");

@@ -8,6 +8,7 @@
 #include "boo/abi/KernelAbi.h"
 #include "boo/compiler/emit/Emit.h"
 #include "boo/compiler/emit/ReduceLoops.h"
+#include "boo/compiler/emit/TripCounts.h"
 
 #include "mlir/Target/LLVMIR/Export.h"
 
@@ -96,13 +97,16 @@ void optimize(llvm::Module &module, llvm::TargetMachine &machine) {
   builder.registerLoopAnalyses(loops);
   builder.crossRegisterProxies(loops, functions, cgscc, modules);
   llvm::FunctionPassManager passes;
+  llvm::LoopPassManager loopPasses;
+  loopPasses.addPass(ReduceLoops());
+  loopPasses.addPass(TripCounts());
   // loop-mssa: licm moves loads only when it has MemorySSA. What is equal is so
   // along the dominator tree: gvn finds no more there than early-cse, slowly.
   llvm::cantFail(builder.parsePassPipeline(
       passes, "sroa,early-cse,instcombine<no-verify-fixpoint>,"
               "simplifycfg,loop-mssa(licm),early-cse<memssa>,"
               "instcombine<no-verify-fixpoint>"));
-  addReduceLoops(passes);
+  passes.addPass(llvm::createFunctionToLoopPassAdaptor(std::move(loopPasses)));
   llvm::ModulePassManager all;
   all.addPass(llvm::createModuleToFunctionPassAdaptor(std::move(passes)));
   all.run(module, modules);

@@ -2,14 +2,19 @@
 #pragma once
 
 #include "llvm/IR/OptBisect.h"
-#include "llvm/IR/PassManager.h"
+#include "llvm/Transforms/Scalar/LoopPassManager.h"
 
 namespace boo::compiler {
 
-/// Adds LLVM's loop strength reduction, except for loops with many memory
-/// accesses: its search takes tens of milliseconds there and ends with the same
-/// code, as the addresses are constants apart.
-void addReduceLoops(llvm::FunctionPassManager &passes);
+/// LLVM's loop strength reduction, except for loops with many memory accesses:
+/// its search takes tens of milliseconds there and ends with the same code, as
+/// the addresses are constants apart.
+struct ReduceLoops : llvm::PassInfoMixin<ReduceLoops> {
+  llvm::PreservedAnalyses run(llvm::Loop &loop,
+                              llvm::LoopAnalysisManager &analyses,
+                              llvm::LoopStandardAnalysisResults &results,
+                              llvm::LPMUpdater &updater);
+};
 
 /// While it is its context's gate, the code generator leaves out the reduction
 /// that it would run over all loops.

@@ -310,28 +310,42 @@ void ConvEmitter::zeroSums() {
 void ConvEmitter::emitPass(const Place &at, const Pass &pass) {
   InputView input = S.scratchInput ? fillScratch(at, pass) : viewInput(at);
   int64_t mRest = P.out[2] - Edges[0] - Edges[1] - (rowTiles() - 1) * S.mTile;
-  K.loop(K.index(0), at.blocks, 1, [&](Value i) {
-    Value block = K.add(at.firstBlock, i);
+  auto withBlocks = [&](const std::function<void(Value block)> &body) {
+    K.loop(K.index(0), at.blocks, 1,
+           [&](Value i) { body(K.add(at.firstBlock, i)); });
+  };
+  auto withTiles = [&](const std::function<void(Value tile)> &body) {
+    K.loop(K.index(0), at.tiles, 1, body);
+  };
+  auto tile = [&](Value block, Value j) {
+    Value index = K.add(at.firstTile, j);
+    Value first = K.add(K.mul(index, S.mTile), Edges[0]);
+    Value inPiece = K.mul(j, S.mTile);
+    // Four bodies at most: whole and remaining pixels and channels.
+    withChannels(block, [&](int64_t n) {
+      auto withM = [&](int64_t m) {
+        emitTile(at, input, pass, block, {first, inPiece, m, 0, P.filter[2]},
+                 n);
+      };
+      if (rowTiles() == 1 || mRest == S.mTile)
+        return withM(mRest);
+      K.ifThen(
+          K.equal(index, rowTiles() - 1), [&] { withM(mRest); },
+          [&] { withM(S.mTile); });
+    });
+  };
+  if (Nest.depthwise) {
+    // As their filters stay in the L1 cache, all blocks pass over a few pixels.
+    withBlocks([&](Value block) { emitEdges(at, input, pass, block); });
+    withTiles(
+        [&](Value j) { withBlocks([&](Value block) { tile(block, j); }); });
+    return;
+  }
+  withBlocks([&](Value block) {
     if (S.packInside)
       packInside(at, block);
     emitEdges(at, input, pass, block);
-    K.loop(K.index(0), at.tiles, 1, [&](Value j) {
-      Value index = K.add(at.firstTile, j);
-      Value first = K.add(K.mul(index, S.mTile), Edges[0]);
-      Value inPiece = K.mul(j, S.mTile);
-      // Four bodies at most: whole and remaining pixels and channels.
-      withChannels(block, [&](int64_t n) {
-        auto withM = [&](int64_t m) {
-          emitTile(at, input, pass, block, {first, inPiece, m, 0, P.filter[2]},
-                   n);
-        };
-        if (rowTiles() == 1 || mRest == S.mTile)
-          return withM(mRest);
-        K.ifThen(
-            K.equal(index, rowTiles() - 1), [&] { withM(mRest); },
-            [&] { withM(S.mTile); });
-      });
-    });
+    withTiles([&](Value j) { tile(block, j); });
   });
 }
 

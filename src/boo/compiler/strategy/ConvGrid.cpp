@@ -25,12 +25,7 @@ public:
     int64_t blockBytes =
         std::max<int64_t>(1, P.reduction() * blockChannels * ElementBytes);
     if (Nest.depthwise) {
-      // The filter is small; a chunk of channels keeps rows in the L1 cache.
-      int64_t rowBytes = P.filter[0] * P.filter[1] * blockChannels *
-                         ElementBytes *
-                         ((P.out[2] - 1) * P.stride[2] + P.filter[2]);
-      s.nChunk = std::clamp<int64_t>(T.l1Bytes / std::max<int64_t>(1, rowBytes),
-                                     1, blocks);
+      chooseChannels(blockChannels, blocks, blockBytes);
     } else {
       int64_t fit = std::max<int64_t>(1, T.l2Bytes * 5 / 8 / blockBytes);
       fit = std::max(
@@ -171,6 +166,21 @@ private:
                          std::to_string(tiles) +
                          " tiles at a time: they stay in the L2 cache while "
                          "all blocks pass");
+  }
+
+  /// Channel blocks of a depthwise convolution. All that the filter leaves room
+  /// for in the L1 cache pass over a few pixels at a time, so that memory is
+  /// read and written in order; of rows that are copied, as many as fit there.
+  void chooseChannels(int64_t blockChannels, int64_t blocks,
+                      int64_t blockBytes) {
+    int64_t columns = (P.out[2] - 1) * P.stride[2] + P.filter[2];
+    int64_t rowBytes =
+        P.filter[0] * P.filter[1] * columns * blockChannels * ElementBytes;
+    int64_t fit = Result.schedule.scratchInput
+                      ? T.l1Bytes / std::max<int64_t>(1, rowBytes)
+                      : T.l1Bytes / 4 / blockBytes;
+    int64_t chunks = ceilDiv(blocks, std::clamp<int64_t>(fit, 1, blocks));
+    Result.schedule.nChunk = ceilDiv(blocks, chunks);
   }
 
   /// Few rows are shared by columns.

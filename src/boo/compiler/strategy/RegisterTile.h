@@ -23,6 +23,7 @@ struct TileWork {
   int64_t filterSteps = 1; ///< reduction steps whose filter registers hold
   int64_t mostSums = 0;    ///< vectors of sums at most, if not 0
   double rowCycles = 0.02; ///< of going on to another of the m
+  double openLoads = 0;    ///< share of loads that products do not hide
 };
 
 /// Of a nest's rows of output, computed in elements of so many bytes.

@@ -113,9 +113,8 @@ TEST(Threads, EachStepsTimeIsTold) {
   boo_args args{};
   Seen seen;
   args.workspace = &seen;
-  Step steps[] = {{sleepAWhile, 2, &args},
-                  {countTiles, 0, &args},
-                  {sleepAWhile, 1, &args}};
+  Step steps[] = {
+      {sleepAWhile, 2, &args}, {countTiles, 0, &args}, {sleepAWhile, 1, &args}};
   for (int threads : {1, 2}) {
     double us[] = {-1, -1, -1};
     EXPECT_EQ(runSteps(steps, threads, nullptr, 0, us).code, 0);
