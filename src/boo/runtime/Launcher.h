@@ -60,8 +60,8 @@ public:
 
   /// Runs on the caller's buffers, one for each argument and output in order;
   /// symbols in `dims`. Blocks until done. Results do not depend on `threads`.
-  /// `us`, if not NULL, has room for the microseconds of every dispatch of every
-  /// group's manifest; those behind one that fails are not written.
+  /// `us`, if not NULL, has room for the microseconds of every dispatch of
+  /// every group's manifest; those behind one that fails are not written.
   virtual Status run(std::span<const void *const> in,
                      std::span<void *const> out, int threads,
                      std::span<const int64_t> dims = {},
