@@ -19,18 +19,26 @@ using namespace boo::compiler;
 
 /// Enough pixels for register tiles without much waste, and for what is read of
 /// the 1x1 filter to be used often; but the rows have to stay in the L2 cache.
+/// A few more where that leaves no thread without work at the end.
 static int64_t chooseRows(const Graph &group, const Target &target) {
   constexpr int64_t enoughPixels = 48;
   ConvNest nest = makeSeparableNests(group, 1).depthwise;
   const ConvProblem &p = nest.problem;
   int64_t rowBytes = p.out[2] * p.outChannels * dtypeBytes(nest.computeType());
+  int64_t all = p.batch * p.out[0] * p.out[1];
+  // Rows that the busiest thread has time for beyond its share, of all.
+  auto idle = [&](int64_t rows) {
+    int64_t most = ceilDiv(ceilDiv(all, rows), target.cores) * rows;
+    return double(most * target.cores) / double(all) - 1;
+  };
   int64_t best = 1;
   for (int64_t rows : joinedRows(group)) {
-    if (rows * rowBytes > target.l2Bytes / 4)
-      break;
-    best = rows;
-    if (rows * p.out[2] >= enoughPixels)
-      break;
+    bool fits = rows * rowBytes <= target.l2Bytes / 4;
+    bool few = best * p.out[2] < enoughPixels;
+    bool balances =
+        rows * rowBytes <= target.l2Bytes / 2 && idle(best) - idle(rows) > 0.1;
+    if ((fits && few) || balances)
+      best = rows;
   }
   return best;
 }

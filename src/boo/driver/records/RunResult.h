@@ -45,9 +45,9 @@ struct RunResult {
   std::optional<bool> verified; ///< none = not asked
   double maxAbsErr = NAN, maxRelErr = NAN, bound = NAN;
   std::vector<DispatchTime> profile; ///< medians, if asked for
-  std::vector<std::string> checks; ///< a line for each check of --verify
-  std::string failedCheck;         ///< the name of that which failed
-  bool checksCutShort = false;     ///< see Verdict::cutShort
+  std::vector<std::string> checks;   ///< a line for each check of --verify
+  std::string failedCheck;           ///< the name of that which failed
+  bool checksCutShort = false;       ///< see Verdict::cutShort
   /// Sizes in memory order and dtype of each output.
   std::vector<std::pair<std::vector<int64_t>, DType>> outputs;
   Status status;         ///< why it failed
