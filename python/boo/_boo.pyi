@@ -133,7 +133,8 @@ class Kernel:
 
     @property
     def name(self) -> str:
-        """That of the first group, "empty" without one."""
+        """What torch's profiler shows a run by: the name it was given; without one, that of the
+        first group and how many more there are, or "empty"."""
 
     @property
     def graph(self) -> str:

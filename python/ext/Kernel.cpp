@@ -72,6 +72,16 @@ static void replace(std::vector<TensorSpec> &own, const char *what,
   own = std::move(*given);
 }
 
+/// The name of the first group, and how many more run in the same launch.
+static std::string leadName(const Executable &executable) {
+  size_t groups = executable.numGroups();
+  if (groups == 0)
+    return "empty";
+  std::string name = executable.manifest(0).name;
+  return groups == 1 ? name
+                     : name + " and " + std::to_string(groups - 1) + " more";
+}
+
 Kernel::Kernel(const std::string &graphText, const CompileOptions &options,
                std::optional<std::vector<TensorSpec>> arguments,
                std::optional<std::vector<TensorSpec>> results) {
@@ -92,6 +102,7 @@ Kernel::Kernel(const std::string &graphText, const CompileOptions &options,
   Results = specsOf(own, outputs);
   replace(Arguments, "argument", std::move(arguments));
   replace(Results, "result", std::move(results));
+  Name = options.name.empty() ? leadName(*Exe) : options.name;
   Fixed.resize(Arguments.size());
   NumFree = Arguments.size();
   int64_t bytes = 0;
@@ -188,6 +199,7 @@ void Kernel::bind(Borrowed &borrowed, std::span<PyObject *const> tensors,
 void Kernel::run(std::span<const void *const> in,
                  std::span<void *const> out) const {
   ++Calls;
+  ProfiledRange range(Name);
   int threads = numThreads();
   if (IsTiny) {
     throwIfError(Exe->run(in, out, threads));

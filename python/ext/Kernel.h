@@ -49,6 +49,9 @@ public:
                 std::span<PyObject *const> results) const;
 
   const Executable &executable() const { return *Exe; }
+  /// That of the options; without one, the first group's and how many more
+  /// there are, or "empty".
+  const std::string &name() const { return Name; }
   const std::vector<TensorSpec> &arguments() const { return Arguments; }
   const std::vector<TensorSpec> &results() const { return Results; }
   int64_t calls() const { return Calls; }
@@ -64,6 +67,7 @@ private:
   void run(std::span<const void *const> in, std::span<void *const> out) const;
 
   std::unique_ptr<Executable> Exe;
+  std::string Name;
   std::vector<TensorSpec> Arguments, Results;
   std::vector<nanobind::object> Constants; ///< of bindConstants, kept alive
   std::vector<const void *> Fixed; ///< for each argument its address, or NULL

@@ -109,12 +109,7 @@ static void addKernel(nb::module_ &module) {
             self.callInto(itemsOf(tensors), itemsOf(results));
           },
           nb::arg("tensors"), nb::arg("results"))
-      .def_prop_ro("name",
-                   [](const Kernel &self) -> std::string {
-                     const Executable &executable = self.executable();
-                     return executable.numGroups() ? executable.manifest(0).name
-                                                   : "empty";
-                   })
+      .def_prop_ro("name", &Kernel::name)
       .def_prop_ro("graph",
                    [](const Kernel &self) {
                      return printGraph(self.executable().graph());

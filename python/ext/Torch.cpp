@@ -25,6 +25,8 @@ struct TorchApi {
   std::vector<Mode> modes;
   PyObject *forwardAd, *currentLevel; ///< -1 outside of forward-mode gradients
   PyObject *isGradEnabled, *isNeg, *requiresGrad, *fromDlpack;
+  PyObject *profiler, *isProfiling; ///< its module's names, and one of those
+  PyObject *range;                  ///< the class of what a profiler shows
   const DLPackExchangeAPI *exchange = nullptr, *found = nullptr;
 };
 } // namespace
@@ -76,6 +78,10 @@ static TorchApi &torch() {
     made->requiresGrad = keep(nb::str("requires_grad"));
     made->fromDlpack =
         keep(torch.attr("utils").attr("dlpack").attr("from_dlpack"));
+    made->profiler =
+        keep(nb::module_::import_("torch.autograd.profiler").attr("__dict__"));
+    made->isProfiling = PyUnicode_InternFromString("_is_profiler_enabled");
+    made->range = keep(c.attr("_profiler").attr("_RecordFunctionFast"));
     made->exchange = made->found = findExchange(base);
     return made;
   }();
@@ -304,6 +310,19 @@ nb::object OwnedTensor::release() {
     throwPythonError();
   }
   return nb::steal(static_cast<PyObject *>(object));
+}
+
+ProfiledRange::ProfiledRange(const std::string &name) {
+  TorchApi &api = torch();
+  if (PyDict_GetItemWithError(api.profiler, api.isProfiling) != Py_True)
+    return;
+  Range = nb::handle(api.range)(name.c_str());
+  Range.attr("__enter__")();
+}
+
+ProfiledRange::~ProfiledRange() {
+  if (Range.is_valid())
+    Range.attr("__exit__")(nb::none(), nb::none(), nb::none());
 }
 
 nb::object python::viewOfMemory(void *data, DType dtype,

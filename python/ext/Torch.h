@@ -66,6 +66,17 @@ private:
   DLManagedTensorVersioned *Managed;
 };
 
+/// Shows what it lives for to torch's profiler, as an operator of this name. It
+/// is a look into a dictionary while no profiler runs. Used with the GIL held.
+class ProfiledRange {
+public:
+  explicit ProfiledRange(const std::string &name);
+  ~ProfiledRange();
+
+private:
+  nanobind::object Range; ///< empty: no profiler runs
+};
+
 /// A torch tensor on memory that is someone else's and outlives it.
 nanobind::object viewOfMemory(void *data, DType dtype,
                               std::span<const int64_t> sizes,
