@@ -107,6 +107,9 @@ class Kernel:
         may be seen or not. Raises TypeError and ValueError for tensors that do not fit.
         """
 
+    def log_launches(self, line: str, /) -> None:
+        """Has each run from now on write this line to stderr, as a message of level DEBUG."""
+
     def __call__(self, *tensors: torch.Tensor) -> _Results:
         """Runs it, without recording gradients.
 
@@ -269,6 +272,9 @@ def math() -> str:
 
 def use_backward_kernels() -> bool:
     """BOO_USE_BACKWARD_KERNELS. Raises ValueError for a variable with an unusable value."""
+
+def log_level() -> str:
+    """What TURBINE_LOG_LEVEL says: "ERROR", "WARNING", "INFO" or "DEBUG"."""
 
 def use_exchange_api(on: bool, /) -> None:
     """Whether tensors cross by torch's table of C functions, or by the __dlpack__ protocol as with

@@ -4,6 +4,7 @@
 #include "Errors.h"
 #include "Settings.h"
 
+#include "boo/base/Log.h"
 #include "boo/runtime/cpu/Threads.h"
 
 #include <algorithm>
@@ -199,6 +200,8 @@ void Kernel::bind(Borrowed &borrowed, std::span<PyObject *const> tensors,
 void Kernel::run(std::span<const void *const> in,
                  std::span<void *const> out) const {
   ++Calls;
+  if (!Line.empty())
+    logMessage(LogLevel::Debug, Line);
   ProfiledRange range(Name);
   int threads = numThreads();
   if (IsTiny) {

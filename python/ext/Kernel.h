@@ -52,6 +52,8 @@ public:
   /// That of the options; without one, the first group's and how many more
   /// there are, or "empty".
   const std::string &name() const { return Name; }
+  /// From now on each run writes this line to the log.
+  void logLaunches(std::string line) { Line = std::move(line); }
   const std::vector<TensorSpec> &arguments() const { return Arguments; }
   const std::vector<TensorSpec> &results() const { return Results; }
   int64_t calls() const { return Calls; }
@@ -68,6 +70,7 @@ private:
 
   std::unique_ptr<Executable> Exe;
   std::string Name;
+  std::string Line; ///< of logLaunches, or empty
   std::vector<TensorSpec> Arguments, Results;
   std::vector<nanobind::object> Constants; ///< of bindConstants, kept alive
   std::vector<const void *> Fixed; ///< for each argument its address, or NULL

@@ -101,6 +101,7 @@ static void addKernel(nb::module_ &module) {
           nb::arg("arguments") = nb::none(), nb::arg("results") = nb::none(),
           nb::arg("recompile") = false, nb::arg("constants") = false)
       .def("bind_constants", &Kernel::bindConstants)
+      .def("log_launches", &Kernel::logLaunches)
       .def("__call__", [](const Kernel &self,
                           nb::args args) { return self.call(itemsOf(args)); })
       .def(
@@ -152,6 +153,11 @@ static void addSettings(nb::module_ &module) {
   module.def("use_backward_kernels", [] {
     throwIfError(envStatus());
     return env().useBackwardKernels;
+  });
+  module.def("log_level", [] {
+    static constexpr const char *names[] = {"ERROR", "WARNING", "INFO",
+                                            "DEBUG"};
+    return names[int(env().logLevel)];
   });
   module.def("use_exchange_api", useExchangeApi);
   module.def("has_exchange_api", hasExchangeApi);

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import logging
-
 import torch
 from torch.fx import GraphModule, Node
 
 from .. import _boo, freezing
 from ..runtime import fallbacks, report
+from ..runtime.log import log
 from . import lowering, program, region_kernel, whole
 from .regions import Regions
-
-_log = logging.getLogger("turbine.runtime")
 
 
 def _kernels(
@@ -25,7 +22,7 @@ def _kernels(
         if len(nodes) == 1:
             refused[nodes[0]] = str(error)
             return []
-        _log.warning("a region of %d operators goes node by node: %s", len(nodes), error)
+        log.warning("a region of %d operators goes node by node: %s", len(nodes), error)
     return [kernel for node in nodes for kernel in _kernels([node], refused, constants)]
 
 
@@ -117,7 +114,7 @@ def compile_graph(gm: GraphModule, kind: str):
         )
         made = programs.get(key)
         if made is None:
-            _log.info("graph with symbolic sizes: a program for %s", key)
+            log.info("graph with symbolic sizes: a program for %s", key)
             made = programs[key] = compile_static(_specialize(gm, args), kind)
         return made(args)
 

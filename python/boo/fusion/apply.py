@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import operator
 
 import torch
@@ -12,6 +11,7 @@ from .. import _boo
 from ..ops import get_custom_graph_op, graph_program
 from ..ops.graph import fused_op
 from ..runtime import fallbacks
+from ..runtime.log import log
 from . import replacement, subgraph
 from .replacement import ReplacementSchema
 from .schema import (
@@ -20,8 +20,6 @@ from .schema import (
     DEFAULT_SUPPORTED_BOO_FUSIONS,
     FusionSchema,
 )
-
-_log = logging.getLogger("turbine.runtime")
 
 
 class _LeftAlone(Exception):
@@ -117,7 +115,7 @@ def _operator(
         made = _types(fused_op(op).results(args))
         if made == wanted:
             return op
-        _log.info("%s would give %s, not %s", op, made, wanted)
+        log.info("%s would give %s, not %s", op, made, wanted)
     raise ValueError(f"compiled, the results are {made}, not {wanted}")
 
 
@@ -147,7 +145,7 @@ def fuse(
         values = [_tensor_of(node) for node in inputs]
         found = _extract(nodes, inputs, outputs)
     except _LeftAlone as why:
-        _log.info("%s is not fused: %s", nodes[0].name, why)
+        log.info("%s is not fused: %s", nodes[0].name, why)
         return None
     op = _operator(
         found,

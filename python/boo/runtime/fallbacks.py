@@ -5,11 +5,10 @@ from __future__ import annotations
 import collections
 import contextlib
 import contextvars
-import logging
 
 from .. import _boo
+from .log import log
 
-_log = logging.getLogger("turbine.runtime")
 _counts: collections.Counter[tuple[str, str]] = collections.Counter()
 _refused: contextvars.ContextVar[bool] = contextvars.ContextVar("boo_refused", default=False)
 
@@ -17,7 +16,7 @@ _refused: contextvars.ContextVar[bool] = contextvars.ContextVar("boo_refused", d
 def count(what: str, why: str) -> None:
     """Notes that torch computed `what`; the first time it is logged."""
     if (what, why) not in _counts:
-        _log.info("torch computes %s: %s", what, why)
+        log.info("torch computes %s: %s", what, why)
     _counts[what, why] += 1
 
 

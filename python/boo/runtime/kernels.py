@@ -7,8 +7,8 @@ import threading
 import weakref
 
 from .. import _boo
+from .log import log, log_launches
 
-_log = logging.getLogger("turbine.runtime")
 _lock = threading.Lock()
 _all: list[weakref.ref[_boo.Kernel]] = []
 
@@ -16,9 +16,9 @@ _all: list[weakref.ref[_boo.Kernel]] = []
 def make(graph: str, **options) -> _boo.Kernel:
     """A kernel of a Graph text, compiled or from the cache; options are those of boo._boo.Kernel."""
     kernel = _boo.Kernel(graph, **options)
-    if _log.isEnabledFor(logging.INFO):
+    if log.isEnabledFor(logging.INFO):
         for group in kernel.groups:
-            _log.info(
+            log.info(
                 "%s: cache %s, %s, compiled in %.0f ms, loaded in %.1f ms",
                 group["name"],
                 group["cache"],
@@ -26,6 +26,7 @@ def make(graph: str, **options) -> _boo.Kernel:
                 group["compile_ms"],
                 group["load_ms"],
             )
+    log_launches(kernel)
     with _lock:
         _all.append(weakref.ref(kernel))
         if len(_all) % 256 == 0:
