@@ -27,7 +27,20 @@ int64_t Dispatcher::numberOf(nb::handle statics) {
   return number;
 }
 
-const Dispatcher::Entry &Dispatcher::find(nb::tuple operands, nb::tuple statics,
+/// The view of a tensor, or nothing for one of a type or layout that no Graph
+/// has. Throws as Borrowed::add for one on another device.
+static std::optional<TensorView> viewOf(Borrowed &borrowed, PyObject *tensor,
+                                        size_t index) {
+  try {
+    return borrowed.add(tensor, index);
+  } catch (nb::python_error &error) {
+    if (error.matches(PyExc_ValueError))
+      throw;
+    return std::nullopt;
+  }
+}
+
+const Dispatcher::Entry *Dispatcher::find(nb::tuple operands, nb::tuple statics,
                                           Borrowed &borrowed,
                                           std::span<const void *> in) {
   // Sizes and strides as torch tells them: those of dimensions with one element
@@ -50,36 +63,38 @@ const Dispatcher::Entry &Dispatcher::find(nb::tuple operands, nb::tuple statics,
       push(-1);
       continue;
     }
-    TensorView view = borrowed.add(operand, tensors);
-    in[tensors++] = view.data;
-    push(int64_t(view.dtype) << 32 | int64_t(view.sizes.size()));
-    for (int64_t size : view.sizes)
+    std::optional<TensorView> view = viewOf(borrowed, operand, tensors);
+    if (!view)
+      return nullptr;
+    in[tensors++] = view->data;
+    push(int64_t(view->dtype) << 32 | int64_t(view->sizes.size()));
+    for (int64_t size : view->sizes)
       push(size);
-    for (int64_t stride : view.strides)
+    for (int64_t stride : view->strides)
       push(stride);
   }
   std::span<const int64_t> key = longer;
   if (longer.empty())
     key = {words, used};
   if (auto found = Kernels.find(key); found != Kernels.end())
-    return found->second;
+    return &found->second;
   nb::object made = Build(operands, statics);
   const Kernel *kernel = nullptr;
   if (!made.is_none())
     kernel = nb::cast<const Kernel *>(made);
   // Another thread may have been here while the kernel was compiled.
-  return Kernels.emplace(Key(key.begin(), key.end()), Entry{made, kernel})
-      .first->second;
+  return &Kernels.emplace(Key(key.begin(), key.end()), Entry{made, kernel})
+              .first->second;
 }
 
 nb::object Dispatcher::launch(nb::tuple operands, nb::tuple statics) {
   Borrowed borrowed(false);
   SmallArray<const void *> in(operands.size());
-  const Entry &entry = find(operands, statics, borrowed, in.span());
-  if (!entry.kernel)
+  const Entry *entry = find(operands, statics, borrowed, in.span());
+  if (!entry || !entry->kernel)
     return nb::borrow(Py_NotImplemented);
-  nb::object alive = entry.object; // clear() may come while it runs
-  const Kernel &kernel = *entry.kernel;
+  nb::object alive = entry->object; // clear() may come while it runs
+  const Kernel &kernel = *entry->kernel;
   return kernel.callOnFitting({in.data(), kernel.arguments().size()});
 }
 
@@ -96,5 +111,6 @@ nb::object Dispatcher::callDirectly(nb::tuple operands, nb::tuple statics) {
 nb::object Dispatcher::kernel(nb::tuple operands, nb::tuple statics) {
   Borrowed borrowed(true);
   SmallArray<const void *> in(operands.size());
-  return find(operands, statics, borrowed, in.span()).object;
+  const Entry *entry = find(operands, statics, borrowed, in.span());
+  return entry ? entry->object : nb::none();
 }

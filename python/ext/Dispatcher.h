@@ -17,7 +17,8 @@ public:
 
   /// Runs the operation on a tuple of tensors and Nones, with `statics`, a
   /// hashable tuple of everything else. NotImplemented when something of torch
-  /// must see the call (isPlainCall), or no kernel serves it.
+  /// must see the call (isPlainCall), or no kernel serves it: Graphs have no
+  /// such tensors, or `build` returned None.
   nanobind::object call(nanobind::tuple operands, nanobind::tuple statics);
   /// The same without a look at torch's modes: for what torch itself calls.
   nanobind::object callDirectly(nanobind::tuple operands,
@@ -49,8 +50,9 @@ private:
   };
 
   int64_t numberOf(nanobind::handle statics);
-  /// `in` gets the addresses of the tensors among the operands.
-  const Entry &find(nanobind::tuple operands, nanobind::tuple statics,
+  /// `in` gets the addresses of the tensors among the operands. NULL: one of
+  /// them is nothing that a Graph takes.
+  const Entry *find(nanobind::tuple operands, nanobind::tuple statics,
                     Borrowed &borrowed, std::span<const void *> in);
   nanobind::object launch(nanobind::tuple operands, nanobind::tuple statics);
 

@@ -6,6 +6,7 @@
 #include "boo/runtime/Allocator.h"
 
 #include <cstring>
+#include <nanobind/stl/string.h>
 
 namespace nb = nanobind;
 using namespace boo;
@@ -189,6 +190,12 @@ static DLDataType toDlpack(DType dtype) {
   throwPythonError();
 }
 
+/// str() of an attribute.
+static std::string textOf(PyObject *object, const char *attribute) {
+  nb::object value = nb::handle(object).attr(attribute);
+  return nb::cast<std::string>(nb::str(value));
+}
+
 static std::string typeName(PyObject *object) {
   return nb::cast<std::string>(nb::handle(object).type().attr("__name__"));
 }
@@ -213,18 +220,14 @@ TensorView Borrowed::add(PyObject *tensor, size_t index) {
     view = managed->dl_tensor;
   }
   if (view.device.device_type != kDLCPU)
-    refuse(
-        PyExc_ValueError, index,
-        "is on " +
-            nb::cast<std::string>(nb::str(nb::handle(tensor).attr("device"))) +
-            "; BOO computes on the CPU: move it there by .cpu()");
+    refuse(PyExc_ValueError, index,
+           "is on " + textOf(tensor, "device") +
+               "; BOO computes on the CPU: move it there by .cpu()");
   std::optional<DType> dtype = fromDlpack(view.dtype);
   if (!dtype)
-    refuse(
-        PyExc_TypeError, index,
-        "has the type " +
-            nb::cast<std::string>(nb::str(nb::handle(tensor).attr("dtype"))) +
-            ", which no kernel takes");
+    refuse(PyExc_TypeError, index,
+           "has the type " + textOf(tensor, "dtype") +
+               ", which no kernel takes");
   if (Checks && isTrue(api.isNeg, tensor))
     refuse(PyExc_ValueError, index,
            "is a view with a pending negation: resolve_neg() makes it plain");

@@ -9,7 +9,7 @@ from boo.op_exports.conv import ConvSignature
 import boo
 from boo.ops import boo_conv, disable_backward, enable_backward
 from boo.ops import conv as conv_module
-from boo.runtime import fallbacks, use_cache_dir
+from boo.runtime import fallbacks, kernels, use_cache_dir
 
 DTYPES = [torch.float32, torch.bfloat16, torch.float16, torch.float64]
 SHAPES = [  # input, weight, arguments
@@ -161,6 +161,61 @@ def test_odd_tensors():
         boo_conv(x, w, shared_layout="NHCC")
     with pytest.raises((TypeError, RuntimeError), match="Tensor"):
         boo_conv(x, [1, 2])
+
+
+@pytest.mark.parametrize("rank", [1, 2, 3])
+@pytest.mark.parametrize("last", [False, True], ids=["contiguous", "last"])
+def test_complex(rank, last):
+    """torch computes it, with its gradients, and that is counted."""
+    if last and rank == 1:
+        pytest.skip("no memory format")
+    x = torch.randn(2, 4, *(5,) * rank, dtype=torch.complex64)
+    w = torch.randn(6, 2, *(3,) * rank, dtype=torch.complex64)
+    if last:
+        x = x.to(memory_format=[torch.channels_last, torch.channels_last_3d][rank - 2])
+    eager = [torch.conv1d, torch.conv2d, torch.conv3d][rank - 1]
+    shapes = dict(stride=2, padding=1, groups=2)
+    exact = eager(x, w, **shapes)
+    for call in (boo_conv, torch.compile(boo_conv, backend="boo", dynamic=False)):
+        fallbacks.reset()
+        y = call(x, w, **shapes)
+        torch.testing.assert_close(y, exact)
+        assert y.stride() == exact.stride()
+        assert ("convolution", "no kernel for these types") in fallbacks.counts()
+    ours, theirs = (w.clone().requires_grad_() for _ in range(2))
+    boo_conv(x, ours, **shapes).abs().sum().backward()
+    eager(x, theirs, **shapes).abs().sum().backward()
+    torch.testing.assert_close(ours.grad, theirs.grad)
+    with torch.inference_mode():
+        torch.testing.assert_close(boo_conv(x, w, **shapes), exact)
+
+
+def test_other_types():
+    x, w = torch.randint(9, (1, 2, 5, 5)), torch.randint(9, (3, 2, 3, 3))
+    boo_conv(x.float(), w.float())
+    for dtype in (torch.int16, torch.uint8, torch.int64):
+        assert torch.equal(
+            boo_conv(x.to(dtype), w.to(dtype)), torch.conv2d(x.to(dtype), w.to(dtype))
+        )
+    assert fallbacks.counts()["convolution", "no kernel for these types"] == 3
+    with fallbacks.refused(), pytest.raises(boo.Unsupported, match="no kernel computes conv"):
+        boo_conv(x, w)
+    with fallbacks.refused(), pytest.raises(boo.Unsupported, match="no kernel computes conv"):
+        boo_conv(x.to(torch.complex64), w.to(torch.complex64))
+    with pytest.raises(TypeError, match="has the type torch.int16, which no kernel takes"):
+        kernels.living()[-1](x.short(), x.short())
+
+
+def test_complex_module():
+    from boo.modeling import BooConv2d
+
+    module = BooConv2d(2, 3, 3, dtype=torch.complex64)
+    x = torch.randn(1, 2, 6, 6, dtype=torch.complex64)
+    exact = torch.conv2d(x, module.weight, module.bias)
+    torch.testing.assert_close(module(x), exact)
+    torch.testing.assert_close(torch.compile(module, backend="boo")(x), exact)
+    with pytest.raises(Exception, match="no kernel computes"):
+        torch.compile(module, backend="boo", options={"fallback": "error"})(x)
 
 
 def test_fake_tensors_and_subclasses():

@@ -80,7 +80,7 @@ def _has_onednn(dtype: torch.dtype) -> bool:
         return torch.ops.mkldnn._is_mkldnn_bf16_supported()
     if dtype == torch.float16:
         return torch.ops.mkldnn._is_mkldnn_fp16_supported()
-    return dtype == torch.float32
+    return dtype in (torch.float32, torch.complex64)  # which is computed as two real ones
 
 
 def eager_output_strides(

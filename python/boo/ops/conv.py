@@ -164,11 +164,18 @@ def _torch_forward(x, w, b, args: ConvArgs):
     """What torch computes where no kernel of BOO's serves."""
     plain_x, plain_w, back = _plain_views(x, w, args.layouts)
     rank = len(args.stride)
-    y = torch.ops.aten.convolution(
-        plain_x, plain_w, b, args.stride, args.padding, args.dilation, False, (0,) * rank,
-        args.groups,
-    )  # fmt: skip
+    if x.is_complex():
+        # torch makes real convolutions of it, and has no other operator that does.
+        y = _CONVOLUTIONS[rank](plain_x, plain_w, b, *args[:4])
+    else:
+        y = torch.ops.aten.convolution(
+            plain_x, plain_w, b, args.stride, args.padding, args.dilation, False, (0,) * rank,
+            args.groups,
+        )  # fmt: skip
     return y if back is None else y.permute(back).contiguous()
+
+
+_CONVOLUTIONS = {1: torch.conv1d, 2: torch.conv2d, 3: torch.conv3d}
 
 
 def _torch_backward(grad, x, w, args: ConvArgs, mask):
@@ -190,16 +197,23 @@ def _torch_backward(grad, x, w, args: ConvArgs, mask):
     return gx, gw, results[2]
 
 
+def _fall_back(what: str) -> None:
+    why = "no kernel for these types"
+    fallbacks.check({what: why})
+    fallbacks.count(what, why)
+
+
 def _forward_cpu(x, w, b, args: ConvArgs):
     y = _forward.direct((x, w, b), args)
     if y is NotImplemented:
-        fallbacks.count("convolution", "no kernel for these types")
+        _fall_back("convolution")
         return _torch_forward(x, w, b, args)
     return y
 
 
 def _backward_cpu(grad, x, w, args: ConvArgs, mask):
     if not all(each.dtype == grad.dtype for each in (x, w)):
+        _fall_back("convolution_backward")
         return _torch_backward(grad, x, w, args, mask)
     results = []
     for wanted, which, own, other in ((mask[0], "input", x, w), (mask[1], "weight", w, x)):
@@ -207,7 +221,7 @@ def _backward_cpu(grad, x, w, args: ConvArgs, mask):
         if wanted:
             made = _gradient.direct((grad, other), (which, tuple(own.shape), *args))
             if made is NotImplemented:
-                fallbacks.count("convolution_backward", "no kernel for these types")
+                _fall_back("convolution_backward")
                 alone = [which == "input", which == "weight", False]
                 made = _torch_backward(grad, x, w, args, alone)[which == "weight"]
         results.append(made)
@@ -251,6 +265,9 @@ def _call_operator(x, w, b, args: ConvArgs):
 
 def _with_autograd(x, w, b, args: ConvArgs):
     if forward_ad._current_level >= 0:
+        return _torch_forward(x, w, b, args)
+    if x.is_complex():
+        _fall_back("convolution")
         return _torch_forward(x, w, b, args)
     if torch.is_grad_enabled() and any(
         each is not None and each.requires_grad for each in (x, w, b)
