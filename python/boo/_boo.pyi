@@ -88,7 +88,7 @@ class Kernel:
 
         Args:
             graph: the text; sizes that are symbols are unsupported.
-            name: the folder in the cache; chosen from the Graph if it is empty.
+            name: the folder of the first group in the cache; chosen from the Graph if it is empty.
             arguments, results: what tensors look like to a caller, of the same dtypes and bytes as
                 the Graph's, in its order; the Graph's own types if left out.
             recompile: compiles although the cache has it.

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from boo.ops import conv
+from boo.ops import _conv_kernels
 from boo.runtime import fallbacks, report
 
 
@@ -13,4 +13,4 @@ def fresh():
     torch._dynamo.reset()
     report.reset()
     fallbacks.reset()
-    conv.forget_kernels()
+    _conv_kernels.forget()

@@ -1,14 +1,14 @@
 """boo_conv: values against float64, strides as eager torch's, gradients, and what it refuses."""
 
 import copy
+import itertools
 
 import pytest
 import torch
 from boo.op_exports.conv import ConvSignature
 
 import boo
-from boo.ops import boo_conv, disable_backward, enable_backward
-from boo.ops import conv as conv_module
+from boo.ops import _conv_kernels, boo_conv, disable_backward, enable_backward
 from boo.runtime import fallbacks, kernels, use_cache_dir
 
 DTYPES = [torch.float32, torch.bfloat16, torch.float16, torch.float64]
@@ -106,6 +106,49 @@ def test_gradients(kernels, layout):
             torch.testing.assert_close(mine.grad.double(), his.grad, atol=1e-4, rtol=1e-4)
     finally:
         disable_backward()
+
+
+@pytest.mark.parametrize("layout", [None, "NHWC"])
+@pytest.mark.parametrize("wanted", list(itertools.product([False, True], repeat=3))[1:], ids=str)
+def test_gradients_are_one_launch(wanted, layout, tmp_path):
+    """Whatever is wanted of input, weight and bias, under the name that a signature of it has."""
+    x, w, b = torch.randn(2, 5, 6, 7), torch.randn(4, 3, 3, 7), torch.randn(4)
+    if layout is None:
+        x, w = (each.permute(0, 3, 1, 2).contiguous() for each in (x, w))
+    tensors = [each.requires_grad_(grad) for each, grad in zip((x, w, b), wanted)]
+    shapes = dict(stride=2, padding=1)
+    signature = ConvSignature.get(
+        x.detach(), w.detach(), backward_mask=wanted, shared_layout=layout or "NCHW", **shapes
+    )
+    y = boo_conv(*tensors, shared_layout=layout, **shapes)
+    # A sum's gradient has one element for all.
+    for grad in (torch.randn_like(y), torch.ones(()).expand(y.shape)):
+        exact = torch.ops.aten.convolution_backward(
+            *((each if layout is None else each.permute(0, 3, 1, 2)).double()
+              for each in (grad, x.detach(), w.detach())),
+            [4], [2, 2], [1, 1], [1, 1], False, [0, 0], 1, wanted,
+        )  # fmt: skip
+        enable_backward()
+        try:
+            with use_cache_dir(tmp_path / str(grad.stride())):
+                before = {id(each) for each in kernels.living()}
+                made = torch.autograd.grad(
+                    y, [each for each in tensors if each.requires_grad], grad, retain_graph=True
+                )
+                (kernel,) = (each for each in kernels.living() if id(each) not in before)
+                assert kernel.calls == 1
+                assert kernel.name == signature.func_name
+                assert (tmp_path / str(grad.stride()) / kernel.name).is_dir()
+        finally:
+            disable_backward()
+        results = iter(made)
+        for wide, own, is_wanted in zip(exact, (x, w, b), wanted):
+            if is_wanted:
+                got = next(results)
+                if layout is not None and own is not b:
+                    wide = wide.permute(0, 2, 3, 1)
+                torch.testing.assert_close(got.double(), wide, atol=1e-4, rtol=1e-4)
+    assert not fallbacks.counts()
 
 
 @pytest.mark.parametrize("kernels", [False, True], ids=["torch", "boo"])
@@ -259,7 +302,7 @@ def test_results_outlive_kernels():
     x, w = torch.randn(1, 3, 5, 5), torch.randn(2, 3, 3, 3)
     y = boo_conv(x, w)
     kept = copy.deepcopy(y)
-    boo.ops.conv._forward.clear()
+    _conv_kernels.forget()
     for _ in range(10):
         boo_conv(x, w)
     assert torch.equal(y, kept)
@@ -267,7 +310,7 @@ def test_results_outlive_kernels():
 
 def test_kernel_copies_what_lies_otherwise():
     x, w = torch.randn(1, 4, 6, 6), torch.randn(3, 4, 3, 3)
-    kernel = boo.ops.conv._forward.kernel(
+    kernel = _conv_kernels.forward.kernel(
         (x, w, None), boo.ops.conv.ConvArgs((1, 1), (0, 0), (1, 1))
     )
     last = x.to(memory_format=torch.channels_last)
@@ -299,7 +342,7 @@ def test_settings_are_followed(tmp_path):
     was = boo._boo.math()
     boo.set_math("strict" if was != "strict" else "default")
     try:
-        assert len(conv_module._forward) == 0, "kernels are asked for again"
+        assert len(_conv_kernels.forward) == 0, "kernels are asked for again"
         with pytest.raises(ValueError):
             boo.set_math("loose")
     finally:

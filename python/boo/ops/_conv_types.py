@@ -135,6 +135,15 @@ def conv_types(input: _graph.Type, kernel: _graph.Type, args: ConvArgs) -> ConvT
     return types
 
 
+def gradient_type(sizes: tuple[int, ...], other: _graph.Type, args: ConvArgs) -> _graph.Type:
+    """The gradient of an operand of these sizes, beside the other operand: channels last if that is,
+    as eager torch's, or contiguous in its layout."""
+    made = _graph.Type(other.dtype, sizes, _graph.contiguous_strides(sizes))
+    if args.layouts is not None:
+        return made
+    return made._replace(strides=eager_output_strides(other, made, sizes))
+
+
 def _written(type: _graph.Type, layout: str | None) -> tuple[tuple[int, ...], str]:
     """The sizes in the order of memory and the layout, channels last or plain if none is given."""
     if layout is not None:
@@ -152,9 +161,15 @@ def _written(type: _graph.Type, layout: str | None) -> tuple[tuple[int, ...], st
 
 
 def conv_name(
-    mode: str, x: _graph.Type, w: _graph.Type, y: _graph.Type, args: ConvArgs, bias: bool = False
+    mode: str | int,
+    x: _graph.Type,
+    w: _graph.Type,
+    y: _graph.Type,
+    args: ConvArgs,
+    bias: bool = False,
 ) -> str:
-    """The name that a signature of the same convolution has; types are as a caller has them."""
+    """The name that a signature of the same convolution has, of a mode as Mode.parse takes it; types
+    are as a caller has them."""
     from ..op_exports.conv import get_conv_func_name  # loads all signatures, which a user may not
 
     given = args.layouts or (None, None, None)

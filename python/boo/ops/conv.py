@@ -8,14 +8,13 @@ import torch
 from torch.autograd import forward_ad
 
 from .. import _boo, _graph
-from ..runtime import fallbacks, kernels
-from . import library
+from ..runtime import fallbacks
+from . import _conv_kernels, library
 from ._conv_types import (
     PLAIN_LAYOUTS,
     ConvArgs,
-    conv_name,
     conv_types,
-    eager_output_strides,
+    gradient_type,
     layout_order,
     spread,
 )
@@ -46,108 +45,6 @@ def disable_backward() -> None:
 
 def is_boo_backward_enabled() -> bool:
     return _backward_enabled
-
-
-def _attributes(args: ConvArgs, dtype: torch.dtype) -> dict:
-    return dict(
-        acc=_graph.accumulator(dtype),
-        dilation=args.dilation,
-        groups=args.groups,
-        pad_hi=args.padding,
-        pad_lo=args.padding,
-        stride=args.stride,
-    )
-
-
-def _channel_type(bias: _graph.Type, rank: int) -> _graph.Type:
-    """A bias [K] as [1, K, 1, …]."""
-    return _graph.Type(
-        bias.dtype,
-        (1, bias.sizes[0], *(1,) * rank),
-        (0, bias.strides[0], *(0,) * rank),
-    )
-
-
-def _specs(*types: _graph.Type) -> list:
-    return [each.spec for each in types]
-
-
-def _build_forward(tensors, statics):
-    """The kernel of input, kernel, bias or None; None where no kernel serves."""
-    args = ConvArgs(*statics)
-    given = [_graph.type_of(each) for each in tensors if each is not None]
-    types = conv_types(given[0], given[1], args)
-    if given[0].dtype not in _graph.FLOATS or 0 in types.output.sizes or 0 in types.input.sizes:
-        return None
-    graph = _graph.GraphBuilder()
-    x, w = graph.argument(types.input), graph.argument(types.kernel)
-    b = None
-    if len(given) == 3:
-        if given[2].sizes != types.kernel.sizes[:1] or given[2].dtype != given[0].dtype:
-            raise ValueError(
-                f"the bias is {given[2].dtype} with sizes {given[2].sizes}; one {given[0].dtype}"
-                f" for each of {types.kernel.sizes[0]} output channels is needed"
-            )
-        b = graph.argument(_channel_type(given[2], len(args.stride)))
-    y = graph.node("conv", (x, w), types.output, **_attributes(args, given[0].dtype))
-    if b is not None:
-        y = graph.pointwise("add", (y, b), types.output)
-    return kernels.make(
-        graph.finish([y]),
-        name=conv_name("fwd", given[0], given[1], types.result, args, bias=b is not None),
-        arguments=_specs(*given),
-        results=_specs(types.result),
-    )
-
-
-def _build_gradient(tensors, statics):
-    """The kernel of one gradient, of `which` "input" or "weight"; its tensors are the gradient of
-    the result and the other operand."""
-    which, sizes, *rest = statics
-    args = ConvArgs(*rest)
-    rank = len(args.stride)
-    grad, other = (_graph.type_of(each) for each in tensors)
-    layouts = args.layouts or (PLAIN_LAYOUTS[rank],) * 3
-    own, others, outs = (
-        layout_order(layout, rank)
-        for layout in (layouts if which == "input" else (layouts[1], layouts[0], layouts[2]))
-    )
-    if grad.dtype not in _graph.FLOATS or 0 in grad.sizes or 0 in other.sizes or 0 in sizes:
-        return None
-    if args.layouts is None:
-        # As eager torch: channels last if either operand is.
-        probe = _graph.Type(grad.dtype, sizes, _graph.contiguous_strides(sizes))
-        types = (other, probe) if which == "weight" else (probe, other)
-        result = _graph.Type(grad.dtype, sizes, eager_output_strides(*types, sizes))
-    else:
-        result = _graph.Type(grad.dtype, sizes, _graph.contiguous_strides(sizes))
-    graph = _graph.GraphBuilder()
-    operands = graph.argument(grad.permuted(outs)), graph.argument(other.permuted(others))
-    plain = result.permuted(own)
-    made = graph.node(
-        f"conv_grad_{which}",
-        operands,
-        plain,
-        size=plain.sizes[2:],
-        **_attributes(args, grad.dtype),
-    )
-    x, w = (result, other) if which == "input" else (other, result)
-    return kernels.make(
-        graph.finish([made]),
-        name=conv_name(f"{which}_backward", x, w, grad, args),
-        arguments=_specs(grad, other),
-        results=_specs(result),
-    )
-
-
-_forward = _boo.Dispatcher(_build_forward)
-_gradient = _boo.Dispatcher(_build_gradient)
-
-
-def forget_kernels() -> None:
-    """Has the next call of each operation find its kernel anew."""
-    _forward.clear()
-    _gradient.clear()
 
 
 def _plain_views(x, w, layouts):
@@ -204,7 +101,7 @@ def _fall_back(what: str) -> None:
 
 
 def _forward_cpu(x, w, b, args: ConvArgs):
-    y = _forward.direct((x, w, b), args)
+    y = _conv_kernels.forward.direct((x, w, b), args)
     if y is NotImplemented:
         _fall_back("convolution")
         return _torch_forward(x, w, b, args)
@@ -212,24 +109,18 @@ def _forward_cpu(x, w, b, args: ConvArgs):
 
 
 def _backward_cpu(grad, x, w, args: ConvArgs, mask):
-    if not all(each.dtype == grad.dtype for each in (x, w)):
+    mask = tuple(mask)
+    if not any(mask):
+        return None, None, None
+    made = NotImplemented
+    if x.dtype == w.dtype == grad.dtype:
+        read = (grad, x if mask[1] else None, w if mask[0] else None)
+        made = _conv_kernels.gradients.direct(read, (mask, tuple(x.shape), tuple(w.shape), *args))
+    if made is NotImplemented:
         _fall_back("convolution_backward")
         return _torch_backward(grad, x, w, args, mask)
-    results = []
-    for wanted, which, own, other in ((mask[0], "input", x, w), (mask[1], "weight", w, x)):
-        made = None
-        if wanted:
-            made = _gradient.direct((grad, other), (which, tuple(own.shape), *args))
-            if made is NotImplemented:
-                _fall_back("convolution_backward")
-                alone = [which == "input", which == "weight", False]
-                made = _torch_backward(grad, x, w, args, alone)[which == "weight"]
-        results.append(made)
-    bias = None
-    if mask[2]:
-        channel = 1 if args.layouts is None else args.layouts[2].index("C")
-        bias = grad.sum([dim for dim in range(grad.dim()) if dim != channel])
-    return results[0], results[1], bias
+    results = iter(made if isinstance(made, tuple) else (made,))
+    return tuple(next(results) if wanted else None for wanted in mask)
 
 
 def _meta(x, w, args: ConvArgs):
@@ -306,18 +197,9 @@ def _register() -> None:
         )
 
 
-def _gradient_type(own, other, grad_dtype, args: ConvArgs) -> _graph.Type:
-    """A gradient with respect to `own` as _build_gradient lays it out."""
-    sizes = tuple(own.shape)
-    made = _graph.Type(grad_dtype, sizes, _graph.contiguous_strides(sizes))
-    if args.layouts is not None:
-        return made
-    return made._replace(strides=eager_output_strides(_graph.type_of(other), made, sizes))
-
-
 def _backward_meta(grad, x, w, args: ConvArgs, mask):
     types = (
-        _gradient_type(own, other, grad.dtype, args) if wanted else None
+        gradient_type(tuple(own.shape), _graph.type_of(other), args) if wanted else None
         for wanted, own, other in ((mask[0], x, w), (mask[1], w, x))
     )
     gx, gw = (each and grad.new_empty_strided(each.sizes, each.strides) for each in types)
@@ -374,7 +256,7 @@ def boo_conv(
     )  # fmt: skip
     if statics is None:
         statics = _statics[key] = _statics_of(*key)
-    result = _forward((input, weight, bias), statics)
+    result = _conv_kernels.forward((input, weight, bias), statics)
     if result is NotImplemented:
         return _boo_conv_slow(input, weight, bias, *key[:8])
     return result

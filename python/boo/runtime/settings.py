@@ -51,5 +51,5 @@ def set_cache(folder: str, on: bool) -> None:
 
 def forget_kernels() -> None:
     """Has eager operations ask for their kernels again, as the settings are now."""
-    if conv := sys.modules.get("boo.ops.conv"):
-        conv.forget_kernels()
+    if convolutions := sys.modules.get("boo.ops._conv_kernels"):
+        convolutions.forget()

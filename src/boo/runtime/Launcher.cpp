@@ -112,7 +112,7 @@ private:
 
 std::vector<Job> Loader::jobsOf(const Plan &plan,
                                 std::vector<size_t> *jobOfGroup) const {
-  bool named = plan.groups.size() == 1 && !Options.name.empty();
+  bool named = !Options.name.empty();
   std::vector<Job> jobs;
   std::map<std::string, size_t> jobOfKey;
   for (const Group &group : plan.groups) {
@@ -124,7 +124,8 @@ std::vector<Job> Loader::jobsOf(const Plan &plan,
     auto [entry, isNew] = jobOfKey.emplace(key, jobs.size());
     if (isNew)
       jobs.push_back({key,
-                      named ? safeName(Options.name) : deriveName(group.graph),
+                      named && jobs.empty() ? safeName(Options.name)
+                                            : deriveName(group.graph),
                       std::move(text),
                       std::move(tuning),
                       {},

@@ -22,7 +22,7 @@ enum class CacheOutcome { Hit, Miss, Off };
 struct CompileOptions {
   Target target; ///< runtime/cpu/CpuInfo.h: hostTarget()
   std::string math = "default";
-  std::string name; ///< func_name; "" derives one from the Graph
+  std::string name; ///< func_name, the first group's; "" derives one for it
   bool constantsPacked = false;
   bool useCache = true;   ///< false: compile into a temporary folder
   bool recompile = false; ///< compile even if an entry exists

@@ -244,6 +244,21 @@ TEST_F(LauncherTest, NameDoesNotDecideReuse) {
   EXPECT_EQ(executable->report(0).cache, CacheOutcome::Hit);
 }
 
+TEST_F(LauncherTest, FirstGroupHasTheName) {
+  Graph graph;
+  TensorType type = TensorType::contiguous(DType::F32, {FIXTURE_ELEMENTS});
+  ValueId x = graph.addArgument(type);
+  ValueId y = graph.addPointwise(PointwiseFn::Relu, {x}, type);
+  graph.addOutput(graph.addPointwise(PointwiseFn::Neg, {y}, type));
+  graph.addOutput(graph.addPointwise(PointwiseFn::Exp, {y}, type));
+  auto kernels = neededKernels(graph, Options);
+  ASSERT_TRUE(kernels.isOk()) << kernels.status().toString();
+  ASSERT_GT(kernels->size(), 1u);
+  EXPECT_EQ(kernels->front().name, Options.name);
+  // Files of a dump go by the name: no two groups share one.
+  EXPECT_NE(kernels->back().name, Options.name);
+}
+
 TEST_F(LauncherTest, RefusesBadMathAndForeignTargets) {
   Options.math = "sloppy";
   EXPECT_THAT(load(pointwise("relu"), Options).status().message(),
