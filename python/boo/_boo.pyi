@@ -83,6 +83,7 @@ class Kernel:
         results: Sequence[_Spec] | None = None,
         recompile: bool = False,
         constants: bool = False,
+        math: str = "",
     ) -> None:
         """Loads the Graph's artifacts, compiling what the cache does not have.
 
@@ -93,6 +94,7 @@ class Kernel:
                 the Graph's, in its order; the Graph's own types if left out.
             recompile: compiles although the cache has it.
             constants: the Graph's constants are packed by ``bind_constants``, before the first call.
+            math: as ``set_math`` takes it; that is asked if it is empty.
 
         Raises:
             ValueError: the text is no Graph, or specs do not fit.

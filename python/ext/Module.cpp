@@ -89,9 +89,11 @@ static void addKernel(nb::module_ &module) {
           [](Kernel *self, const std::string &graph, const std::string &name,
              std::optional<std::vector<SpecTuple>> arguments,
              std::optional<std::vector<SpecTuple>> results, bool recompile,
-             bool constants) {
+             bool constants, const std::string &math) {
             CompileOptions options = currentOptions();
             options.name = name;
+            if (!math.empty())
+              options.math = math;
             options.recompile = recompile;
             options.constantsPacked = constants;
             new (self)
@@ -99,7 +101,8 @@ static void addKernel(nb::module_ &module) {
           },
           nb::arg("graph"), nb::kw_only(), nb::arg("name") = "",
           nb::arg("arguments") = nb::none(), nb::arg("results") = nb::none(),
-          nb::arg("recompile") = false, nb::arg("constants") = false)
+          nb::arg("recompile") = false, nb::arg("constants") = false,
+          nb::arg("math") = "")
       .def("bind_constants", &Kernel::bindConstants)
       .def("log_launches", &Kernel::logLaunches)
       .def("__call__", [](const Kernel &self,

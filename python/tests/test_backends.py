@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 
 import boo.backends.boo as boo_backends
 import pytest
@@ -23,7 +24,7 @@ from boo.backends import (
 from boo.fusion import FusionSchema, OpFusionSpec, ReplacementSchema, fusion_transform
 
 import boo
-from boo.runtime import fallbacks
+from boo.runtime import fallbacks, kernels, settings
 
 aten = torch.ops.aten
 LAST = torch.channels_last
@@ -207,6 +208,55 @@ def test_options():
         assert torch.equal(got, torch.relu(x))
         torch._dynamo.reset()
     assert (boo._boo.math(), torch.get_num_threads()) == before
+
+
+@pytest.mark.parametrize("frozen", [False, True], ids=["symbols", "frozen"])
+def test_options_of_threads_stay_apart(frozen, monkeypatch):
+    """Programs that are compiled when they are called, both at once, with options of their own."""
+    barrier, own, made = threading.Barrier(2), kernels.make, {}
+    compiling = threading.Event()
+
+    def make(*args, **options):
+        compiling.set()
+        barrier.wait(30)  # both are
+        kernel = own(*args, **options)
+        barrier.wait(30)
+        made.setdefault(threading.current_thread().name, []).append(kernel)
+        return kernel
+
+    models = {}
+    for math in ("strict", "default"):
+        model = torch.nn.Conv2d(64, 64, 3, padding=1).eval()
+        models[math] = torch.compile(
+            boo.freeze(model) if frozen else model,
+            backend=boo_backend, dynamic=not frozen, options={"math": math},
+        )  # fmt: skip
+
+    def run(math, size=16):
+        with torch.no_grad():
+            models[math](torch.randn(1, 64, size, 16))
+
+    for math in models:
+        run(math, 16 if frozen else 18)  # dynamo, too
+    boo.refresh()
+    monkeypatch.setattr(kernels, "make", make)
+    threads = [threading.Thread(target=run, name=math, args=(math,)) for math in models]
+    for each in threads:
+        each.start()
+        compiling.wait(30)  # torch traces one at a time
+    for each in threads:
+        each.join()
+    algorithms = {math: made[math][0].groups[0]["algorithm"] for math in models}
+    assert algorithms["strict"] == "direct" and "winograd" in algorithms["default"]
+
+
+def test_eager_kernels_do_not_follow_options():
+    """They serve all callers, so what a program asks for does not hold for them."""
+    x, w = torch.randn(1, 64, 16, 16), torch.randn(64, 64, 3, 3)
+    with settings.using_math("strict"):
+        boo.boo_conv(x, w, padding=1)
+    assert "winograd" in kernels.living()[-1].groups[0]["algorithm"]
+    assert settings.math() == boo._boo.math() == "default"
 
 
 def test_fallbacks_can_be_refused():

@@ -36,11 +36,7 @@ __all__ = [
 
 def _through_regions(options: options_.Options) -> Callable:
     def compile_one(gm: torch.fx.GraphModule, example_inputs, *, kind: str):
-        with options_.options_applied(options):
-            run = compiler.compile_graph(gm, kind)
-        if not hasattr(run, "reasons"):
-            # Its sizes are symbols, or its weights frozen: it is compiled when it is called.
-            run = options_.applied_to(run, options)
+        run = compiler.compile_graph(gm, kind, options)
         return options_.on_threads(run, options.threads)
 
     def compile_all(gm: torch.fx.GraphModule, example_inputs):

@@ -9,6 +9,7 @@ from .. import _boo, freezing
 from ..runtime import fallbacks, report
 from ..runtime.log import log
 from . import lowering, program, region_kernel, whole
+from .options import Options, options_applied
 from .regions import Regions
 
 
@@ -96,15 +97,19 @@ def _without_unread(gm: GraphModule, steps: list) -> list:
     return kept[::-1]
 
 
-def compile_graph(gm: GraphModule, kind: str):
-    """Like compile_static; a graph whose sizes are symbols is compiled for each set of sizes that it
-    is called with."""
+_PLAIN = Options()
+
+
+def compile_graph(gm: GraphModule, kind: str, options: Options = _PLAIN):
+    """Like compile_static, by options, of which `threads` is left to the caller. A graph whose sizes
+    are symbols is compiled for each set of sizes that it is called with."""
     if not _has_symbols(gm):
         if kind == "inference" and freezing.any_frozen():
             from .frozen import FrozenProgram
 
-            return FrozenProgram(gm, kind)
-        return compile_static(gm, kind)
+            return FrozenProgram(gm, kind, options)
+        with options_applied(options):
+            return compile_static(gm, kind)
     programs: dict[tuple, object] = {}
 
     def run(args):
@@ -115,7 +120,8 @@ def compile_graph(gm: GraphModule, kind: str):
         made = programs.get(key)
         if made is None:
             log.info("graph with symbolic sizes: a program for %s", key)
-            made = programs[key] = compile_static(_specialize(gm, args), kind)
+            with options_applied(options):
+                made = programs[key] = compile_static(_specialize(gm, args), kind)
         return made(args)
 
     run._boxed_call = True

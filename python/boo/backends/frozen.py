@@ -11,6 +11,7 @@ from torch.fx import GraphModule
 from .. import _boo, _graph, freezing
 from . import compiler
 from .folding import Folder
+from .options import Options, options_applied
 
 
 class FrozenProgram:
@@ -18,8 +19,8 @@ class FrozenProgram:
 
     _boxed_call = True
 
-    def __init__(self, gm: GraphModule, kind: str) -> None:
-        self._gm, self._kind = gm, kind
+    def __init__(self, gm: GraphModule, kind: str, options: Options) -> None:
+        self._gm, self._kind, self._options = gm, kind, options
         self._written = _written_inputs()
         self._lock = threading.Lock()
         #: The program, the weights that it has packed, and when: one object, for threads.
@@ -50,7 +51,8 @@ class FrozenProgram:
             with torch.inference_mode(False), torch.no_grad():
                 folder = Folder(gm, {inputs[i]: each.detach() for i, each in held})
                 folder.fold()
-            run = compiler.compile_static(gm, self._kind, folder.values)
+            with options_applied(self._options):
+                run = compiler.compile_static(gm, self._kind, folder.values)
             self._made = run, frozen, epoch
             return self._made
 

@@ -28,33 +28,20 @@ def split(given: dict | None) -> tuple[Options, dict]:
     options = Options(**{name: rest.pop(name) for name in Options._fields if name in rest})
     if options.fallback not in ("torch", "error"):
         raise ValueError(f'fallback is "torch" or "error", not {options.fallback!r}')
+    if options.math not in (None, "strict", "default", "fast"):
+        raise ValueError(f'math is "strict", "default" or "fast", not {options.math!r}')
     if options.threads is not None and (
         not isinstance(options.threads, int) or options.threads < 1
     ):
         raise ValueError(f"threads is a number of 1 or more, not {options.threads!r}")
-    with options_applied(options):
-        pass  # an unknown kind of math raises
     return options, rest
 
 
 @contextlib.contextmanager
 def options_applied(options: Options):
-    """What is compiled inside obeys the options."""
+    """What this thread compiles inside obeys the options."""
     with using_math(options.math), fallbacks.refused(options.fallback == "error"):
         yield
-
-
-def applied_to(run: Callable, options: Options) -> Callable:
-    """`run`, a function of a list, which compiles when it is called."""
-    if options._replace(threads=None) == Options():
-        return run
-
-    def compiling(args):
-        with options_applied(options):
-            return run(args)
-
-    compiling._boxed_call = True
-    return compiling
 
 
 def on_threads(run: Callable, threads: int | None) -> Callable:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from .. import _boo
 from ..runtime.cache import LaunchableRuntimeCache, is_cache_enabled, set_cache_dir
 from ..runtime.launch import Launchable
+from ..runtime.settings import math
 
 if TYPE_CHECKING:
     from ..op_exports.base import OpSignature
@@ -35,7 +36,7 @@ def get_launchable(
     """
     name = signature.func_name
     key = f"{name}_no_jit" if cache_only else name
-    settings = (_boo.cache_dir(), _boo.is_cache_on(), _boo.math())
+    settings = (_boo.cache_dir(), _boo.is_cache_on(), math())
     known = LaunchableRuntimeCache.get(key)
     if known is not None and known.settings == settings:
         return known

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import torch
 from torch.utils import _pytree as pytree
 
-from .. import _boo
+from ..runtime import settings
 
 
 def kernel(function: Callable) -> Callable:
@@ -39,7 +39,7 @@ def kernel(function: Callable) -> Callable:
         grad = torch.is_grad_enabled() and any(each.requires_grad for each in args)
         key = (
             grad,
-            _boo.math(),
+            settings.math(),
             *(
                 (each.dtype, each.shape, each.stride(), each.device, grad and each.requires_grad)
                 for each in args

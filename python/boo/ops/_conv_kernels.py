@@ -40,6 +40,11 @@ def _specs(*types: _graph.Type) -> list:
     return [each.spec for each in types]
 
 
+def _make(graph: str, **options) -> _boo.Kernel:
+    """A kernel that serves all callers: not as exact as the program that is compiled now may want."""
+    return kernels.make(graph, math=_boo.math(), **options)
+
+
 def _build_forward(tensors, statics):
     """The kernel of input, kernel, bias or None; None where no kernel serves."""
     args = ConvArgs(*statics)
@@ -60,7 +65,7 @@ def _build_forward(tensors, statics):
     y = graph.node("conv", (x, w), types.output, **_attributes(args, given[0].dtype))
     if b is not None:
         y = graph.pointwise("add", (y, b), types.output)
-    return kernels.make(
+    return _make(
         graph.finish([y]),
         name=conv_name("fwd", given[0], given[1], types.result, args, bias=b is not None),
         arguments=_specs(*given),
@@ -106,7 +111,7 @@ def _build_gradients(tensors, statics):
         for read, own, sizes in ((x, dx, x_sizes), (w, dw, w_sizes))
     )
     mode = sum(wanted << place for place, wanted in enumerate(mask))
-    return kernels.make(
+    return _make(
         graph.finish(made),
         name=conv_name(mode, *named, grad, args),
         arguments=_specs(*filter(None, (grad, x, w))),

@@ -10,7 +10,7 @@ import torch
 from torch.fx import GraphModule, Node
 
 from .. import _boo
-from ..runtime import fallbacks
+from ..runtime import fallbacks, settings
 from . import library
 from .utils import get_arg_spec_name
 
@@ -271,7 +271,7 @@ def get_custom_graph_op(
     results, is_tuple = _results(gm)
     if not results:
         raise ValueError("a graph without results becomes no operator")
-    math = _boo.math()
+    math = settings.math()
     flags = f"{force_single_dispatch} {inplace_convert} {is_tuple} {math}"
     digest = hashlib.sha1(f"{flags}\n{_canonical_text(gm)}".encode()).hexdigest()
     with _lock:

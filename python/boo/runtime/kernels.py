@@ -7,6 +7,7 @@ import threading
 import weakref
 
 from .. import _boo
+from . import settings
 from .log import log, log_launches
 
 _lock = threading.Lock()
@@ -15,6 +16,7 @@ _all: list[weakref.ref[_boo.Kernel]] = []
 
 def make(graph: str, **options) -> _boo.Kernel:
     """A kernel of a Graph text, compiled or from the cache; options are those of boo._boo.Kernel."""
+    options.setdefault("math", settings.math())
     kernel = _boo.Kernel(graph, **options)
     if log.isEnabledFor(logging.INFO):
         for group in kernel.groups:
@@ -26,7 +28,7 @@ def make(graph: str, **options) -> _boo.Kernel:
                 group["compile_ms"],
                 group["load_ms"],
             )
-    log_launches(kernel)
+    log_launches(kernel, options["math"])
     with _lock:
         _all.append(weakref.ref(kernel))
         if len(_all) % 256 == 0:

@@ -33,7 +33,7 @@ def _folder() -> pathlib.Path:
     return pathlib.Path(tempfile.mkdtemp(prefix="boo-graphs-"))
 
 
-def log_launches(kernel: _boo.Kernel) -> None:
+def log_launches(kernel: _boo.Kernel, math: str) -> None:
     """If the level is DEBUG now, has each launch of the kernel logged by the command that repeats it."""
     if not log.isEnabledFor(logging.DEBUG):
         return
@@ -42,4 +42,4 @@ def log_launches(kernel: _boo.Kernel) -> None:
     stem = "".join(c if c.isalnum() else "_" for c in kernel.name[:150])
     file = _folder() / f"{stem}_{digest}.graph"
     file.write_text(text)
-    kernel.log_launches(f"boo driver graph {shlex.quote(str(file))} --math {_boo.math()}")
+    kernel.log_launches(f"boo driver graph {shlex.quote(str(file))} --math {math}")

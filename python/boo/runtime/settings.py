@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import sys
 
 from .. import _boo
+
+_own_math: contextvars.ContextVar[str | None] = contextvars.ContextVar("boo_math", default=None)
 
 
 def set_math(math: str) -> None:
@@ -23,21 +26,17 @@ def set_math(math: str) -> None:
 
 @contextlib.contextmanager
 def using_math(math: str | None):
-    """Kernels made inside have this accuracy; None leaves it. The setting is the process's."""
-    before = _boo.math()
-    if math is None or math == before:
-        yield
-        return
-    _boo.set_math(math)
+    """Kernels that this thread makes inside have this accuracy; None leaves it."""
+    token = _own_math.set(math or _own_math.get())
     try:
         yield
     finally:
-        _boo.set_math(before)
+        _own_math.reset(token)
 
 
 def math() -> str:
-    """What set_math or BOO_MATH has set."""
-    return _boo.math()
+    """What using_math says here, or else set_math or BOO_MATH."""
+    return _own_math.get() or _boo.math()
 
 
 def set_cache(folder: str, on: bool) -> None:
