@@ -6,7 +6,7 @@ so NHWC is an NCHW tensor whose channel stride is 1.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -55,6 +55,19 @@ class Type(NamedTuple):
 def type_of(tensor: torch.Tensor) -> Type:
     """The type of a tensor, a fake one too; Graphs have those of DTYPES alone."""
     return Type(tensor.dtype, tuple(tensor.shape), tuple(tensor.stride()))
+
+
+def has_symbols(values: Iterable) -> bool:
+    """Whether a value is a symbol, or a tensor with sizes or strides that are."""
+    return any(
+        isinstance(part, torch.SymInt)
+        for value in values
+        for part in (_layout(value) if isinstance(value, torch.Tensor) else (value,))
+    )
+
+
+def _layout(tensor: torch.Tensor) -> tuple:
+    return (*tensor.shape, *(tensor.stride() if tensor.layout == torch.strided else ()))
 
 
 def contiguous_strides(sizes: Sequence[int]) -> tuple[int, ...]:

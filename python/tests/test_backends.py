@@ -5,7 +5,6 @@ import importlib
 import importlib.metadata
 import pathlib
 import re
-import shutil
 import subprocess
 import sys
 import threading
@@ -28,9 +27,6 @@ from boo.runtime import fallbacks, kernels, settings
 
 aten = torch.ops.aten
 LAST = torch.channels_last
-needs_compiler = pytest.mark.skipif(
-    not (shutil.which("g++") or shutil.which("clang++")), reason="inductor needs a C++ compiler"
-)
 
 
 class Block(torch.nn.Module):
@@ -135,13 +131,13 @@ def test_region_backend(graphs, last):
     assert not graphs, "regions need no schema"
 
 
-@needs_compiler
+@pytest.mark.needs_compiler
 def test_inductor_backend(graphs):
     check(inductor_backend, cast=torch.bfloat16, dynamic=False)
     assert [count(each) for each in graphs] == [3, 0, 3]
 
 
-@needs_compiler
+@pytest.mark.needs_compiler
 def test_region_inductor_backend():
     check(boo_inductor_backend, LAST, dynamic=False)
 

@@ -4,9 +4,11 @@ import copy
 
 import pytest
 import torch
+from boo.backends import region_kernel
 from torch import nn
 from torch.nn import functional as F
 
+import boo
 from boo.runtime import report
 
 
@@ -352,3 +354,25 @@ def test_names_of_operators_do_not_clash():
         x = torch.randn(3, 3)
         call = torch.compile(lambda x: kernel(kernel(x) @ x) @ x, backend="boo")
         torch.testing.assert_close(call(x), ((x + 1) @ x + 1) @ x)
+
+
+def test_what_fails_is_built_anew_alone(monkeypatch):
+    """A node whose kernel cannot be had goes to torch; kernels of other regions are made once."""
+    own, seen = region_kernel.build, []
+
+    def build(nodes, constants):
+        names = [str(node.target).split(".")[1] for node in nodes]
+        seen.append(names)
+        if "tanh" in names:
+            raise boo.CompileError("no tanh today")
+        return own(nodes, constants)
+
+    monkeypatch.setattr(region_kernel, "build", build)
+
+    def function(x):
+        return torch.sort(torch.tanh(torch.exp(torch.sort(torch.relu(x)).values))).values.abs()
+
+    x = torch.randn(4, 5)
+    torch.testing.assert_close(torch.compile(function, backend="boo")(x), function(x))
+    assert seen.count(["relu"]) == 1 and seen.count(["abs"]) == 1
+    assert "no tanh today" in report.graphs()[0]["torch"]["aten.tanh.default"]

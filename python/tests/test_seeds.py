@@ -1,7 +1,6 @@
 """The examples of upstream's READMEs, under the names they have there; sizes are the tests' own."""
 
 import importlib
-import shutil
 import subprocess
 import sys
 import warnings
@@ -13,9 +12,6 @@ import torch
 import boo
 from boo.runtime import LaunchableRuntimeCache, use_cache_dir
 
-needs_compiler = pytest.mark.skipif(
-    not (shutil.which("g++") or shutil.which("clang++")), reason="inductor needs a C++ compiler"
-)
 PACKAGE = Path(boo.__file__).parent
 COMMANDS = (
     "convbfp16 -n 2 -c 8 -H 4 -W 8 -k 4 -y 1 -x 1 -p 0 -q 0 -u 1 -v 1 -l 1 -j 1 -m conv -g 1 -F 1",
@@ -58,7 +54,7 @@ class TestOverview:
     """The README of July 2025."""
 
     @pytest.mark.parametrize(
-        "backend", ["iree_boo", pytest.param("iree_boo_inductor", marks=needs_compiler)]
+        "backend", ["iree_boo", pytest.param("iree_boo_inductor", marks=pytest.mark.needs_compiler)]
     )
     def test_backends_of_torch_compile(self, backend):
         model: torch.nn.Module = a_model()
@@ -66,7 +62,9 @@ class TestOverview:
         x = torch.randn(2, 3, 6, 6)
         torch.testing.assert_close(boo_model(x), model(x), rtol=1e-4, atol=1e-5)
 
-    @pytest.mark.parametrize("nested", ["eager", pytest.param("inductor", marks=needs_compiler)])
+    @pytest.mark.parametrize(
+        "nested", ["eager", pytest.param("inductor", marks=pytest.mark.needs_compiler)]
+    )
     def test_a_customized_backend(self, nested):
         import iree.turbine.dynamo.backends.boo as boo  # noqa: PLR0402
         from iree.turbine.kernel.boo.fusion import FusionSchema, OpFusionSpec, ReplacementSchema

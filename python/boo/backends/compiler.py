@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch.fx import GraphModule, Node
 
-from .. import _boo, freezing
+from .. import _boo, _graph, freezing
 from ..runtime import fallbacks, report
 from ..runtime.log import log
 from . import lowering, program, region_kernel, whole
@@ -14,7 +16,7 @@ from .regions import Regions
 
 
 def _kernels(
-    nodes: list[Node], refused: dict[Node, str], constants: dict[Node, torch.Tensor]
+    nodes: Sequence[Node], refused: dict[Node, str], constants: dict[Node, torch.Tensor]
 ) -> list[region_kernel.RegionKernel]:
     """The region's kernel; if that cannot be had, one a node, and those without go to `refused`."""
     try:
@@ -24,18 +26,21 @@ def _kernels(
             refused[nodes[0]] = str(error)
             return []
         log.warning("a region of %d operators goes node by node: %s", len(nodes), error)
-    return [kernel for node in nodes for kernel in _kernels([node], refused, constants)]
+    return [kernel for node in nodes for kernel in _kernels((node,), refused, constants)]
 
 
 def _steps(gm: GraphModule, constants: dict[Node, torch.Tensor]) -> tuple[list, Regions]:
     """What runs in turn, and the regions that it comes from."""
     refused: dict[Node, str] = {}
+    built: dict[tuple[Node, ...], list[region_kernel.RegionKernel]] = {}
     while True:
         regions = Regions(gm.graph, refused)
         made, known = [], len(refused)
         for region in range(regions.count):
-            nodes = regions.nodes_of(gm.graph, region)
-            made.append(_kernels(nodes, refused, constants) if nodes else [])
+            nodes = tuple(regions.nodes_of(gm.graph, region))
+            if nodes not in built:
+                built[nodes] = _kernels(nodes, refused, constants) if nodes else []
+            made.append(built[nodes])
         if len(refused) == known:
             break
     by_turn: dict[int, list[Node]] = {}
@@ -48,20 +53,6 @@ def _steps(gm: GraphModule, constants: dict[Node, torch.Tensor]) -> tuple[list, 
         if turn < regions.count:
             steps += made[turn]
     return steps, regions
-
-
-def _has_symbols(gm: GraphModule) -> bool:
-    for node in gm.graph.nodes:
-        if node.op != "placeholder":
-            continue
-        value = lowering.value_of(node)
-        if isinstance(value, torch.SymInt):
-            return True
-        if isinstance(value, torch.Tensor) and any(
-            isinstance(each, torch.SymInt) for each in value.shape
-        ):
-            return True
-    return False
 
 
 def compile_static(gm: GraphModule, kind: str, constants: dict[Node, torch.Tensor] | None = None):
@@ -103,7 +94,8 @@ _PLAIN = Options()
 def compile_graph(gm: GraphModule, kind: str, options: Options = _PLAIN):
     """Like compile_static, by options, of which `threads` is left to the caller. A graph whose sizes
     are symbols is compiled for each set of sizes that it is called with."""
-    if not _has_symbols(gm):
+    inputs = (node for node in gm.graph.nodes if node.op == "placeholder")
+    if not _graph.has_symbols(map(lowering.value_of, inputs)):
         if kind == "inference" and freezing.any_frozen():
             from .frozen import FrozenProgram
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -50,7 +51,7 @@ def _channels_last(sizes: tuple[int, ...]) -> tuple[int, ...]:
     return _graph.strides_in_order(sizes, (0, *range(2, len(sizes)), 1))
 
 
-def build(nodes: list[Node], constants: dict[Node, torch.Tensor]) -> RegionKernel:
+def build(nodes: Sequence[Node], constants: dict[Node, torch.Tensor]) -> RegionKernel:
     """Compiles the nodes, or finds their kernels in the cache; values in `constants` are packed and
     bound to the kernel. Raises Unsupported, ValueError or boo.Error."""
     importer = _boo.AtenImport()

@@ -7,7 +7,6 @@ import torch
 from .. import _boo, _graph
 from ..runtime import kernels
 from ._conv_types import (
-    PLAIN_LAYOUTS,
     ConvArgs,
     conv_name,
     conv_types,
@@ -82,8 +81,7 @@ def _build_gradients(tensors, statics):
     grad, x, w = (each if each is None else _graph.type_of(each) for each in tensors)
     if grad.dtype not in _graph.FLOATS or 0 in (*grad.sizes, *x_sizes, *w_sizes):
         return None
-    layouts = args.layouts or (PLAIN_LAYOUTS[rank],) * 3
-    x_order, w_order, y_order = (layout_order(each, rank) for each in layouts)
+    x_order, w_order, y_order = (layout_order(each, rank) for each in args.all_layouts)
     attributes = _attributes(args, grad.dtype)
     graph = _graph.GraphBuilder()
     dy = graph.argument(grad.permuted(y_order))

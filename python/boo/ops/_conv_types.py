@@ -25,6 +25,11 @@ class ConvArgs(NamedTuple):
     #: Layouts of input, kernel and output, or none: plain order, memory format as eager torch's.
     layouts: tuple[str, str, str] | None = None
 
+    @property
+    def all_layouts(self) -> tuple[str, str, str]:
+        """The plain ones where none are given."""
+        return self.layouts or (PLAIN_LAYOUTS[len(self.stride)],) * 3
+
 
 def spread(value: int | Sequence[int], rank: int, what: str) -> tuple[int, ...]:
     """One entry for each of `rank` spatial dimensions. Raises ValueError for another number of them."""
@@ -44,6 +49,20 @@ def layout_order(layout: str, rank: int) -> tuple[int, ...]:
     if sorted(layout) != sorted(plain):
         raise ValueError(f"layout {layout!r} is no order of {plain}")
     return tuple(layout.index(letter) for letter in plain)
+
+
+def to_layout(tensor: torch.Tensor, layout: str) -> torch.Tensor:
+    """A tensor in plain order as a view in `layout`."""
+    plain = PLAIN_LAYOUTS[tensor.dim() - 2]
+    return tensor if layout == plain else tensor.permute([plain.index(each) for each in layout])
+
+
+def to_plain(tensor: torch.Tensor, layout: str) -> torch.Tensor:
+    """A tensor in `layout` as a view in plain order."""
+    rank = tensor.dim() - 2
+    if layout == PLAIN_LAYOUTS[rank]:
+        return tensor
+    return tensor.permute(layout_order(layout, rank))
 
 
 def output_sizes(input: Sequence[int], kernel: Sequence[int], args: ConvArgs) -> tuple[int, ...]:

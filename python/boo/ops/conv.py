@@ -17,6 +17,8 @@ from ._conv_types import (
     gradient_type,
     layout_order,
     spread,
+    to_layout,
+    to_plain,
 )
 
 __all__ = [
@@ -47,51 +49,36 @@ def is_boo_backward_enabled() -> bool:
     return _backward_enabled
 
 
-def _plain_views(x, w, layouts):
-    """x and w in plain order, and the order that a plain result has in its own layout."""
-    if layouts is None:
-        return x, w, None
-    rank = x.dim() - 2
-    orders = [layout_order(layout, rank) for layout in layouts]
-    back = [orders[2].index(dim) for dim in range(rank + 2)]
-    return x.permute(orders[0]), w.permute(orders[1]), back
+_CONVOLUTIONS = {1: torch.conv1d, 2: torch.conv2d, 3: torch.conv3d}
 
 
 def _torch_forward(x, w, b, args: ConvArgs):
     """What torch computes where no kernel of BOO's serves."""
-    plain_x, plain_w, back = _plain_views(x, w, args.layouts)
     rank = len(args.stride)
+    x_layout, w_layout, y_layout = args.all_layouts
+    x, w = to_plain(x, x_layout), to_plain(w, w_layout)
     if x.is_complex():
         # torch makes real convolutions of it, and has no other operator that does.
-        y = _CONVOLUTIONS[rank](plain_x, plain_w, b, *args[:4])
+        y = _CONVOLUTIONS[rank](x, w, b, *args[:4])
     else:
         y = torch.ops.aten.convolution(
-            plain_x, plain_w, b, args.stride, args.padding, args.dilation, False, (0,) * rank,
-            args.groups,
-        )  # fmt: skip
-    return y if back is None else y.permute(back).contiguous()
-
-
-_CONVOLUTIONS = {1: torch.conv1d, 2: torch.conv2d, 3: torch.conv3d}
+            x, w, b, args.stride, args.padding, args.dilation, False, (0,) * rank, args.groups
+        )
+    return y if args.layouts is None else to_layout(y, y_layout).contiguous()
 
 
 def _torch_backward(grad, x, w, args: ConvArgs, mask):
-    plain_x, plain_w, _ = _plain_views(x, w, args.layouts)
-    rank = len(args.stride)
-    plain_grad = grad
-    bias_sizes = [plain_w.shape[0]] if mask[2] else None
-    if args.layouts is not None:
-        orders = [layout_order(layout, rank) for layout in args.layouts]
-        plain_grad = grad.permute(orders[2])
-    results = torch.ops.aten.convolution_backward(
-        plain_grad, plain_x, plain_w, bias_sizes, args.stride, args.padding, args.dilation, False,
-        (0,) * rank, args.groups, mask,
+    x_layout, w_layout, y_layout = args.all_layouts
+    w = to_plain(w, w_layout)
+    gx, gw, gb = torch.ops.aten.convolution_backward(
+        to_plain(grad, y_layout), to_plain(x, x_layout), w, [w.shape[0]] if mask[2] else None,
+        args.stride, args.padding, args.dilation, False, (0,) * len(args.stride), args.groups, mask,
     )  # fmt: skip
-    if args.layouts is None:
-        return results
-    backs = [[order.index(dim) for dim in range(rank + 2)] for order in orders[:2]]
-    gx, gw = (None if each is None else each.permute(order) for each, order in zip(results, backs))
-    return gx, gw, results[2]
+    return (
+        gx if gx is None else to_layout(gx, x_layout),
+        gw if gw is None else to_layout(gw, w_layout),
+        gb,
+    )
 
 
 def _fall_back(what: str) -> None:
@@ -203,8 +190,7 @@ def _backward_meta(grad, x, w, args: ConvArgs, mask):
         for wanted, own, other in ((mask[0], x, w), (mask[1], w, x))
     )
     gx, gw = (each and grad.new_empty_strided(each.sizes, each.strides) for each in types)
-    kernel = args.layouts[1] if args.layouts else PLAIN_LAYOUTS[len(args.stride)]
-    return gx, gw, grad.new_empty((w.shape[kernel.index("N")],)) if mask[2] else None
+    return gx, gw, grad.new_empty((w.shape[args.all_layouts[1].index("N")],)) if mask[2] else None
 
 
 _register()

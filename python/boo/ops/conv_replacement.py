@@ -13,8 +13,9 @@ from ._conv_types import (
     ConvArgs,
     conv_types,
     eager_output_strides,
-    layout_order,
     spread,
+    to_layout,
+    to_plain,
 )
 
 __all__ = ["convolution_backward_replacement", "convolution_replacement"]
@@ -28,19 +29,6 @@ def _layout(rank: int, sizes: Sequence[int], strides: Sequence[int]) -> str:
     differs = [dim for dim in range(rank + 2) if sizes[dim] > 1 and plain[dim] != strides[dim]]
     last = all(size <= 1 or wanted[dim] == strides[dim] for dim, size in enumerate(sizes))
     return (CHANNELS_LAST_LAYOUTS if differs and last else PLAIN_LAYOUTS)[rank]
-
-
-def _to_layout(tensor: torch.Tensor, layout: str, rank: int) -> torch.Tensor:
-    """A tensor in plain order as a view in `layout`."""
-    if layout == PLAIN_LAYOUTS[rank]:
-        return tensor
-    return tensor.permute([PLAIN_LAYOUTS[rank].index(letter) for letter in layout])
-
-
-def _to_plain(tensor: torch.Tensor, layout: str, rank: int) -> torch.Tensor:
-    if layout == PLAIN_LAYOUTS[rank]:
-        return tensor
-    return tensor.permute(list(layout_order(layout, rank)))
 
 
 def _args(rank: int, stride, padding, dilation, groups: int) -> ConvArgs:
@@ -83,10 +71,10 @@ def convolution_replacement(
     else:
         y_layout = (CHANNELS_LAST_LAYOUTS if output_is_channels_last else PLAIN_LAYOUTS)[rank]
     y = torch.ops.boo.layout_customizable_convolution(
-        _to_layout(x, x_layout, rank), _to_layout(w, w_layout, rank), b,
+        to_layout(x, x_layout), to_layout(w, w_layout), b,
         args.stride, args.padding, args.dilation, args.groups, x_layout, w_layout, y_layout,
     )  # fmt: skip
-    return _to_plain(y, y_layout, rank)
+    return to_plain(y, y_layout)
 
 
 def convolution_backward_replacement(
@@ -110,12 +98,12 @@ def convolution_backward_replacement(
     )
     g_layout = _layout(rank, grad_output.shape, grad_output.stride())
     gx, gw, gb = torch.ops.boo.layout_customizable_convolution_backward(
-        _to_layout(grad_output, g_layout, rank), _to_layout(x, x_layout, rank),
-        _to_layout(w, w_layout, rank), args.stride, args.padding, args.dilation, args.groups,
+        to_layout(grad_output, g_layout), to_layout(x, x_layout),
+        to_layout(w, w_layout), args.stride, args.padding, args.dilation, args.groups,
         x_layout, w_layout, g_layout, list(mask),
     )  # fmt: skip
     return (
-        _to_plain(gx, x_layout, rank) if mask[0] else None,
-        _to_plain(gw, w_layout, rank) if mask[1] else None,
+        to_plain(gx, x_layout) if mask[0] else None,
+        to_plain(gw, w_layout) if mask[1] else None,
         gb if mask[2] else None,
     )

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch.fx import GraphModule, Node
 
-from .. import _boo
+from .. import _boo, _graph
 from ..runtime import fallbacks, settings
 from . import library
 from .utils import get_arg_spec_name
@@ -100,7 +100,7 @@ class FusedOp:
 
     def meta(self, *args):
         """Empty results: of the sizes and strides that the program gives, if one is known."""
-        types = None if _has_symbols(args) else self._results.get(_key(args, device="cpu"))
+        types = None if _graph.has_symbols(args) else self._results.get(_key(args, device="cpu"))
         if types is None:
             results = self._gm(*args)
             results = list(results) if isinstance(results, (tuple, list)) else [results]
@@ -122,15 +122,6 @@ def _key(args: Sequence, device: str | None = None) -> tuple:
     )
 
 
-def _has_symbols(args: tuple) -> bool:
-    return any(
-        isinstance(size, torch.SymInt)
-        for each in args
-        if each is not None
-        for size in (*each.shape, *each.stride())
-    )
-
-
 def fused_op(op: torch._ops.OpOverload) -> FusedOp:
     """What computes an operator of get_custom_graph_op. Raises KeyError for another one."""
     return _by_op[op]
@@ -149,7 +140,7 @@ def _value_of(node: Node) -> torch.Tensor | None:
         raise ValueError(f'placeholder {node.name} has no meta["val"]: trace with fake tensors')
     if value is not None and not isinstance(value, torch.Tensor):
         raise ValueError(f"placeholder {node.name} is no tensor but {type(value).__name__}")
-    if _has_symbols((value,)):
+    if _graph.has_symbols((value,)):
         raise ValueError(f"placeholder {node.name} has sizes that are symbols")
     return value
 
