@@ -274,12 +274,9 @@ Status CommandRun::time() {
   if (runs.empty())
     return Status::ok(); // interrupted before the first
 
-  std::vector<double> us, fractions;
-  for (const TimedRun &run : runs) {
+  std::vector<double> us;
+  for (const TimedRun &run : runs)
     us.push_back(run.us);
-    if (run.peak > 0 && run.us > 0)
-      fractions.push_back(peak->rate(run.us) / run.peak);
-  }
   Result.times = statistics(std::move(us));
   Result.iters = Result.times->count;
   if (Result.times->median > 0) {
@@ -289,8 +286,8 @@ Status CommandRun::time() {
   if (peak) {
     Result.peakKind = peak->kind();
     Result.peakGflops = peak->gflops();
-    if (!fractions.empty())
-      Result.peakFraction = median(std::move(fractions));
+    Result.peakFraction =
+        peakFraction(runs, [&](double us) { return peak->rate(us); });
   }
   return Status::ok();
 }

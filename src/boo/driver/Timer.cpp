@@ -46,6 +46,18 @@ Statistics boo::statistics(std::vector<double> values) {
   return s;
 }
 
+double boo::peakFraction(const std::vector<TimedRun> &runs,
+                         const std::function<double(double us)> &rate) {
+  double highest = 0;
+  for (const TimedRun &run : runs)
+    highest = std::max(highest, run.peak);
+  std::vector<double> fractions;
+  for (const TimedRun &run : runs)
+    if (run.peak > 0 && run.peak >= highest / 2 && run.us > 0)
+      fractions.push_back(rate(run.us) / run.peak);
+  return fractions.empty() ? NAN : median(std::move(fractions));
+}
+
 namespace {
 /// Decides when the runs so far are enough.
 class Steadiness {

@@ -23,6 +23,12 @@ struct TimedRun {
   double peak = 0;
 };
 
+/// The median of the runs' rates as fractions of the peaks beside them; NaN if
+/// there are none. A peak below half of the highest is left out: the CPUs had
+/// other work, and it tells nothing.
+double peakFraction(const std::vector<TimedRun> &runs,
+                    const std::function<double(double us)> &rate);
+
 /// Calls `run` after `before` (if any), which is not timed. `peak` (if any) is
 /// called before each of the first 60 runs. Stops early, with what there is,
 /// when interrupted().

@@ -112,3 +112,12 @@ TEST(Peak, bytesCountWhereTheyTakeLongest) {
   EXPECT_GT(meter->gflops(), 0);
   EXPECT_DOUBLE_EQ(meter->rate(1e6), 0.008);
 }
+
+TEST(Timer, peaksOfABusyMachineTellNothing) {
+  auto rate = [](double us) { return 100 / us; };
+  // A run of 2 us at a rate of 50; while two peaks were taken, a worker waited.
+  std::vector<TimedRun> runs = {{2, 100}, {2, 0.1}, {2, 0.2}, {2, 80}, {2, 0}};
+  EXPECT_NEAR(peakFraction(runs, rate), (0.5 + 0.625) / 2, 1e-12);
+  EXPECT_TRUE(std::isnan(peakFraction({{2, 0}}, rate)));
+  EXPECT_TRUE(std::isnan(peakFraction({}, rate)));
+}
