@@ -20,7 +20,6 @@ from boo.op_exports.registry import BooOpRegistry
 
 import boo
 from boo.runtime import Launchable, LaunchableRuntimeCache, set_cache_dir, use_cache_dir
-from boo.runtime import get_launchable as get_generic_launchable
 
 SMALL = dict(input_shape=(1, 2, 5, 5), kernel_shape=(3, 2, 3, 3), dtype=torch.float32)
 
@@ -275,8 +274,6 @@ def test_wrong_arguments():
     with pytest.raises(boo.Unsupported, match="cuda"):
         conv.preload("cuda:0")
     conv.preload("cpu")
-    with pytest.raises(boo.Unsupported, match="torch.compile"):
-        get_generic_launchable(lambda: torch.nn.ReLU(), lambda: (x,))
 
 
 def test_threads_compile_once():

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .. import _boo
-from ..runtime.cache import LaunchableRuntimeCache, is_cache_enabled, set_cache_dir
+from ..runtime import kernels
+from ..runtime.cache import LaunchableRuntimeCache
 from ..runtime.launch import Launchable
 from ..runtime.settings import math
 
@@ -42,7 +43,8 @@ def get_launchable(
         return known
     program = signature.program()
     if cache_only:
-        _check_cached(name, program.graph)
+        kernels.check_cache()
+        kernels.check_cached(program.graph, name)
     launchable = Launchable(
         signature.kernel,
         forms=program.forms,
@@ -54,17 +56,6 @@ def get_launchable(
     launchable.preload()
     LaunchableRuntimeCache.add(key, launchable)
     return launchable
-
-
-def _check_cached(name: str, graph: str) -> None:
-    if not is_cache_enabled():
-        raise ValueError(f"{name}: cache_only, and the cache is off")
-    folder = set_cache_dir()
-    if not folder.is_dir():
-        raise ValueError(f"Specified cache_dir, {folder}, does not exist.")
-    missing = [each["key"] for each in _boo.needed_kernels(graph, name) if not each["cached"]]
-    if missing:
-        raise RuntimeError(f"{name}: no kernel {', '.join(missing)} in {folder}")
 
 
 def get_module_asm(

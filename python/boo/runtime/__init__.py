@@ -9,7 +9,8 @@ from .cache import (
     toggle_cache_on,
     use_cache_dir,
 )
-from .launch import Launchable, get_launchable
+from .launch import Launchable
+from .module_launch import get_launchable
 
 __all__ = [
     "Launchable",

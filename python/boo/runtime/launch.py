@@ -9,7 +9,7 @@ import torch
 
 from .. import _boo, _devices
 
-__all__ = ["Launchable", "get_launchable"]
+__all__ = ["Launchable"]
 
 
 class Launchable:
@@ -63,7 +63,7 @@ class Launchable:
                     self._strides = [tuple(spec[2]) for spec in kernel.arguments]
                     self._kernel = kernel
                     few = len(self._strides)
-                    if self._plain and self._forms[few] == tuple(range(few)):
+                    if self._plain and self._forms.get(few) == tuple(range(few)):
                         self._fast_count = few
         return self._kernel
 
@@ -206,23 +206,3 @@ def _check_devices(args, outputs, device) -> None:
         raise ValueError(f"Cannot launch with tensors from multiple devices: {listed}")
     for each in devices:
         _check_device(each)
-
-
-def get_launchable(
-    module_factory: Callable[[], torch.nn.Module],
-    arg_factory: Callable[[], tuple[torch.Tensor, ...]],
-    func_name: str = "main",
-    *,
-    cache_only: bool = False,
-    force_single_dispatch: bool = False,
-    compiler_flags_callback: Callable | None = None,
-) -> Launchable:
-    """Upstream's launchable of any module, which BOO does not have: it raises boo.Unsupported.
-
-    ``boo.driver.launch.get_launchable`` makes launchables of signatures, and ``torch.compile``
-    with the backend "boo" runs modules.
-    """
-    raise _boo.Unsupported(
-        f"{func_name}: no launchables of modules; use boo.driver.launch.get_launchable with a"
-        ' signature, or torch.compile(module, backend="boo")'
-    )
