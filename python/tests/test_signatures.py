@@ -1,7 +1,6 @@
 """Signatures: values of every kind and direction against float64, names, and what they refuse."""
 
 import sys
-from pathlib import Path
 
 import pytest
 import torch
@@ -12,11 +11,9 @@ from boo.op_exports.conv import ConvSignature, Mode, get_conv_func_name
 from boo.op_exports.gemm import GEMMSignature
 from boo.op_exports.layer_norm import LayerNormSignature
 from boo.op_exports.utils import Permutation, permute_layout
+from signature_cases import KINDS, all_convs, as_tuple
 
 import boo
-
-sys.path.insert(0, str(Path(__file__).parent))
-from signature_cases import KINDS, all_convs, as_tuple
 
 
 def wide(args):
