@@ -81,3 +81,16 @@ def test_results_of_a_view_keep_their_sizes_and_strides():
 
     check(Shows(), TOKENS, torch.randn(8, 4), training=False)
     check(Shows(), TOKENS, torch.randn(8, 4), training=True)
+
+
+def test_parts_of_tensors_are_views():
+    class Heads(nn.Module):
+        def forward(self, x):
+            q, k = x.view(2, 5, 2, 4).permute(2, 0, 1, 3).unbind(0)
+            both = torch.relu(q + k[:, :, :])[:, 1:4, ::2]
+            return both * x[:, 1:4, 0:2].select(1, 2).unsqueeze(1)
+
+    report.reset()
+    check(Heads(), TOKENS, training=False)
+    check(Heads(), TOKENS, training=True)
+    assert not report.graphs()[0]["torch"].keys() & {"aten.select.int", "aten.slice.Tensor"}

@@ -25,6 +25,8 @@ VIEWS = frozenset(
         ("detach", "default"),
         ("expand", "default"),
         ("permute", "default"),
+        ("select", "int"),
+        ("slice", "Tensor"),
         ("squeeze", "default"),
         ("squeeze", "dim"),
         ("squeeze", "dims"),
