@@ -83,7 +83,44 @@ def test_state_goes_both_ways():
     again = pickle.loads(pickle.dumps(copy.deepcopy(ours)))
     x = torch.randn(1, 4, 5, 5)
     torch.testing.assert_close(again(x), theirs(x))
-    assert isinstance(ours, torch.nn.Conv2d)
+
+
+@pytest.mark.parametrize("dims", PAIRS)
+@pytest.mark.parametrize("arguments", ARGUMENTS, ids=str)
+def test_attributes(dims, arguments):
+    theirs_class, ours_class = PAIRS[dims]
+    ours, theirs = ours_class(4, 6, **arguments), theirs_class(4, 6, **arguments)
+    assert not isinstance(ours, theirs_class)
+    public = {name: each for name, each in vars(theirs).items() if not name.startswith("_")}
+    assert public.keys() == {name for name in vars(ours) if not name.startswith("_")}
+    assert all(getattr(ours, name) == each for name, each in public.items())
+    assert (ours.bias is None) == (theirs.bias is None)
+    replaced = replace_convs_with_boo(theirs)
+    torch.manual_seed(3)
+    ours.reset_parameters()
+    torch.manual_seed(3)
+    replaced.reset_parameters()
+    assert torch.equal(ours.weight, replaced.weight), "a replaced module resets as a new one"
+
+
+def test_constructor_refuses():
+    for arguments, message in (
+        (dict(groups=3), "4 input channels do not make 3 groups"),
+        (dict(groups=0), "do not make 0 groups"),
+        (dict(padding="full"), "not 'full'"),
+        (dict(padding="same", stride=2), "a stride of 1"),
+        (dict(padding_mode="mirror"), "not 'mirror'"),
+        (dict(stride=(1, 2, 3)), "stride has 3 entries for 2 dimensions"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            BooConv2d(4, 6, 3, **arguments)
+
+
+def test_groups_that_do_not_divide_the_output():
+    module = BooConv1d(9, 2, 6, 1, 2, 2, 3, True)
+    assert module.weight.shape == (2, 3, 6)
+    with pytest.raises(ValueError, match="groups"):
+        module(torch.randn(1, 9, 20))
 
 
 class Model(torch.nn.Module):

@@ -30,8 +30,8 @@ def replace_convs_with_boo(
     """Turns each torch.nn.ConvNd of the model into a BooConvNd.
 
     The modules stay the same objects, with their parameters, hooks, parametrizations and training
-    flags: an optimizer that has their parameters needs no change. Subclasses of ConvNd, which may
-    compute something else, are left alone.
+    flags: an optimizer that has their parameters needs no change. They are instances of torch's
+    convolutions no more. Subclasses of ConvNd, which may compute something else, are left alone.
 
     Args:
         model: changed in place, even if it is a convolution itself.
