@@ -97,6 +97,7 @@ def test_kernels_pass(command):
     (verdict,) = verify_numerics([command])
     assert verdict.passed and verdict.reasons() == [], format_verdict_verbose(verdict)
     assert verdict.command == command
+    assert "    BOO CPU vs float64 Reference: mean=" in format_verdict_verbose(verdict)
     assert verdict.boo_gpu_err.num_samples >= 1000, command
     assert format_verdict_simple(verdict) == "Numerics: PASS"
 
@@ -168,11 +169,12 @@ def test_errors_are_verdicts():
 
 def test_table():
     statistics = ErrorStatistics(0.0, 1e-6, 3e-6, 1000)
-    table = format_results_table([
+    verdicts = [
         NumericsVerdict(passed=True, boo_gpu_err=statistics, pytorch_gpu_err=statistics,
                         structured_test_passed=True, command=CONV),
         NumericsVerdict("swim", passed=False, error_message="why"),
-    ])  # fmt: skip
-    head, first, second = table.split("\n")
+    ]  # fmt: skip
+    assert format_results_table(verdicts) == "Numerics: PASS\nNumerics: FAIL (error)"
+    head, first, second = format_results_table(verdicts, figures=True).split("\n")
     assert head.index("command") == first.index(CONV) == second.index("swim")
     assert "1.000e-06" in first and "FAIL (error)" in second

@@ -24,8 +24,8 @@ class NumericsVerdict:
     """Whether a kernel computes what it should, and what speaks against it.
 
     The statistics are those of the kernel against the reference, of torch's kernel against it, and
-    of the differences of the two; upstream's names for them say GPU, whatever they ran on. A
-    structured test that was not run is None. What fails is also told in `failure_reasons`.
+    of the differences of the two; upstream's names for them say GPU, and `device` what they ran on.
+    A structured test that was not run is None. What fails is also told in `failure_reasons`.
     """
 
     command: str
@@ -44,6 +44,8 @@ class NumericsVerdict:
     failure_reasons: list[str] = dataclasses.field(default_factory=list)
     error_message: str | None = None
     reference_dtype: torch.dtype = torch.float64
+    #: As texts call it. Verdicts that are made by hand are taken for those of upstream's.
+    device: str = "GPU"
 
     def reasons(self) -> list[str]:
         """What failed, in a word or two each."""
@@ -126,9 +128,9 @@ def format_verdict_verbose(verdict: NumericsVerdict) -> str:
         f"    {label}: mean={each.mean:.3e} stddev={each.stddev:.3e} max={each.max_abs_err:.3e}"
         f" samples={each.num_samples}"
         for label, each in (
-            (f"BOO vs {reference}", verdict.boo_gpu_err),
-            (f"PyTorch vs {reference}", verdict.pytorch_gpu_err),
-            ("BOO vs PyTorch", verdict.boo_pytorch_diff),
+            (f"BOO {verdict.device} vs {reference}", verdict.boo_gpu_err),
+            (f"PyTorch {verdict.device} vs {reference}", verdict.pytorch_gpu_err),
+            (f"BOO {verdict.device} vs PyTorch {verdict.device}", verdict.boo_pytorch_diff),
         )
         if each is not None
     ]
@@ -148,11 +150,13 @@ def _word(passed: bool | None) -> str:
     return "N.A." if passed is None else "PASS" if passed else "FAIL"
 
 
-def format_results_table(verdicts: Iterable[NumericsVerdict]) -> str:
-    """A table with a line for each verdict, in columns that align."""
+def format_results_table(verdicts: Iterable[NumericsVerdict], *, figures: bool = False) -> str:
+    """A line for each verdict: ``format_verdict_simple``, or a table with figures and commands."""
+    if not figures:
+        return "\n".join(format_verdict_simple(each) for each in verdicts)
     rows = [("numerics", "stddev", "pytorch stddev", "max", "structured", "command")]
     for each in verdicts:
-        figures = [
+        cells = [
             "N.A." if statistics is None else f"{getattr(statistics, name):.3e}"
             for statistics, name in (
                 (each.boo_gpu_err, "stddev"),
@@ -161,7 +165,7 @@ def format_results_table(verdicts: Iterable[NumericsVerdict]) -> str:
             )
         ]
         passed = "PASS" if each.passed else f"FAIL ({', '.join(each.reasons())})"
-        rows.append((passed, *figures, _word(each.structured_test_passed), each.command))
+        rows.append((passed, *cells, _word(each.structured_test_passed), each.command))
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]) - 1)]
     return "\n".join(
         "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths)), row[-1]])

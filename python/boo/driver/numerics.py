@@ -203,7 +203,7 @@ def verify_numerics(
             verdict = _judge(signature, min_samples, limits, reference_dtype, run_structured_tests)
         except (_boo.Error, ValueError, RuntimeError) as error:
             verdict = NumericsVerdict(text, passed=False, error_message=str(error))
-        verdict.command = text
+        verdict.command, verdict.device = text, "CPU"
         verdict.reference_dtype = reference_dtype
         verdicts.append(verdict)
     return verdicts
