@@ -192,6 +192,25 @@ def test_modules():
     torch.testing.assert_close(signature.get_compiled_module(backend="eager")(*args), exact)
 
 
+def test_compiled_modules_in_layouts():
+    """One operator has the layout that torch chooses; any other backend may copy."""
+    given = dict(input_shape=(1, 5, 5, 2), kernel_shape=(3, 3, 3, 2), dtype=torch.float32)
+    layouts = dict(input_layout="NHWC", kernel_layout="NHWC")
+    for output_layout in ("NHWC", "NCHW"):
+        signature = ConvSignature(**given, **layouts, output_layout=output_layout)
+        args = signature.get_sample_args(seed=0)
+        exact = signature.get_nn_module()(*args)
+        y = signature.get_compiled_module(backend="boo")(*args)
+        torch.testing.assert_close(y, exact)
+        assert y.is_contiguous()
+        compiled = signature.get_compiled_module(backend="iree_boo")
+        if output_layout == "NHWC":
+            torch.testing.assert_close(compiled(*args), exact)
+        else:
+            with pytest.raises(ValueError, match=r"not contiguous in requested layout: NCHW"):
+                compiled(*args)
+
+
 def test_sample_args():
     signature = ConvSignature(input_shape=(1, 2, 5, 5), kernel_shape=(2, 2, 3, 3), mode="wrw")
     first, again, other = (signature.get_sample_args(seed=seed) for seed in (1, 1, 2))

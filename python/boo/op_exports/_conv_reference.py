@@ -11,16 +11,21 @@ if TYPE_CHECKING:
 
 
 class ConvForward(torch.nn.Module):
-    """Called with (input, weight[, bias]); the result is contiguous in the output's layout."""
+    """Called with (input, weight[, bias]); the result is contiguous in the output's layout.
 
-    def __init__(self, signature: ConvSignature) -> None:
+    Without `copies` it lies as torch's operator leaves it.
+    """
+
+    def __init__(self, signature: ConvSignature, *, copies: bool = True) -> None:
         super().__init__()
+        self.copies = copies
         self.kwargs = signature.get_conv_kwargs()
         self.orders = (signature.input_perms, signature.kernel_perms, signature.output_perms)
 
     def forward(self, x, w, b=None):
         y = torch.convolution(self.orders[0](x), self.orders[1](w), b, **self.kwargs)
-        return self.orders[2](y).contiguous()
+        y = self.orders[2](y)
+        return y.contiguous() if self.copies else y
 
 
 class ConvBackward(torch.nn.Module):

@@ -254,6 +254,26 @@ class ConvSignature(OpSignature):
             return KernelModule(self)
         return ConvForward(self) if self.is_forward else ConvBackward(self)
 
+    def get_compiled_module(self, *, backend: str) -> torch.nn.Module:
+        """``torch.compile`` of the module of torch's.
+
+        iree_boo and its like make one operator of a forward convolution, with no copy behind it:
+        called, their modules raise ValueError for an output layout that torch does not choose.
+        """
+        if not self.is_forward or not str(backend).startswith("iree_boo"):
+            return super().get_compiled_module(backend=backend)
+        module = ConvForward(self, copies=False)
+        compiled = torch.compile(module, dynamic=False, backend=backend)
+        compiled.register_forward_hook(self._refuse_copy)
+        return compiled
+
+    def _refuse_copy(self, module, args, y: torch.Tensor) -> None:
+        if not y.is_contiguous():
+            raise ValueError(
+                "Inferred output layout is not contiguous in requested layout:"
+                f" {self.output_layout}, {y.stride()=}"
+            )
+
 
 def _layouts(rank: int, shared: str | None, *given: str | None) -> list[str]:
     plain = PLAIN_LAYOUTS[rank]
