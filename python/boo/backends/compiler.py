@@ -10,7 +10,7 @@ from torch.fx import GraphModule, Node
 from .. import _boo, _graph, freezing
 from ..runtime import fallbacks, report
 from ..runtime.log import log
-from . import lowering, program, region_kernel, views, whole
+from . import lowering, program, region_kernel, rewriting, views, whole
 from .options import Options, options_applied
 from .regions import Regions
 
@@ -97,6 +97,7 @@ def compile_graph(gm: GraphModule, kind: str, options: Options = _PLAIN):
     are symbols is compiled for each set of sizes that it is called with."""
     inputs = (node for node in gm.graph.nodes if node.op == "placeholder")
     if not _graph.has_symbols(map(lowering.value_of, inputs)):
+        rewriting.rewrite(gm)
         if kind == "inference" and freezing.any_frozen():
             from .frozen import FrozenProgram
 
@@ -126,4 +127,6 @@ def _specialize(gm: GraphModule, args: list) -> GraphModule:
     from torch.fx.experimental.proxy_tensor import make_fx
 
     with torch.no_grad():
-        return make_fx(gm, tracing_mode="fake")(*args)
+        made = make_fx(gm, tracing_mode="fake")(*args)
+    rewriting.rewrite(made)
+    return made

@@ -7,13 +7,14 @@ from torch.fx import GraphModule, Node
 from .. import _boo
 from ..fusion.apply import fuse
 from ..runtime import fallbacks
-from . import lowering
+from . import lowering, rewriting
 from .regions import Regions
 
 
 def regions_transform(gm: GraphModule) -> None:
     """Replaces each region of a graph by an operator ``torch.ops.boo.fused_op_*``, in place. What
     no kernel computes stays, and so do graphs whose sizes are symbols."""
+    rewriting.rewrite(gm)
     regions = Regions(gm.graph)
     fallbacks.check({str(node.target): why for node, why in regions.reasons.items()})
     for number in range(regions.count):

@@ -11,6 +11,7 @@ import torch
 from torch.fx import Graph, Node
 
 from .. import _boo
+from ..ops.conv import BY_ATEN
 from . import lowering
 
 
@@ -18,7 +19,8 @@ class Regions:
     """Which nodes of a graph run in which region, and why others do not."""
 
     def __init__(self, graph: Graph, refuse: dict[Node, str] | None = None) -> None:
-        #: Why torch computes a node; views and results of other nodes are not listed.
+        #: Why torch computes a node; views, results of other nodes and BOO's own operators are not
+        #: listed.
         self.reasons: dict[Node, str] = dict(refuse or {})
         self._level: dict[Node, int] = {}
         self._inside: set[Node] = set()
@@ -53,7 +55,9 @@ class Regions:
             self._inside.add(node)
 
     def _serves(self, node: Node) -> bool:
-        if node.op != "call_function" or node.target in lowering.VIEWS or node in self.reasons:
+        if node.op != "call_function" or node in self.reasons:
+            return False
+        if node.target in lowering.VIEWS or node.target in BY_ATEN:
             return False
         try:
             self._outside_alone.update(lowering.check(node))

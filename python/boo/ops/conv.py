@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch.autograd import forward_ad
@@ -54,6 +54,11 @@ _CONVOLUTIONS = {1: torch.conv1d, 2: torch.conv2d, 3: torch.conv3d}
 
 def _torch_forward(x, w, b, args: ConvArgs):
     """What torch computes where no kernel of BOO's serves."""
+    y = _by_aten(x, w, b, args)
+    return y if args.layouts is None else y.contiguous()
+
+
+def _by_aten(x, w, b, args: ConvArgs):
     rank = len(args.stride)
     x_layout, w_layout, y_layout = args.all_layouts
     x, w = to_plain(x, x_layout), to_plain(w, w_layout)
@@ -64,7 +69,7 @@ def _torch_forward(x, w, b, args: ConvArgs):
         y = torch.ops.aten.convolution(
             x, w, b, args.stride, args.padding, args.dilation, False, (0,) * rank, args.groups
         )
-    return y if args.layouts is None else to_layout(y, y_layout).contiguous()
+    return to_layout(y, y_layout)
 
 
 def _torch_backward(grad, x, w, args: ConvArgs, mask):
@@ -166,6 +171,11 @@ def _args_of(x, stride, padding, dilation, groups, *layouts) -> ConvArgs:
     )
 
 
+#: The operators by aten's, for tracers: a kernel of a whole region has what lies around a convolution.
+#: Results lie as aten's, which in layouts of a caller's need not be contiguous.
+BY_ATEN: dict[torch._ops.OpOverload, Callable] = {}
+
+
 def _register() -> None:
     conv = "int[] stride, int[] padding, int[] dilation, int groups"
     layouts = ", str input_layout, str kernel_layout, str output_layout"
@@ -181,6 +191,12 @@ def _register() -> None:
             " bool[] mask) -> (Tensor?, Tensor?, Tensor?)",
             cpu=lambda g, x, w, *rest: _backward_cpu(g, x, w, _args_of(x, *rest[:-1]), rest[-1]),
             meta=lambda g, x, w, *rest: _backward_meta(g, x, w, _args_of(x, *rest[:-1]), rest[-1]),
+        )
+        BY_ATEN[library.get_library_op(name)] = lambda x, w, b, *rest: _by_aten(
+            x, w, b, _args_of(x, *rest)
+        )
+        BY_ATEN[library.get_library_op(f"{name}_backward")] = lambda g, x, w, *rest: (
+            _torch_backward(g, x, w, _args_of(x, *rest[:-1]), rest[-1])
         )
 
 

@@ -27,18 +27,6 @@ def alone():
         yield
 
 
-def _convolution(x, w, b, *rest):
-    return conv._torch_forward(x, w, b, conv._args_of(x, *rest))
-
-
-def _convolution_backward(grad, x, w, *rest):
-    args = conv._args_of(x, *rest[:-1])
-    results = conv._torch_backward(grad, x, w, args, rest[-1])
-    if args.layouts is None:
-        return results
-    return tuple(each if each is None else each.contiguous() for each in results)
-
-
 def mixed_layer_norm(x, sizes, weight, bias, eps):
     """A layer norm whose parameters have a wider type than its input, as autocast has it: computed in
     theirs, and the statistics stay in it, as eager torch's do. Other ones stay as they are."""
@@ -49,13 +37,18 @@ def mixed_layer_norm(x, sizes, weight, bias, eps):
     return y.to(x.dtype), mean, rstd
 
 
+def _contiguous(by_aten):
+    """In layouts of a caller's, results are contiguous."""
+    return lambda *args: pytree.tree_map_only(torch.Tensor, torch.Tensor.contiguous, by_aten(*args))
+
+
 #: BOO's own operators by aten's, which kernels compute together with what surrounds them.
 _TO_ATEN = {
     torch.ops.aten.native_layer_norm.default: mixed_layer_norm,
-    torch.ops.boo.convolution.default: _convolution,
-    torch.ops.boo.layout_customizable_convolution.default: _convolution,
-    torch.ops.boo.convolution_backward.default: _convolution_backward,
-    torch.ops.boo.layout_customizable_convolution_backward.default: _convolution_backward,
+    **{
+        operator: _contiguous(by_aten) if "layout" in operator.name() else by_aten
+        for operator, by_aten in conv.BY_ATEN.items()
+    },
 }
 
 
