@@ -1,5 +1,7 @@
-"""Graphs in the form that kernels compute: BOO's own convolutions are in regions with
-what surrounds them; values as eager."""
+"""Graphs in the form that kernels compute: BOO's own convolutions, and batch norms with running
+statistics, are in regions with what surrounds them; values as eager."""
+
+import copy
 
 import pytest
 import torch
@@ -97,3 +99,51 @@ def test_symbolic_sizes(kind):
         compare(module, (torch.randn(batch, 3, 6, 6),), kind, dynamic=True)
     if kind == "boo":
         assert not any(graph["torch"] for graph in report.graphs())
+
+
+@pytest.mark.parametrize("kind", ["boo", "boo_inductor"])
+@pytest.mark.parametrize("affine", [True, False])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+def test_gradients_of_batch_norms_in_eval_mode(kind, affine, dtype):
+    """As when a pretrained network is trained with its statistics as they are."""
+    norm = nn.BatchNorm2d(8, affine=affine)
+    module = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), norm, nn.ReLU()).eval().to(dtype)
+    norm.running_mean.uniform_(-1, 1)
+    norm.running_var.uniform_(0.5, 2)
+    x = torch.randn(4, 3, 9, 9).to(dtype)
+    results = []
+    for call, kept in ((copy.deepcopy(module).double(), torch.float64), (module, dtype)):
+        given = x.to(kept).requires_grad_()
+        run = torch.compile(call, backend=kind) if call is module else call
+        y = run(given)
+        (y * torch.linspace(-1, 1, y.numel(), dtype=kept).view_as(y)).sum().backward()
+        results.append([y.detach(), given.grad, *(each.grad for each in call.parameters())])
+    for exact, mine in zip(*results):
+        assert mine.dtype == dtype
+        error = (mine.double() - exact).abs().max().item()
+        assert error <= 64 * torch.finfo(dtype).eps * (exact.abs().max().item() + 1)
+    graphs = report.graphs()
+    assert len(graphs) == 2 and not any(graph["torch"] for graph in graphs)
+    assert [len(graph["kernels"]) for graph in graphs] == [1, 1]
+
+
+def test_statistics_that_are_results():
+    """Whoever asks for those of an inference gets them, empty as eager torch's."""
+    x = torch.randn(2, 3, 4, 4)
+    given = (None, None, torch.zeros(3), torch.ones(3))
+
+    def norms(x):
+        return torch.native_batch_norm(x, *given, False, 0.1, 1e-5)
+
+    for mine, his in zip(torch.compile(norms, backend="boo")(x), norms(x)):
+        torch.testing.assert_close(mine, his)
+
+
+def test_backward_by_torch_alone():
+    """What the rewritten operator is to torch, where no kernel computes it."""
+    x, dy = torch.randn(2, 2, 3, 4, 4)
+    running = (torch.randn(3), torch.rand(3) + 1)
+    more = (False, 1e-5, [True, False, False])
+    backward = torch.ops.aten.native_batch_norm_backward
+    wanted = backward(dy, x, None, *running, torch.empty(0), torch.empty(0), *more)
+    torch.testing.assert_close(backward(dy, x, None, *running, None, None, *more), wanted)
