@@ -10,7 +10,7 @@ from torch.fx import GraphModule, Node
 from .. import _boo, _graph, freezing
 from ..runtime import fallbacks, report
 from ..runtime.log import log
-from . import lowering, program, region_kernel, rewriting, views, whole
+from . import lowering, program, region_kernel, rewriting, whole
 from .options import Options, options_applied
 from .regions import Regions
 
@@ -59,7 +59,6 @@ def compile_static(gm: GraphModule, kind: str, constants: dict[Node, torch.Tenso
     """A function of a list of the graph's inputs, which it empties. Kernels pack the values of the
     nodes in `constants` now, and never look at them again."""
     gm.graph.eliminate_dead_code()
-    views.move(gm.graph, constants or {})
     steps, regions = _steps(gm, constants or {})
     kept = _without_unread(gm, steps)
     run = program.write(gm, kept)

@@ -13,7 +13,7 @@ from .. import _boo, _graph
 from ..fusion.replacement import inline
 from ..ops import graph_program
 from ..ops.conv import BY_ATEN
-from . import lowering
+from . import lowering, views
 
 _aten = torch.ops.aten
 _NORMS = (_aten._native_batch_norm_legit_no_training.default, _aten.native_batch_norm.default)
@@ -21,23 +21,22 @@ _NORM_BACKWARD = _aten.native_batch_norm_backward.default
 
 
 def rewrite(gm: GraphModule) -> None:
-    """Changes the graph in place: BOO's own convolutions, which modules and ``boo_conv`` become, are
-    written by aten's, and batch norms with running statistics neither give nor take others."""
-    changed = False
+    """Changes the graph in place, its code when that is recompiled.
+
+    BOO's own convolutions, which modules and ``boo_conv`` become, are written by aten's; batch norms
+    with running statistics neither give nor take others; changes of shape move out of the way.
+    """
     for node in list(gm.graph.nodes):
         if node.target in BY_ATEN:
             with contextlib.suppress(_boo.Unsupported):  # it stays
                 inline(node, _form_of(node))
-                changed = True
         elif node.target in _NORMS:
-            changed |= _without_empty_results(gm, node)
+            _without_empty_results(gm, node)
         elif node.target is _NORM_BACKWARD and node.args[7] is False:
             # Statistics of the batch, which it does not read.
             node.args = (*node.args[:5], None, None, *node.args[7:])
-            changed = True
-    if changed:
-        gm.graph.eliminate_dead_code()
-        gm.recompile()
+    views.move(gm.graph)
+    gm.graph.eliminate_dead_code()
 
 
 def _form_of(node: Node) -> Callable:
@@ -61,9 +60,8 @@ def _placed(results) -> list[list[tuple[int, int]]]:
     return [[pair for pair in zip(each.shape, each.stride()) if pair[0] != 1] for each in tensors]
 
 
-def _without_empty_results(gm: GraphModule, norm: Node) -> bool:
-    """Results without elements are constants. False if none is used."""
-    changed = False
+def _without_empty_results(gm: GraphModule, norm: Node) -> None:
+    """Results without elements are constants."""
     for _, result in lowering.results_of(norm):
         value = lowering.value_of(result)
         if tuple(value.shape) != (0,):
@@ -76,5 +74,3 @@ def _without_empty_results(gm: GraphModule, norm: Node) -> bool:
             made = gm.graph.get_attr(name)
         made.meta = dict(result.meta)
         result.replace_all_uses_with(made)
-        changed = True
-    return changed

@@ -8,7 +8,6 @@ which would part it from what follows. Such a view moves behind what reads it: `
 from __future__ import annotations
 
 import operator
-from collections.abc import Container
 
 import torch
 from torch.fx import Graph, Node
@@ -30,10 +29,10 @@ _RESHAPES = frozenset(
 )
 
 
-def move(graph: Graph, keep: Container[Node]) -> None:
-    """Rewrites a graph of aten operators; nodes of `keep` stay."""
+def move(graph: Graph) -> None:
+    """Rewrites a graph of aten operators; what nobody reads then stays."""
     for node in list(graph.nodes):
-        if node.op != "call_function" or node in keep:
+        if node.op != "call_function":
             continue
         if node.target in _RESHAPES:
             _collapse(graph, node)
@@ -41,7 +40,6 @@ def move(graph: Graph, keep: Container[Node]) -> None:
             _move_behind_norm(graph, node)
         elif torch.Tag.pointwise in getattr(node.target, "tags", ()):
             _move_behind_pointwise(graph, node)
-    graph.eliminate_dead_code()
 
 
 def _sizes(node: Node) -> tuple[int, ...] | None:

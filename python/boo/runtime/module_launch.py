@@ -92,11 +92,12 @@ def get_launchable(
         ValueError: `cache_only` with the cache off, or without its folder.
         RuntimeError: `cache_only` and a kernel is not in the cache.
     """
-    from ..backends import compiler
+    from ..backends import compiler, rewriting
 
     module, args = module_factory(), tuple(arg_factory())
     held = {**dict(module.named_parameters()), **dict(module.named_buffers())}
     gm = _trace(module, held, args)
+    rewriting.rewrite(gm)
     with kernels.cached_only(cache_only):
         run = compiler.compile_static(gm, "inference")
     if run.whole is None:
