@@ -314,3 +314,12 @@ def test_imports_stay_light():
         "import boo.ops; assert 'torch._dynamo' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_strides_that_tracing_did_not_foresee():
+    """The operator is compiled anew, at a call: inductor lays out statistics in its own way."""
+    norm = torch.nn.BatchNorm2d(8, track_running_stats=False)
+    module = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3), norm, torch.nn.Conv2d(8, 4, 1))
+    x = torch.randn(2, 3, 6, 6)
+    y = torch.compile(module, backend="boo_inductor")(x)
+    torch.testing.assert_close(y, module(x), rtol=1e-4, atol=1e-4)

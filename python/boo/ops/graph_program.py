@@ -14,12 +14,17 @@ from torch.utils._python_dispatch import _disable_current_modes
 from ..runtime.settings import using_math
 from . import conv
 
+#: No key is excluded.
+_NOTHING = torch._C.DispatchKeySet(torch._C.DispatchKey.Undefined)
+
 
 @contextlib.contextmanager
 def alone():
-    """Tracing on its own: no modes, casts, gradients or tracing of a caller."""
+    """Tracing on its own: no modes, casts, gradients or tracing of a caller, be that an operator's
+    kernel, in which torch skips what functionalizes."""
     with (
         _disable_current_modes(),
+        torch._C._ForceDispatchKeyGuard(torch._C._dispatch_tls_local_include_set(), _NOTHING),
         torch._guards.tracing(None),
         torch._C._DisableAutocast(),
         torch.no_grad(),
