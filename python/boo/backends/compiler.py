@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch.fx import GraphModule, Node
@@ -114,18 +114,18 @@ def compile_graph(gm: GraphModule, kind: str, options: Options = _PLAIN):
         if made is None:
             log.info("graph with symbolic sizes: a program for %s", key)
             with options_applied(options):
-                made = programs[key] = compile_static(_specialize(gm, args), kind)
+                made = programs[key] = compile_static(traced(gm, args), kind)
         return made(args)
 
     run._boxed_call = True
     return run
 
 
-def _specialize(gm: GraphModule, args: list) -> GraphModule:
-    """The graph traced again for these inputs."""
+def traced(function: Callable, args: Sequence) -> GraphModule:
+    """The function, or graph, of tensors like `args` as a graph that compile_static takes."""
     from torch.fx.experimental.proxy_tensor import make_fx
 
     with torch.no_grad():
-        made = make_fx(gm, tracing_mode="fake")(*args)
+        made = make_fx(function, tracing_mode="fake")(*args)
     rewriting.rewrite(made)
     return made

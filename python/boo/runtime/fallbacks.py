@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import collections
-import contextlib
 import contextvars
 
 from .. import _boo
 from .log import log
+from .settings import assigned
 
 _counts: collections.Counter[tuple[str, str]] = collections.Counter()
 _refused: contextvars.ContextVar[bool] = contextvars.ContextVar("boo_refused", default=False)
@@ -29,14 +29,9 @@ def reset() -> None:
     _counts.clear()
 
 
-@contextlib.contextmanager
 def refused(on: bool = True):
     """What is compiled inside may not leave anything to torch."""
-    token = _refused.set(on)
-    try:
-        yield
-    finally:
-        _refused.reset(token)
+    return assigned(_refused, on)
 
 
 def are_refused() -> bool:

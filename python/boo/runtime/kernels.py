@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import contextvars
 import logging
 import threading
@@ -15,20 +14,16 @@ from .log import log, log_launches
 _lock = threading.Lock()
 _all: list[weakref.ref[_boo.Kernel]] = []
 
+_cached_only: contextvars.ContextVar[bool] = contextvars.ContextVar(
+    "boo_cached_only", default=False
+)
 
-_cached_only: contextvars.ContextVar[bool] = contextvars.ContextVar("cached_only", default=False)
 
-
-@contextlib.contextmanager
 def cached_only(on: bool = True):
     """Kernels made inside come from the cache, if `on`. Raises ValueError where there is none."""
     if on:
         check_cache()
-    token = _cached_only.set(on)
-    try:
-        yield
-    finally:
-        _cached_only.reset(token)
+    return settings.assigned(_cached_only, on)
 
 
 def check_cache() -> None:

@@ -50,18 +50,15 @@ class ModuleLaunchable(Launchable):
     __call__ = launch
 
 
-def _trace(module: torch.nn.Module, held: dict[str, torch.Tensor], args: tuple):
-    """The module as a graph of aten operators, whose inputs are `held` and then `args`."""
-    from torch.fx.experimental.proxy_tensor import make_fx
+def _function_of(module: torch.nn.Module, held: dict[str, torch.Tensor]) -> Callable:
+    """The module as a function of `held` and then its arguments, without writes to memory."""
 
     def function(*values):
         own = dict(zip(held, values))
         result = torch.func.functional_call(module, own, values[len(held) :])
         return tuple(result) if isinstance(result, (tuple, list)) else (result,)
 
-    with torch.no_grad():
-        traced = torch.func.functionalize(function, remove="mutations")
-        return make_fx(traced, tracing_mode="fake")(*held.values(), *args)
+    return torch.func.functionalize(function, remove="mutations")
 
 
 def get_launchable(
@@ -92,12 +89,11 @@ def get_launchable(
         ValueError: `cache_only` with the cache off, or without its folder.
         RuntimeError: `cache_only` and a kernel is not in the cache.
     """
-    from ..backends import compiler, rewriting
+    from ..backends import compiler
 
     module, args = module_factory(), tuple(arg_factory())
     held = {**dict(module.named_parameters()), **dict(module.named_buffers())}
-    gm = _trace(module, held, args)
-    rewriting.rewrite(gm)
+    gm = compiler.traced(_function_of(module, held), (*held.values(), *args))
     with kernels.cached_only(cache_only):
         run = compiler.compile_static(gm, "inference")
     if run.whole is None:

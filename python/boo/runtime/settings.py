@@ -25,13 +25,18 @@ def set_math(math: str) -> None:
 
 
 @contextlib.contextmanager
-def using_math(math: str | None):
-    """Kernels that this thread makes inside have this accuracy; None leaves it."""
-    token = _own_math.set(math or _own_math.get())
+def assigned(variable: contextvars.ContextVar, value):
+    """Inside, the variable has this value in this thread."""
+    token = variable.set(value)
     try:
         yield
     finally:
-        _own_math.reset(token)
+        variable.reset(token)
+
+
+def using_math(math: str | None):
+    """Kernels that this thread makes inside have this accuracy; None leaves it."""
+    return assigned(_own_math, math or _own_math.get())
 
 
 def math() -> str:

@@ -149,7 +149,7 @@ Status CommandRun::readOptions() {
   Options.verify =
       flags.on(DriverFlag::Verify) || flags.on(DriverFlag::VerifyNumerics);
   Options.coldCache = flags.on(DriverFlag::ColdCache);
-  Options.profile = flags.on(DriverFlag::Profile) && !Session.verify;
+  Options.profile = flags.on(DriverFlag::Profile);
 
   BOO_ASSIGN_OR_RETURN(Options.compile,
                        compileOptions(Line, Command, Session.cacheDir));
@@ -157,7 +157,7 @@ Status CommandRun::readOptions() {
   VerifyOptions &check = Options.check;
   if (Session.verify) {
     Options.verify = true;
-    Options.time = false;
+    Options.time = Options.profile = false;
     Options.timer.iters = 0;
     check = *Session.verify;
   }

@@ -10,6 +10,7 @@ using Json = nlohmann::ordered_json;
 
 /// The one list of fields, for both directions.
 template <typename Result, typename Visitor>
+  requires std::is_same_v<std::remove_const_t<Result>, RunResult>
 static void visitFields(Result &r, Visitor &&visit) {
   visit("command", r.command);
   visit("backend", r.backend);
@@ -49,8 +50,10 @@ static void visitFields(Result &r, Visitor &&visit) {
   visit("cut_short", r.cutShort);
 }
 
+/// A field that is an object: its own fields.
 template <typename Times, typename Visitor>
-static void visitTimes(Times &t, Visitor &&visit) {
+  requires std::is_same_v<std::remove_const_t<Times>, Statistics>
+static void visitFields(Times &t, Visitor &&visit) {
   visit("count", t.count);
   visit("min", t.min);
   visit("max", t.max);
@@ -62,7 +65,8 @@ static void visitTimes(Times &t, Visitor &&visit) {
 }
 
 template <typename Time, typename Visitor>
-static void visitDispatch(Time &t, Visitor &&visit) {
+  requires std::is_same_v<std::remove_const_t<Time>, DispatchTime>
+static void visitFields(Time &t, Visitor &&visit) {
   visit("kernel", t.kernel);
   visit("dispatch", t.dispatch);
   visit("grid", t.grid);
@@ -78,6 +82,12 @@ struct Writer {
     json[name] = put(value);
   }
 
+  template <typename T> static Json object(const T &value) {
+    Json json = Json::object();
+    visitFields(value, Writer{json});
+    return json;
+  }
+
   static Json put(double value) {
     if (std::isfinite(value))
       return value;
@@ -88,16 +98,12 @@ struct Writer {
     return value ? Json(*value) : Json(nullptr);
   }
   static Json put(const std::optional<Statistics> &value) {
-    if (!value)
-      return nullptr;
-    Json json = Json::object();
-    visitTimes(*value, Writer{json});
-    return json;
+    return value ? object(*value) : Json(nullptr);
   }
   static Json put(const std::vector<DispatchTime> &profile) {
     Json json = Json::array();
     for (const DispatchTime &time : profile)
-      visitDispatch(time, Writer{json.emplace_back(Json::object())});
+      json.push_back(object(time));
     return json;
   }
   static Json put(const Status &status) {
@@ -173,17 +179,17 @@ struct Reader {
     value.reset();
     return json.is_null() || get(json, value.emplace());
   }
-  static bool get(const Json &json, Statistics &times) {
+  template <typename T> static bool getObject(const Json &json, T &value) {
     std::string wrong;
     if (json.is_object())
-      visitTimes(times, Reader{json, &wrong});
+      visitFields(value, Reader{json, &wrong});
     return json.is_object() && wrong.empty();
   }
+  static bool get(const Json &json, Statistics &times) {
+    return getObject(json, times);
+  }
   static bool get(const Json &json, DispatchTime &time) {
-    std::string wrong;
-    if (json.is_object())
-      visitDispatch(time, Reader{json, &wrong});
-    return json.is_object() && wrong.empty();
+    return getObject(json, time);
   }
   static bool get(const Json &json, Status &status) {
     int code;
@@ -209,11 +215,7 @@ struct Reader {
 
 } // namespace
 
-Json boo::resultJson(const RunResult &result) {
-  Json json = Json::object();
-  visitFields(result, Writer{json});
-  return json;
-}
+Json boo::resultJson(const RunResult &result) { return Writer::object(result); }
 
 StatusOr<RunResult> boo::resultOfJson(const Json &json) {
   RunResult result;
