@@ -94,3 +94,31 @@ def test_parts_of_tensors_are_views():
     check(Heads(), TOKENS, training=False)
     check(Heads(), TOKENS, training=True)
     assert not report.graphs()[0]["torch"].keys() & {"aten.select.int", "aten.slice.Tensor"}
+
+
+def test_the_strides_of_single_pixels_part_nothing():
+    """Adaptive pools to one pixel change its strides: eager's results have them, kernels need not."""
+
+    class Classifier(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.features, self.layer = nn.Conv2d(3, 8, 3), nn.Linear(8, 5)
+
+        def forward(self, x):
+            pixel = torch.relu(nn.functional.adaptive_avg_pool2d(self.features(x), 1))
+            return self.layer(pixel.flatten(1))
+
+    images = torch.randn(2, 3, 6, 6).contiguous(memory_format=torch.channels_last)
+    for training in (False, True):
+        report.reset()
+        check(Classifier(), images, training=training)
+        assert report.graphs()[0]["torch"] == {}
+
+
+def test_a_result_keeps_the_strides_of_its_single_pixel():
+    class Pools(nn.Module):
+        def forward(self, x):
+            return nn.functional.adaptive_avg_pool2d(torch.relu(x), 1)
+
+    images = torch.randn(2, 3, 6, 6).contiguous(memory_format=torch.channels_last)
+    check(Pools(), images, training=False)

@@ -16,6 +16,7 @@ from . import lowering
 
 _VIEW = torch.ops.aten.view.default
 _LAYER_NORM = torch.ops.aten.native_layer_norm.default
+_AS_STRIDED = torch.ops.aten.as_strided.default
 
 #: Operators that show the elements of a contiguous tensor in other sizes.
 _RESHAPES = frozenset(
@@ -36,6 +37,8 @@ def move(graph: Graph) -> None:
             continue
         if node.target in _RESHAPES:
             _collapse(graph, node)
+        elif node.target is _AS_STRIDED:
+            _step_past(node)
         elif node.target is _LAYER_NORM:
             _move_behind_norm(graph, node)
         elif torch.Tag.pointwise in getattr(node.target, "tags", ()):
@@ -82,6 +85,26 @@ def _collapse(graph: Graph, node: Node) -> None:
         return
     with graph.inserting_before(node):
         node.replace_all_uses_with(_view(graph, source, sizes))
+
+
+def _step_past(view: Node) -> None:
+    """What computes with a view of a tensor in its own sizes and strides computes with the tensor:
+    adaptive pools to a single pixel give that pixel other strides. The program's results keep them.
+    """
+    source = view.args[0]
+    if None is not _placed(view) == _placed(source):
+        view.replace_all_uses_with(source, lambda user: user.op != "output")
+
+
+def _placed(node: Node) -> tuple | None:
+    """Where the elements of a tensor of the CPU's lie, all numbers known; a single one along a
+    dimension lies there with any stride."""
+    value = lowering.value_of(node)
+    if not isinstance(value, torch.Tensor) or value.layout != torch.strided:
+        return None
+    strides = [stride for size, stride in zip(value.shape, value.stride()) if size != 1]
+    placed = (*value.shape, value.storage_offset(), *strides)
+    return placed if all(isinstance(each, int) for each in placed) else None
 
 
 def _inner_sizes(inputs: list[Node], result: Node) -> tuple[int, ...] | None:
