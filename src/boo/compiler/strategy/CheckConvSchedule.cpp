@@ -40,7 +40,8 @@ Schedule boo::compiler::adaptSchedule(const ConvNest &nest, Schedule schedule) {
     schedule.filterInPlace = schedule.dot = false;
   if (nest.taps() != 1)
     schedule.kChunk = 0;
-  schedule.packInside &= !schedule.filterInPlace && schedule.kChunk == 0;
+  schedule.packInside &=
+      !schedule.filterInPlace && schedule.kChunk == 0 && !nest.depthwise;
   schedule.scratchInput |=
       !nest.needsScratch(schedule.keepsBf16()).empty() ||
       (schedule.dot && nest.problem.inStrides.channel != 1);
@@ -111,6 +112,9 @@ Status boo::compiler::checkNestSchedule(const ConvNest &nest,
   }
   if (schedule.packInside && (schedule.filterInPlace || schedule.kChunk != 0))
     return refuse("pack_inside=1 packs a filter, for a reduction in one piece");
+  if (schedule.packInside && nest.depthwise)
+    return refuse("pack_inside=1 is not for a depthwise filter, which a tile "
+                  "reads whole for each few pixels");
   if (schedule.filterInPlace && schedule.pairs)
     return refuse("filter_in_place=1 holds no pairs");
   if (schedule.kChunk != 0 &&
