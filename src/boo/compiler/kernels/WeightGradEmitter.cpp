@@ -18,7 +18,7 @@ WeightGradEmitter::WeightGradEmitter(MLIRContext &context, const Graph &group,
       Lanes(S.vectorBits / Compute.getIntOrFloatBitWidth()),
       BlockChannels(S.nVectors * Lanes), LaneSide(Nest.lanes(S.lanesOverInput)),
       RowSide(Nest.rows(S.lanesOverInput)), Rows(Nest.rowCount(S)),
-      Pieces(Nest.pieces(S, S.kParts)) {}
+      Cut(Nest.cut(S)) {}
 
 Status WeightGradEmitter::checkSizes() const {
   double lanes =
@@ -45,12 +45,10 @@ int64_t WeightGradEmitter::blocks() const {
 }
 int64_t WeightGradEmitter::rowTiles() const { return ceilDiv(Rows, S.mTile); }
 
-int64_t WeightGradEmitter::parts() const { return Nest.countParts(S, Pieces); }
-
 bool WeightGradEmitter::holdsRowOfTaps() const { return Nest.rowTaps(S) > 1; }
 
 bool WeightGradEmitter::storesDirectly() const {
-  return parts() == 1 && !holdsRowOfTaps() &&
+  return Cut.pieces == 1 && !holdsRowOfTaps() &&
          (LaneSide.filterStride == 1 || RowSide.filterStride == 1);
 }
 
@@ -69,7 +67,9 @@ void WeightGradEmitter::dispatch(
 }
 
 KernelModule WeightGradEmitter::emit() {
-  if (S.pairs) {
+  if (S.scratchInput) {
+    Result.scratchBytes = scratchBytes();
+  } else if (S.pairs) {
     LanesAt = packPairs(LaneSide, BlockChannels);
     RowsAt = packPairs(RowSide, ceilDiv(RowSide.channels, Lanes) * Lanes);
   } else {
@@ -104,30 +104,33 @@ WeightGradEmitter::Placed WeightGradEmitter::inPlace(const Side &side) const {
 }
 
 WeightGradEmitter::Place WeightGradEmitter::place(Value tile) {
-  std::array<int64_t, 4> extents = Nest.extents(S);
-  std::vector<int64_t> partGrid;
-  for (size_t i = 0; i != 4; ++i)
-    partGrid.push_back(ceilDiv(extents[i], Pieces[i]));
   std::array<int64_t, 3> taps = Nest.tapLoops(S);
-  std::vector<int64_t> grid{parts(),
-                            Nest.groupLoops(),
-                            blocks(),
-                            taps[0],
-                            taps[1],
-                            taps[2],
-                            ceilDiv(rowTiles(), S.wChunk)};
+  std::vector<int64_t> grid{
+      parts(), Nest.groupLoops(), ceilDiv(blocks(), S.nChunk),  taps[0],
+      taps[1], taps[2],           ceilDiv(rowTiles(), S.wChunk)};
   std::vector<Value> c = K.delinearize(tile, grid);
   Place at;
   at.part = c[0];
   at.group = c[1];
-  at.block = c[2];
+  at.firstBlock = K.mul(c[2], S.nChunk);
+  at.blocks = S.nChunk == 1 ? K.index(1)
+                            : K.min(K.index(S.nChunk),
+                                    K.sub(K.index(blocks()), at.firstBlock));
   at.tap = {c[3], c[4], c[5]};
   at.firstTile = K.mul(c[6], S.wChunk);
   at.tiles = K.min(K.index(S.wChunk), K.sub(K.index(rowTiles()), at.firstTile));
-  std::vector<Value> part = K.delinearize(at.part, partGrid);
+  return at;
+}
+
+void WeightGradEmitter::enterPiece(Place &at, Value piece) {
+  std::array<int64_t, 4> extents = Nest.extents(S);
+  std::vector<int64_t> grid;
+  for (size_t i = 0; i != 4; ++i)
+    grid.push_back(ceilDiv(extents[i], Cut.extent[i]));
+  std::vector<Value> c = K.delinearize(piece, grid);
   for (size_t i = 0; i != 4; ++i) {
-    Value low = K.mul(part[i], Pieces[i]);
-    Value high = K.min(K.index(extents[i]), K.add(low, Pieces[i]));
+    Value low = K.mul(c[i], Cut.extent[i]);
+    Value high = K.min(K.index(extents[i]), K.add(low, Cut.extent[i]));
     // Rows of pairs hold zeros, rows under all of a row's taps have edges.
     bool wholeRow = i == 3 && (S.pairs || holdsRowOfTaps());
     if (i != 0 && !wholeRow && !Nest.isInside(i - 1)) {
@@ -140,7 +143,6 @@ WeightGradEmitter::Place WeightGradEmitter::place(Value tile) {
     at.low[i] = low;
     at.count[i] = K.max(K.index(0), K.sub(high, low));
   }
-  return at;
 }
 
 Value WeightGradEmitter::address(const Side &side, const Placed &placed,
@@ -160,6 +162,19 @@ Value WeightGradEmitter::address(const Side &side, const Placed &placed,
   return base;
 }
 
+int64_t WeightGradEmitter::pixelStep(const Side &side, const Placed &placed,
+                                     size_t i) const {
+  if (i == 0)
+    return placed.outer;
+  bool strided = side.isInput && !(i == 3 && S.pairs);
+  return placed.spatial[i - 1] * (strided ? P.stride[i - 1] : 1);
+}
+
+bool WeightGradEmitter::isSinglePlace(size_t i) const {
+  bool wholeRow = i == 3 && S.pairs;
+  return Cut.extent[i] == 1 && (i == 0 || wholeRow || Nest.isInside(i - 1));
+}
+
 Value WeightGradEmitter::filterBase(Value group, Value block) {
   int64_t groupStride =
       Nest.depthwise ? 0 : P.outPerGroup() * P.filterStrides.outer;
@@ -168,109 +183,140 @@ Value WeightGradEmitter::filterBase(Value group, Value block) {
 }
 
 void WeightGradEmitter::emitMain() {
-  int64_t tiles = parts() * Nest.groupLoops() * blocks() * Nest.taps(S) *
-                  ceilDiv(rowTiles(), S.wChunk);
-  int64_t mRest = Rows - (rowTiles() - 1) * S.mTile;
-  int64_t nRest = LaneSide.channels - (blocks() - 1) * BlockChannels;
+  int64_t tiles = parts() * Nest.groupLoops() * ceilDiv(blocks(), S.nChunk) *
+                  Nest.taps(S) * ceilDiv(rowTiles(), S.wChunk);
   dispatch("weight_gradient", {tiles}, [&](const std::vector<Value> &c) {
     Place at = place(c[0]);
-    K.loop(K.index(0), at.tiles, 1, [&](Value i) {
-      Value tile = K.add(at.firstTile, i);
-      // Four bodies at most: whole and remaining rows and lanes.
-      auto withN = [&](int64_t n) {
-        if (rowTiles() == 1 || mRest == S.mTile)
-          return emitTile(at, tile, mRest, n);
-        K.ifThen(
-            K.equal(tile, rowTiles() - 1),
-            [&] { emitTile(at, tile, mRest, n); },
-            [&] { emitTile(at, tile, S.mTile, n); });
-      };
-      if (blocks() == 1 || nRest == BlockChannels)
-        return withN(nRest);
-      K.ifThen(
-          K.equal(at.block, blocks() - 1), [&] { withN(nRest); },
-          [&] { withN(BlockChannels); });
+    if (Cut.perPart == 1) {
+      enterPiece(at, at.part);
+      if (S.scratchInput)
+        fillScratch(at);
+      return emitTiles(at, false);
+    }
+    zeroSums(at);
+    Value first = K.mul(at.part, Cut.perPart);
+    Value end = K.min(K.index(Cut.pieces), K.add(first, Cut.perPart));
+    K.loop(first, end, 1, [&](Value piece) {
+      enterPiece(at, piece);
+      fillScratch(at);
+      emitTiles(at, true);
     });
   });
 }
 
-void WeightGradEmitter::emitTile(const Place &at, Value tile, int64_t m,
-                                 int64_t n) {
+void WeightGradEmitter::emitTiles(const Place &at, bool more) {
+  int64_t mRest = Rows - (rowTiles() - 1) * S.mTile;
+  int64_t nRest = LaneSide.channels - (blocks() - 1) * BlockChannels;
+  // Four bodies at most: whole and remaining rows and lanes.
+  auto withM = [&](const TilePlace &tile, int64_t n) {
+    auto emit = [&](int64_t m) { emitTile(at, tile, {m, n, more}); };
+    if (rowTiles() == 1 || mRest == S.mTile)
+      return emit(mRest);
+    K.ifThen(
+        K.equal(K.add(at.firstTile, tile.j), rowTiles() - 1),
+        [&] { emit(mRest); }, [&] { emit(S.mTile); });
+  };
+  K.loop(K.index(0), at.blocks, 1, [&](Value i) {
+    Value block = K.add(at.firstBlock, i);
+    K.loop(K.index(0), at.tiles, 1, [&](Value j) {
+      if (blocks() == 1 || nRest == BlockChannels)
+        return withM({i, j}, nRest);
+      K.ifThen(
+          K.equal(block, blocks() - 1), [&] { withM({i, j}, nRest); },
+          [&] { withM({i, j}, BlockChannels); });
+    });
+  });
+}
+
+void WeightGradEmitter::emitTile(const Place &at, const TilePlace &tile,
+                                 const Sums &sums) {
   if (!holdsRowOfTaps())
-    return emitSums(at, K.mul(tile, S.mTile), {m, n, false});
+    return emitSums(at, tile, K.mul(K.add(at.firstTile, tile.j), S.mTile),
+                    sums);
   // Pixels that meet all taps, and then those at the ends of the row.
   auto [left, right] = edgePixels(P);
-  auto sums = [&](int64_t pixel, int64_t pixels, int64_t tap, int64_t taps,
-                  bool more) {
+  auto add = [&](int64_t pixel, int64_t pixels, int64_t tap, int64_t taps,
+                 bool more) {
     Place place = at;
     place.low[3] = K.index(pixel);
     place.tap[2] = K.index(tap);
-    emitSums(place, K.index(tap), {taps, n, more, pixels});
+    emitSums(place, tile, K.index(tap), {taps, sums.n, more, pixels});
   };
   auto oneByOne = [&](int64_t low, int64_t high) {
     for (int64_t pixel = low; pixel != high; ++pixel) {
       auto [tap, taps] = tapsAt(P, pixel);
-      sums(pixel, 1, tap, taps, true);
+      add(pixel, 1, tap, taps, true);
     }
   };
-  sums(left, P.out[2] - left - right, 0, P.filter[2], false);
+  add(left, P.out[2] - left - right, 0, P.filter[2], false);
   oneByOne(0, left);
   oneByOne(P.out[2] - right, P.out[2]);
 }
 
-void WeightGradEmitter::emitSums(const Place &at, Value row, const Sums &sums) {
-  Value a = address(RowSide, RowsAt, at);
-  a = K.add(a, Nest.depthwise ? K.mul(at.block, RowsAt.block)
-                              : K.mul(row, RowsAt.channel));
-  Value b =
-      K.add(address(LaneSide, LanesAt, at), K.mul(at.block, LanesAt.block));
+Value WeightGradEmitter::sumsAt(const Place &at, Value block, Value row) {
+  std::array<int64_t, 3> taps = Nest.tapLoops(S);
+  Value place = K.add(K.mul(at.part, Nest.groupLoops()), at.group);
+  place = K.add(K.mul(place, blocks()), block);
+  for (size_t d = 0; d != 3; ++d)
+    place = K.add(K.mul(place, taps[d]), taps[d] == 1 ? K.index(0) : at.tap[d]);
+  return K.mul(K.add(K.mul(place, Rows), row), BlockChannels);
+}
+
+void WeightGradEmitter::emitSums(const Place &at, const TilePlace &tile,
+                                 Value row, const Sums &sums) {
+  Value block = K.add(at.firstBlock, tile.i);
   // Every step of the sum is one of the batch loops, whose counts depend on the
   // tap, but for a pair and for the pixels under a row of taps: those are k.
   SmallVector<Value> counts;
-  SmallVector<int64_t> aStrides{RowsAt.channel, Nest.depthwise ? 1 : 0, 1};
-  SmallVector<int64_t> bStrides{1, BlockChannels};
+  Value a, b, aBuffer, bBuffer;
+  SmallVector<int64_t> aStrides{1, 0, 1}, bStrides{1, BlockChannels};
+  if (S.scratchInput) {
+    aBuffer = K.buffer(ArgField::Scratch, rowsAtScratch(), Compute);
+    bBuffer = K.buffer(ArgField::Scratch, 0, Compute);
+    a = K.mul(tile.j, panelElements());
+    b = K.mul(tile.i, scratchPixels() * BlockChannels);
+  } else {
+    aBuffer = K.buffer(RowsAt.field, RowsAt.slot, RowsAt.type);
+    bBuffer = K.buffer(LanesAt.field, LanesAt.slot, LanesAt.type);
+    a = K.add(address(RowSide, RowsAt, at), Nest.depthwise
+                                                ? K.mul(block, RowsAt.block)
+                                                : K.mul(row, RowsAt.channel));
+    b = K.add(address(LaneSide, LanesAt, at), K.mul(block, LanesAt.block));
+    aStrides = {RowsAt.channel, Nest.depthwise ? 1 : 0, 1};
+  }
   auto step = [&](const Side &side, const Placed &placed, size_t i) {
-    if (i == 0)
-      return placed.outer;
-    bool strided = side.isInput && !(i == 3 && S.pairs);
-    return placed.spatial[i - 1] * (strided ? P.stride[i - 1] : 1);
+    return pixelStep(side, placed, i);
   };
   if (holdsRowOfTaps()) {
     aStrides = {P.dilation[2] * RowsAt.spatial[2], 1, step(RowSide, RowsAt, 3)};
     bStrides = {1, step(LaneSide, LanesAt, 3)};
   }
   for (size_t i = 0; i != (holdsRowOfTaps() ? 3 : 4); ++i) {
-    bool wholeRow = i == 3 && S.pairs;
-    if (Nest.extents(S)[i] == 1 && (i == 0 || wholeRow || Nest.isInside(i - 1)))
+    if (isSinglePlace(i))
       continue;
     counts.push_back(at.count[i]);
-    aStrides.push_back(step(RowSide, RowsAt, i));
-    bStrides.push_back(step(LaneSide, LanesAt, i));
+    aStrides.push_back(S.scratchInput ? scratchStep(i) * S.mTile
+                                      : step(RowSide, RowsAt, i));
+    bStrides.push_back(S.scratchInput ? scratchStep(i) * BlockChannels
+                                      : step(LaneSide, LanesAt, i));
   }
 
   Value to, target;
   Type stored = storesDirectly() ? Stored : Compute;
   SmallVector<int64_t> cStrides{BlockChannels, 1};
-  std::array<int64_t, 3> taps = Nest.tapLoops(S);
   if (storesDirectly()) {
     target = K.buffer(ArgField::Out, 0, Stored);
-    to =
-        K.add(filterBase(at.group, at.block), K.mul(row, RowSide.filterStride));
+    to = K.add(filterBase(at.group, block), K.mul(row, RowSide.filterStride));
     for (size_t d = 0; d != 3; ++d)
       to = K.add(to, K.mul(at.tap[d], P.filterStrides.spatial[d]));
     cStrides = {RowSide.filterStride, LaneSide.filterStride};
   } else {
     target = K.buffer(ArgField::Workspace, PartialSlot, Compute);
-    to = K.add(K.mul(at.part, Nest.groupLoops()), at.group);
-    to = K.add(K.mul(to, blocks()), at.block);
-    for (size_t d = 0; d != 3; ++d)
-      to = K.add(K.mul(to, taps[d]), taps[d] == 1 ? K.index(0) : at.tap[d]);
-    to = K.mul(K.add(K.mul(to, Rows), row), BlockChannels);
+    to = sumsAt(at, block, row);
   }
   auto op = BrgemmOp::create(
-      K.builder(), K.loc(), K.buffer(RowsAt.field, RowsAt.slot, RowsAt.type), a,
-      K.buffer(LanesAt.field, LanesAt.slot, LanesAt.type), b, target, to,
-      counts, ValueRange{}, ValueRange{}, /*staging=*/Value(),
+      K.builder(), K.loc(), aBuffer, a, bBuffer, b, target, to, counts,
+      ValueRange{}, ValueRange{}, /*staging=*/Value(),
       sums.more ? target : Value(), sums.more ? to : Value(), uint64_t(sums.m),
       uint64_t(sums.n), uint64_t(S.pairs ? 2 : sums.pixels), aStrides, bStrides,
       cStrides, ArrayRef<int64_t>{}, /*exact_b=*/Nest.depthwise, /*dot=*/false,

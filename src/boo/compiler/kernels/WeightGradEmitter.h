@@ -1,18 +1,20 @@
 //===- WeightGradEmitter.h - Kernels of filter gradients --------*- C++ -*-===//
 //
-// Writes up to four dispatches. Operands that tiles cannot read where they lie
-// are packed: the lanes' one in blocks of channels, [block][batch][depth]
-// [height][width][lanes], the rows' one as a widened copy. The main dispatch
-// walks over parts of the sum, blocks of lanes, taps and rows: each register
-// tile is one boo.brgemm whose batch loops are the pixels that its tap meets,
-// so no padding is ever read. A depthwise tile holds the taps of a row: its
-// loop along the row runs over the pixels that meet all of them, and those at
-// the ends are added one by one. bf16 is multiplied in pairs of pixels, where
-// the target has dot products: both operands are packed so, the input once for
-// each tap of a row, with zeros for the padding at the row's ends. Where the
-// sum has several parts, or the filter's memory suits neither rows nor lanes,
-// sums go to the workspace, and the last dispatch adds up the parts, in order,
-// and transposes.
+// Writes up to four dispatches. With scratch_input a grid tile goes through its
+// part of the sum piece by piece: it copies what the tiles of its rows and lanes
+// read (WeightGradScratch.cpp) and adds their products to sums that rest in the
+// workspace. Without, operands that tiles cannot read where they lie are packed:
+// the lanes' one in blocks of channels, [block][batch][depth][height][width]
+// [lanes], the rows' one as a widened copy. The main dispatch walks over parts
+// of the sum, blocks of lanes, taps and rows: each register tile is one
+// boo.brgemm whose batch loops are the pixels that its tap meets, so no padding
+// is ever read. A depthwise tile holds the taps of a row: its loop along the row
+// runs over the pixels that meet all of them, and those at the ends are added
+// one by one. bf16 is multiplied in pairs of pixels, where the target has dot
+// products: both operands are packed so, the input once for each tap of a row,
+// with zeros for the padding at the row's ends. Where the sum has several
+// pieces, or the filter's memory suits neither rows nor lanes, sums go to the
+// workspace, and the last dispatch adds up the parts, in order, and transposes.
 //
 //===----------------------------------------------------------------------===//
 #pragma once
@@ -48,7 +50,7 @@ private:
   };
   /// What a grid tile's code needs to know of its place.
   struct Place {
-    Value part, group, block;
+    Value part, group, firstBlock, blocks;
     std::array<Value, 3> tap;
     std::array<Value, 4> low, count; ///< batch and pixels that the tap meets
     Value firstTile, tiles;          ///< register tiles of rows
@@ -92,11 +94,42 @@ private:
                       int64_t blockChannels, const PairSource &source,
                       Value to);
 
+  // WeightGradScratch.cpp
+  int64_t scratchPixels() const; ///< most of a piece
+  int64_t panelElements() const; ///< of a register tile's rows in scratch
+  int64_t rowsAtScratch() const; ///< in bytes, behind the lanes
+  int64_t scratchBytes() const;
+  /// Copies the operands of a piece of the sum: blocks of lanes, [block][pixel]
+  /// [lanes], and panels of rows, [tile][pixel][rows of a tile].
+  void fillScratch(const Place &at);
+  void fillLanes(const Place &at);
+  void fillPanels(const Place &at);
+  /// Calls `body` with the address of each pixel's first channel and the
+  /// pixel's place in scratch, in order.
+  void forPixels(const Side &side, const Place &at,
+                 const std::function<void(Value, Value)> &body);
+  /// Pixels in scratch from one place along a dimension of the sum to the next.
+  int64_t scratchStep(size_t i) const;
+  void zeroSums(const Place &at);
+
   void emitMain();
+  void emitTiles(const Place &at, bool more);
   Place place(Value tile);
+  void enterPiece(Place &at, Value piece);
   Value address(const Side &side, const Placed &placed, const Place &at);
-  void emitTile(const Place &at, Value tile, int64_t m, int64_t n);
-  void emitSums(const Place &at, Value row, const Sums &sums);
+  /// Elements from one place along dimension `i` of the sum to the next.
+  int64_t pixelStep(const Side &side, const Placed &placed, size_t i) const;
+  /// Whether a piece has one place along dimension `i`, whatever the tap.
+  bool isSinglePlace(size_t i) const;
+  /// Register tile `j` of those of `at`, in block `i` of its blocks.
+  struct TilePlace {
+    Value i, j;
+  };
+  void emitTile(const Place &at, const TilePlace &tile, const Sums &sums);
+  void emitSums(const Place &at, const TilePlace &tile, Value row,
+                const Sums &sums);
+  /// Where the sums of a row of a block rest in the workspace.
+  Value sumsAt(const Place &at, Value block, Value row);
   /// Element of the filter's gradient that a block's first lane and row 0 have.
   Value filterBase(Value group, Value block);
   void emitFinish();
@@ -113,7 +146,7 @@ private:
 
   int64_t blocks() const;   ///< of lanes in a group
   int64_t rowTiles() const; ///< register tiles of rows
-  int64_t parts() const;
+  int64_t parts() const { return Cut.parts(); }
   bool storesDirectly() const; ///< tiles write the filter's gradient
   bool holdsRowOfTaps() const; ///< a depthwise tile
   int64_t partElements() const;
@@ -130,7 +163,7 @@ private:
   int64_t Lanes, BlockChannels;
   const Side &LaneSide, &RowSide;
   int64_t Rows;
-  std::array<int64_t, 4> Pieces;
+  WeightGradNest::Cut Cut;
   Placed LanesAt, RowsAt;
   int64_t PartialSlot = 0;
   KernelModule Result;

@@ -121,7 +121,7 @@ TEST(WeightGradNest, PiecesOfTheSum) {
   EXPECT_THAT(nest.pieces(s, 1), ElementsAre(2, 1, 1, 9));
   EXPECT_THAT(nest.pieces(s, 2), ElementsAre(1, 1, 1, 9));
   EXPECT_THAT(nest.pieces(s, 5), ElementsAre(1, 1, 1, 3));
-  EXPECT_EQ(nest.countParts(s, nest.pieces(s, 5)), 6);
+  EXPECT_EQ(nest.countPieces(s, nest.pieces(s, 5)), 6);
   EXPECT_THAT(nest.pieces(s, 1000), ElementsAre(1, 1, 1, 1));
   s.pairs = true;
   EXPECT_THAT(nest.extents(s), ElementsAre(2, 1, 1, 5));

@@ -145,7 +145,17 @@ static void stepSeparable(Steps &steps) {
   steps.set(&Schedule::kUnroll, {1, 2, 4});
 }
 
-static void stepWeightGrad(Steps &steps) {
+static void stepWeightGrad(const Schedule &from, Steps &steps) {
+  // Operands in place are read a block at a time, copies many times.
+  Schedule other = from;
+  other.scratchInput = !from.scratchInput;
+  other.kChunk = other.scratchInput ? 128 : 0;
+  other.nChunk = other.scratchInput ? 8 : 1;
+  steps.add(other);
+  if (from.scratchInput) {
+    steps.scale(&Schedule::kChunk, 16);
+    steps.spread(&Schedule::nChunk);
+  }
   steps.nearTiles(&Schedule::mTile, &Schedule::nVectors);
   steps.scale(&Schedule::kParts);
   steps.spread(&Schedule::wChunk);
@@ -199,12 +209,12 @@ static void stepElements(Steps &steps) {
   steps.vectorBits();
 }
 
-static void stepFields(const Graph &group, Algorithm algorithm, Steps &steps) {
+static void stepFields(const Graph &group, const Schedule &from, Steps &steps) {
   Op anchor = group.nodes().front().op;
-  switch (algorithm) {
+  switch (from.algorithm) {
   case Algorithm::Direct:
   case Algorithm::Depthwise:
-    return anchor == Op::ConvGradWeight ? stepWeightGrad(steps)
+    return anchor == Op::ConvGradWeight ? stepWeightGrad(from, steps)
                                         : stepProduct(steps);
   case Algorithm::Winograd4x4:
   case Algorithm::Winograd2x2:
@@ -326,7 +336,7 @@ StatusOr<Neighbours> boo::compiler::neighboursOf(const Graph &group,
          {Algorithm::Direct, Algorithm::Winograd4x4, Algorithm::Winograd2x2})
       chooser.offer(algorithm);
   Steps steps(result.from, target);
-  stepFields(group, result.from.algorithm, steps);
+  stepFields(group, result.from, steps);
   if (result.from.algorithm != Algorithm::Module)
     steps.flip({&Schedule::stream});
   for (const Schedule &schedule : steps.all)

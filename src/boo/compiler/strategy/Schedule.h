@@ -50,7 +50,8 @@ struct Schedule {
   int64_t kUnroll = 1;
   /// Reduction steps after which sums rest in scratch, and the next channels'
   /// turn comes; 0: none. Rows: elements of a row whose statistics are joined
-  /// with those before them. Attention: keys of a block, 0: all.
+  /// with those before them. Attention: keys of a block, 0: all. Filter's
+  /// gradient: pixels that a tile copies at a time, 0: all of its part.
   int64_t kChunk = 0;
   /// Channel blocks (a batch norm: blocks of columns) that one grid tile works
   /// through.
@@ -62,7 +63,8 @@ struct Schedule {
   bool scratchInput = false; ///< rows of input are copied (padded, widened);
                              ///< Winograd: all of it, channels last; Rows: a
                              ///< row rests there, widened, between passes;
-                             ///< Attention: keys are
+                             ///< Attention: keys are; filter's gradient:
+                             ///< what tiles read of both operands
   bool filterOuter = false;  ///< grid: channel chunks outermost, else innermost
   bool filterInPlace = false; ///< the filter (Attention: values) is read where
                               ///< it lies, not packed

@@ -79,10 +79,35 @@ std::array<int64_t, 4> WeightGradNest::pieces(const Schedule &schedule,
   return result;
 }
 
-int64_t WeightGradNest::countParts(const Schedule &schedule,
-                                   const std::array<int64_t, 4> &pieces) const {
-  int64_t parts = 1;
+int64_t
+WeightGradNest::countPieces(const Schedule &schedule,
+                            const std::array<int64_t, 4> &pieces) const {
+  int64_t count = 1;
   for (size_t i = 0; i != pieces.size(); ++i)
-    parts *= ceilDiv(extents(schedule)[i], pieces[i]);
-  return parts;
+    count *= ceilDiv(extents(schedule)[i], pieces[i]);
+  return count;
+}
+
+WeightGradNest::Cut WeightGradNest::cut(const Schedule &schedule) const {
+  int64_t wanted = schedule.kParts;
+  if (schedule.kChunk != 0)
+    wanted = std::max(wanted, ceilDiv(problem.reduction(), schedule.kChunk));
+  Cut cut;
+  cut.extent = pieces(schedule, wanted);
+  cut.pieces = countPieces(schedule, cut.extent);
+  cut.perPart =
+      schedule.kChunk == 0
+          ? 1
+          : ceilDiv(cut.pieces, std::min(cut.pieces, schedule.kParts));
+  return cut;
+}
+
+std::string WeightGradNest::refusesScratch(const Schedule &schedule) const {
+  if (depthwise)
+    return "a depthwise convolution reads each element for few products";
+  if (schedule.pairs)
+    return "pairs are packed ahead";
+  if (input.strides.channel != 1 || outGrad.strides.channel != 1)
+    return "channels are not contiguous";
+  return "";
 }

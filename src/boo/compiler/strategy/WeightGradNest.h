@@ -77,8 +77,21 @@ struct WeightGradNest {
   /// make about `parts` parts: the extent of a piece in each. Rows stay whole
   /// where tiles hold a row's taps.
   std::array<int64_t, 4> pieces(const Schedule &schedule, int64_t parts) const;
-  int64_t countParts(const Schedule &schedule,
-                     const std::array<int64_t, 4> &pieces) const;
+  int64_t countPieces(const Schedule &schedule,
+                      const std::array<int64_t, 4> &pieces) const;
+  /// How a Schedule cuts the sum: into pieces of at most `extent` pixels, of
+  /// which a grid tile adds up `perPart`, one behind the other.
+  struct Cut {
+    std::array<int64_t, 4> extent;
+    int64_t pieces, perPart;
+    int64_t parts() const { return (pieces + perPart - 1) / perPart; }
+    int64_t pixels() const {
+      return extent[0] * extent[1] * extent[2] * extent[3];
+    }
+  };
+  Cut cut(const Schedule &schedule) const;
+  /// Why tiles cannot copy what they read to scratch; "" when they can.
+  std::string refusesScratch(const Schedule &schedule) const;
   /// Batch, depth, height and width of the sum, in pairs where it is of these.
   std::array<int64_t, 4> extents(const Schedule &schedule) const;
 };

@@ -12,6 +12,7 @@
 #include "boo/compiler/strategy/WeightGradNest.h"
 
 #include <algorithm>
+#include <cmath>
 
 using namespace boo;
 using namespace boo::compiler;
@@ -57,8 +58,13 @@ public:
       chooseDepthwiseTile();
     else
       chooseTile();
-    explainPacking();
-    chooseParts();
+    s.scratchInput = isWorthCopying();
+    if (s.scratchInput) {
+      choosePieces();
+    } else {
+      explainPacking();
+      chooseParts();
+    }
     s.serial = P.flops() < 5e5;
     if (s.serial)
       Result.why.push_back("one thread: " + std::to_string(int64_t(P.flops())) +
@@ -152,6 +158,10 @@ private:
     const Schedule &s = Result.schedule;
     double steps = double(P.reduction()) / (s.pairs ? 2 : 1);
     cost *= double(Nest.taps(s)) * steps;
+    // Sums whose lanes are apart in the filter are transposed, and stored by
+    // masked or short vectors.
+    cost += double(Nest.taps(s)) * double(rows) * double(ceilDiv(n, lanes)) *
+            (laneSide.filterStride == 1 ? 1 : 10);
     // A copied vector costs a load, a store, and a share of a transpose; pairs
     // of the input are copied for each tap of a row.
     auto copies = [&](const WeightGradNest::Side &side) {
@@ -177,6 +187,68 @@ private:
     explain(Nest.lanes(over),
             Nest.lanesNeedPack(Nest.lanes(over), Lanes, pairs));
     explain(Nest.rows(over), Nest.rowsNeedPack(Nest.rows(over), pairs));
+  }
+
+  /// Whether a tile's products take longer than copying what they read: few
+  /// channels are used for few products.
+  bool isWorthCopying() const {
+    const Schedule &s = Result.schedule;
+    if (!Nest.refusesScratch(s).empty())
+      return false;
+    int64_t rows = Nest.rowCount(s);
+    int64_t lanes = Nest.lanes(s.lanesOverInput).channels;
+    double vectors = double(ceilDiv(lanes, Lanes));
+    double copies = 2.5 * (double(ceilDiv(rows, s.mTile)) + vectors);
+    return copies < 0.1 * double(rows) * vectors;
+  }
+
+  /// What a grid tile adds to rests in half of the L2 cache; the operands of a
+  /// piece of the sum, which it copies, fill the other half, and those of a
+  /// block of lanes half of the L1 cache. The squarer the tile, the less often
+  /// an operand is read.
+  void choosePieces() {
+    Schedule &s = Result.schedule;
+    int64_t blockChannels = s.nVectors * Lanes;
+    int64_t rowTiles = ceilDiv(Nest.rowCount(s), s.mTile);
+    int64_t blocks =
+        ceilDiv(Nest.lanes(s.lanesOverInput).channels, blockChannels);
+    auto fits = [](int64_t room, int64_t each, int64_t all) {
+      int64_t pieces = std::max<int64_t>(1, (all * each + room / 2) / room);
+      return ceilDiv(all, std::min(pieces, all));
+    };
+    double half = double(T.l2Bytes) / 2;
+    auto side = int64_t(std::sqrt(half / double(ElementBytes)));
+    s.wChunk = fits(side, s.mTile, rowTiles);
+    s.nChunk = fits(side, blockChannels, blocks);
+    int64_t channels = s.wChunk * s.mTile + s.nChunk * blockChannels;
+    int64_t pixels = std::min(T.l1Bytes / 2 / (blockChannels * ElementBytes),
+                              T.l2Bytes / 2 / (channels * ElementBytes));
+    int64_t steps = P.reduction();
+    s.kChunk = ceilDiv(steps, ceilDiv(steps, std::max<int64_t>(pixels, 32)));
+    int64_t tiles = Nest.groupLoops() * Nest.taps(s) *
+                    ceilDiv(rowTiles, s.wChunk) * ceilDiv(blocks, s.nChunk);
+    // Tiles of one part come one behind the other, and read the same operands.
+    double bytes = double(steps) * double(ElementBytes) *
+                   double(Nest.input.channels + Nest.outGrad.channels) *
+                   double(Nest.groupLoops());
+    int64_t forCache =
+        tiles == 1
+            ? 1
+            : std::min(int64_t(bytes / (2 * double(T.l2Bytes))), steps / 1024);
+    s.kParts =
+        std::clamp<int64_t>(std::max(forCache, ceilDiv(4 * T.cores, tiles)), 1,
+                            ceilDiv(steps, s.kChunk));
+    Result.why.push_back(
+        "tiles copy " + std::to_string(s.kChunk) + " pixels of " +
+        std::to_string(std::min(s.wChunk * s.mTile, Nest.rowCount(s))) + " x " +
+        std::to_string(std::min(s.nChunk * blockChannels,
+                                Nest.lanes(s.lanesOverInput).channels)) +
+        " channels at a time: they and their sums stay in the L2 cache");
+    if (s.kParts > 1)
+      Result.why.push_back("the sum of " + std::to_string(steps) +
+                           " products in " + std::to_string(s.kParts) +
+                           " parts: " + std::to_string(tiles) +
+                           " tiles are few to share");
   }
 
   /// The sum is cut where its operands leave their part of the L2 cache, and
@@ -247,10 +319,15 @@ Schedule boo::compiler::fitWeightGradSchedule(const Graph &group,
   int64_t rows = nest.rowCount(schedule);
   schedule.mTile = std::min(schedule.mTile, rows);
   schedule.wChunk = std::min(schedule.wChunk, ceilDiv(rows, schedule.mTile));
+  int64_t lanes = schedule.vectorBits / 8 / dtypeBytes(nest.problem.accType);
+  const WeightGradNest::Side &laneSide = nest.lanes(schedule.lanesOverInput);
+  int64_t blocks = ceilDiv(laneSide.channels,
+                           std::max<int64_t>(1, schedule.nVectors * lanes));
+  schedule.nChunk = std::min(schedule.nChunk, blocks);
   // As many parts as the pieces make, which cut the same way again.
   for (int64_t wanted = 0; wanted != schedule.kParts;) {
     wanted = schedule.kParts;
-    schedule.kParts = nest.countParts(schedule, nest.pieces(schedule, wanted));
+    schedule.kParts = nest.cut(schedule).parts();
   }
   return schedule;
 }
@@ -278,6 +355,21 @@ Status boo::compiler::checkWeightGradSchedule(const Graph &group,
     return invalidArgument("schedule: pairs=1 needs a dense bf16 convolution, "
                            "a target with bf16dot=1 and vector_bits of at "
                            "least 128");
+  if (std::string reason = nest.refusesScratch(schedule);
+      schedule.scratchInput && !reason.empty())
+    return invalidArgument("schedule: scratch_input=1: " + reason);
+  if (schedule.kChunk != 0 && !schedule.scratchInput)
+    return invalidArgument("schedule: k_chunk of a filter's gradient needs "
+                           "scratch_input=1");
+  constexpr int64_t mostScratch = int64_t(64) << 20;
+  int64_t lanes = schedule.vectorBits / bits * schedule.nVectors;
+  double copied =
+      double(bits / 8) * double(nest.cut(schedule).pixels()) *
+      double(schedule.nChunk * lanes + schedule.wChunk * schedule.mTile);
+  if (schedule.scratchInput && copied > double(mostScratch))
+    return invalidArgument("schedule: a tile of scratch_input=1 would copy "
+                           "more than 64 MiB: lower k_chunk, n_chunk or "
+                           "w_chunk, or raise k_parts");
   if (nest.depthwise && schedule.mTile > 1 &&
       (schedule.mTile < p.filter[2] || !hasFewEdges(p)))
     return invalidArgument("schedule: m_tile of a depthwise filter's gradient "

@@ -1,0 +1,145 @@
+//===- WeightGradScratch.cpp - What the tiles of a piece of the sum read --===//
+//
+// Where channels lie side by side, the pixels of a sum lie a power of two apart
+// more often than not, and then few of them stay in a cache at a time, however
+// large it is. Copied, what a register tile reads is one run of memory.
+//
+//===----------------------------------------------------------------------===//
+
+#include "boo/base/Math.h"
+#include "boo/compiler/dialect/PrefixAccess.h"
+#include "boo/compiler/kernels/WeightGradEmitter.h"
+
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+
+#include <algorithm>
+
+using namespace mlir;
+
+namespace boo::compiler {
+
+int64_t WeightGradEmitter::scratchPixels() const { return Cut.pixels(); }
+
+int64_t WeightGradEmitter::panelElements() const {
+  // Whole vectors are stored: the last one reaches past its panel.
+  int64_t vectors = ceilDiv(S.mTile, Lanes);
+  int64_t elements = scratchPixels() * S.mTile + vectors * Lanes - S.mTile;
+  return ceilDiv(elements, Lanes) * Lanes;
+}
+
+int64_t WeightGradEmitter::rowsAtScratch() const {
+  int64_t elements = S.nChunk * scratchPixels() * BlockChannels;
+  return ceilDiv(elements * Compute.getIntOrFloatBitWidth() / 8, 64) * 64;
+}
+
+int64_t WeightGradEmitter::scratchBytes() const {
+  return rowsAtScratch() +
+         S.wChunk * panelElements() * Compute.getIntOrFloatBitWidth() / 8;
+}
+
+int64_t WeightGradEmitter::scratchStep(size_t i) const {
+  int64_t stride = 1;
+  for (size_t inner = i + 1; inner != 4; ++inner)
+    stride *= Cut.extent[inner];
+  return stride;
+}
+
+void WeightGradEmitter::forPixels(
+    const Side &side, const Place &at,
+    const std::function<void(Value, Value)> &body) {
+  Placed placed = inPlace(side);
+  Value first = address(side, placed, at);
+  std::function<void(size_t, Value, Value)> walk = [&](size_t i, Value from,
+                                                       Value number) {
+    if (i == 4)
+      return body(from, number);
+    if (isSinglePlace(i))
+      return walk(i + 1, from, number);
+    K.loop(K.index(0), at.count[i], 1, [&](Value step) {
+      walk(i + 1, K.add(from, K.mul(step, pixelStep(side, placed, i))),
+           K.add(number, K.mul(step, scratchStep(i))));
+    });
+  };
+  walk(0, first, K.index(0));
+}
+
+void WeightGradEmitter::fillScratch(const Place &at) {
+  fillLanes(at);
+  fillPanels(at);
+}
+
+void WeightGradEmitter::fillLanes(const Place &at) {
+  OpBuilder &b = K.builder();
+  int64_t rest = LaneSide.channels - (blocks() - 1) * BlockChannels;
+  Value source = K.buffer(ArgField::In, argument(LaneSide.value), Stored);
+  Value target = K.buffer(ArgField::Scratch, 0, Compute);
+  forPixels(LaneSide, at, [&](Value from, Value pixel) {
+    K.loop(K.index(0), at.blocks, 1, [&](Value i) {
+      Value block = K.add(at.firstBlock, i);
+      Value in = K.add(from, K.mul(block, BlockChannels));
+      Value to = K.add(K.mul(i, scratchPixels() * BlockChannels),
+                       K.mul(pixel, BlockChannels));
+      auto copy = [&](int64_t channels) {
+        for (int64_t v = 0; v < channels; v += Lanes) {
+          Value row = loadPrefix(b, K.loc(), source, K.add(in, v), Lanes,
+                                 std::min(Lanes, channels - v));
+          vector::StoreOp::create(b, K.loc(), K.convert(row, Compute), target,
+                                  K.add(to, v));
+        }
+      };
+      if (rest == BlockChannels)
+        return copy(rest);
+      K.ifThen(
+          K.equal(block, blocks() - 1), [&] { copy(rest); },
+          [&] { copy(BlockChannels); });
+    });
+  });
+}
+
+void WeightGradEmitter::fillPanels(const Place &at) {
+  OpBuilder &b = K.builder();
+  int64_t rest = Rows - (rowTiles() - 1) * S.mTile;
+  Value source = K.buffer(ArgField::In, argument(RowSide.value), Stored);
+  Value target = K.buffer(ArgField::Scratch, rowsAtScratch(), Compute);
+  forPixels(RowSide, at, [&](Value from, Value pixel) {
+    K.loop(K.index(0), at.tiles, 1, [&](Value j) {
+      Value tile = K.add(at.firstTile, j);
+      Value in = K.add(from, K.mul(tile, S.mTile));
+      Value to = K.add(K.mul(j, panelElements()), K.mul(pixel, S.mTile));
+      auto copy = [&](int64_t rows) {
+        // Pixels are written in order: what a vector writes beyond its pixel,
+        // the next one writes again.
+        for (int64_t v = 0; v < rows; v += Lanes) {
+          Value row = loadPrefix(b, K.loc(), source, K.add(in, v), Lanes,
+                                 std::min(Lanes, rows - v));
+          vector::StoreOp::create(b, K.loc(), K.convert(row, Compute), target,
+                                  K.add(to, v));
+        }
+      };
+      if (rest == S.mTile)
+        return copy(rest);
+      K.ifThen(
+          K.equal(tile, rowTiles() - 1), [&] { copy(rest); },
+          [&] { copy(S.mTile); });
+    });
+  });
+}
+
+void WeightGradEmitter::zeroSums(const Place &at) {
+  OpBuilder &b = K.builder();
+  Value target = K.buffer(ArgField::Workspace, PartialSlot, Compute);
+  Value zero = zeros(VectorType::get({Lanes}, Compute));
+  Value low = K.mul(at.firstTile, S.mTile);
+  Value high =
+      K.min(K.index(Rows), K.mul(K.add(at.firstTile, at.tiles), S.mTile));
+  K.loop(K.index(0), at.blocks, 1, [&](Value i) {
+    Value first = sumsAt(at, K.add(at.firstBlock, i), K.index(0));
+    K.loop(K.mul(low, BlockChannels), K.mul(high, BlockChannels), Lanes,
+           [&](Value element) {
+             vector::StoreOp::create(b, K.loc(), zero, target,
+                                     K.add(first, element));
+           });
+  });
+}
+
+} // namespace boo::compiler
