@@ -180,7 +180,8 @@ Value ConvEmitter::scratch(int64_t bytes, Type type) {
 }
 
 int64_t ConvEmitter::packTiles() const {
-  return Nest.groupLoops() * blocks() * ceilDiv(packSteps(), stepsOfPiece());
+  return Nest.groupLoops() * ceilDiv(blocks(), blocksOfPiece()) *
+         ceilDiv(packSteps(), stepsOfPiece());
 }
 
 int64_t ConvEmitter::convTiles() const {

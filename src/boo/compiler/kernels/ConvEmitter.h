@@ -139,6 +139,7 @@ private:
   int64_t blockElements() const; ///< packed filter of one block
   int64_t packSteps() const;     ///< of a block, in turns of the reduction
   int64_t stepsOfPiece() const;  ///< those that one grid tile packs
+  int64_t blocksOfPiece() const; ///< the same of blocks
   bool packsPairs() const;       ///< two rows at a time
   bool packsPairsByCopy() const; ///< of the filter, channels apart, in scratch
   mlir::Type packType() const;   ///< what is moved

@@ -17,11 +17,21 @@ namespace boo::compiler {
 /// Reduction steps that a grid tile of the pack takes: enough to be worth a
 /// tile, few enough that small filters are shared by threads.
 static constexpr int64_t mostStepsOfPiece = 256;
+/// Of blocks that lie side by side in a filter's rows: those of the same rows
+/// are packed while these are in the cache, in runs of several lines.
+static constexpr int64_t stepsOfSharedRows = 32, bytesOfSharedRow = 512;
 
 int64_t ConvEmitter::stepsOfPiece() const {
   if (packsPairs())
     return packsPairsByCopy() ? packSteps() : 1;
-  return mostStepsOfPiece;
+  return blocksOfPiece() == 1 ? mostStepsOfPiece : stepsOfSharedRows;
+}
+
+int64_t ConvEmitter::blocksOfPiece() const {
+  if (P.filterStrides.outer != 1 || (packsPairs() && packsPairsByCopy()))
+    return 1;
+  int64_t bytes = BlockChannels * dtypeBytes(P.dtype);
+  return std::clamp<int64_t>(bytesOfSharedRow / bytes, 1, blocks());
 }
 
 int64_t ConvEmitter::packWidth() const {
@@ -153,22 +163,32 @@ void ConvEmitter::withLastBlock(Value block,
 }
 
 void ConvEmitter::emitPack() {
-  int64_t piece = stepsOfPiece();
+  int64_t piece = stepsOfPiece(), together = blocksOfPiece();
   K.dispatch(
       FirstDispatch,
       [&](Value tile) {
-        std::vector<Value> c = K.delinearize(
-            tile, {Nest.groupLoops(), blocks(), ceilDiv(packSteps(), piece)});
-        PackPlace at;
-        at.group = c[0];
-        at.block = c[1];
-        at.target = K.buffer(PackedField, PackedOffset, packType());
-        at.rows = K.buffer(ArgField::Scratch, 0, Factor);
-        at.start = K.mul(K.add(K.mul(c[0], blocks()), c[1]),
-                         blockElements() / packWidth());
+        std::vector<Value> c =
+            K.delinearize(tile, {Nest.groupLoops(), ceilDiv(blocks(), together),
+                                 ceilDiv(packSteps(), piece)});
         Value low = K.mul(c[2], piece);
         Value high = K.min(K.index(packSteps()), K.add(low, piece));
-        withLastBlock(c[1], [&](bool last) { packBlock(at, low, high, last); });
+        Value first = K.mul(c[1], together);
+        Value end = K.min(K.index(blocks()), K.add(first, together));
+        auto pack = [&](Value block) {
+          PackPlace at;
+          at.group = c[0];
+          at.block = block;
+          at.target = K.buffer(PackedField, PackedOffset, packType());
+          at.rows = K.buffer(ArgField::Scratch, 0, Factor);
+          at.start = K.mul(K.add(K.mul(c[0], blocks()), block),
+                           blockElements() / packWidth());
+          withLastBlock(block,
+                        [&](bool last) { packBlock(at, low, high, last); });
+        };
+        if (together == 1)
+          pack(first);
+        else
+          K.loop(first, end, 1, pack);
       },
       serialTiles(packTiles()));
 }

@@ -30,9 +30,12 @@ FilterPack::FilterPack(KernelBuilder &kernel, const ConvNest &nest,
   dim(nest.kChannels() / width, p.filterStrides.channel);
   for (size_t d = 3; d-- > 0;)
     dim(p.filter[d], p.filterStrides.spatial[d] / width);
+  // Rows of lanes are written one behind the other, runs are read so.
+  bool rows = Outer == 1;
   std::stable_sort(Dims.begin(), Dims.end(),
-                   [](const ReductionDim &a, const ReductionDim &b) {
-                     return std::abs(a.source) > std::abs(b.source);
+                   [&](const ReductionDim &a, const ReductionDim &b) {
+                     return rows ? a.target > b.target
+                                 : std::abs(a.source) > std::abs(b.source);
                    });
   mergeDims();
 }

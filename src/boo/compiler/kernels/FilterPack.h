@@ -21,8 +21,9 @@ public:
   /// Whether the whole sum's operands are one run of memory.
   bool isRun() const;
 
-  /// Packs steps [low, high) of the reduction, in the source's order, of the
-  /// block whose first lane is at `from` and that starts at `to`.
+  /// Packs steps [low, high) of the reduction, in the target's order where
+  /// lanes are contiguous, else in the source's, of the block whose first lane
+  /// is at `from` and that starts at `to`.
   void pack(Value from, Value to, Value low, Value high, bool lastBlock);
 
 private:
@@ -50,7 +51,7 @@ private:
   int64_t Outer; ///< from an output channel to the next
   Value Source, Target;
   mlir::Type Compute;
-  std::vector<ReductionDim> Dims; ///< in the source's order, outermost first
+  std::vector<ReductionDim> Dims; ///< in the order of steps, outermost first
 };
 
 } // namespace boo::compiler

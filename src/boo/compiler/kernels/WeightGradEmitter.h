@@ -1,20 +1,21 @@
 //===- WeightGradEmitter.h - Kernels of filter gradients --------*- C++ -*-===//
 //
 // Writes up to four dispatches. With scratch_input a grid tile goes through its
-// part of the sum piece by piece: it copies what the tiles of its rows and lanes
-// read (WeightGradScratch.cpp) and adds their products to sums that rest in the
-// workspace. Without, operands that tiles cannot read where they lie are packed:
-// the lanes' one in blocks of channels, [block][batch][depth][height][width]
-// [lanes], the rows' one as a widened copy. The main dispatch walks over parts
-// of the sum, blocks of lanes, taps and rows: each register tile is one
-// boo.brgemm whose batch loops are the pixels that its tap meets, so no padding
-// is ever read. A depthwise tile holds the taps of a row: its loop along the row
-// runs over the pixels that meet all of them, and those at the ends are added
-// one by one. bf16 is multiplied in pairs of pixels, where the target has dot
-// products: both operands are packed so, the input once for each tap of a row,
-// with zeros for the padding at the row's ends. Where the sum has several
-// pieces, or the filter's memory suits neither rows nor lanes, sums go to the
-// workspace, and the last dispatch adds up the parts, in order, and transposes.
+// part of the sum piece by piece: it copies what the tiles of its rows and
+// lanes read (WeightGradScratch.cpp) and adds their products to sums that rest
+// in the workspace. Without, operands that tiles cannot read where they lie are
+// packed: the lanes' one in blocks of channels,
+// [block][batch][depth][height][width] [lanes], the rows' one as a widened
+// copy. The main dispatch walks over parts of the sum, blocks of lanes, taps
+// and rows: each register tile is one boo.brgemm whose batch loops are the
+// pixels that its tap meets, so no padding is ever read. A depthwise tile holds
+// the taps of a row: its loop along the row runs over the pixels that meet all
+// of them, and those at the ends are added one by one. bf16 is multiplied in
+// pairs of pixels, where the target has dot products: both operands are packed
+// so, the input once for each tap of a row, with zeros for the padding at the
+// row's ends. Where the sum has several pieces, or the filter's memory suits
+// neither rows nor lanes, sums go to the workspace, and the last dispatch adds
+// up the parts, in order, and transposes.
 //
 //===----------------------------------------------------------------------===//
 #pragma once

@@ -199,7 +199,12 @@ private:
     int64_t lanes = Nest.lanes(s.lanesOverInput).channels;
     double vectors = double(ceilDiv(lanes, Lanes));
     double copies = 2.5 * (double(ceilDiv(rows, s.mTile)) + vectors);
-    return copies < 0.1 * double(rows) * vectors;
+    // Pixels that far apart share few sets of the L1 cache.
+    constexpr int64_t farBytes = 1024;
+    int64_t apart = std::max(Nest.input.strides.spatial[2],
+                             Nest.outGrad.strides.spatial[2]);
+    double share = apart * dtypeBytes(P.dtype) >= farBytes ? 0.3 : 0.1;
+    return copies < share * double(rows) * vectors;
   }
 
   /// What a grid tile adds to rests in half of the L2 cache; the operands of a
