@@ -157,7 +157,14 @@ private:
     constexpr int64_t chunk = 512, fewTiles = 18, fewBlocks = 16;
     bool few = ceilDiv(P.out[2], s.mTile) < fewTiles ||
                ceilDiv(Nest.nExtent(), s.nVectors * Lanes) < fewBlocks;
-    if (canChunk && Nest.kChannels() > (few ? 3 : 16) * chunk)
+    // A filter that few rows in the L2 cache would read from memory is read by
+    // more of them in chunks.
+    constexpr int64_t fewWholeTiles = 8, largeFilter = int64_t(4) << 20;
+    int64_t tileBytes = s.mTile * Nest.kChannels() * ElementBytes;
+    bool streams =
+        T.l2Bytes * 3 / 8 < fewWholeTiles * tileBytes &&
+        Nest.kChannels() * Nest.nExtent() * ElementBytes > largeFilter;
+    if (canChunk && Nest.kChannels() > (few ? 3 : streams ? 2 : 16) * chunk)
       s.kChunk = ceilDiv(Nest.kChannels(), ceilDiv(Nest.kChannels(), chunk));
     std::string reason = Nest.needsPacking(false);
     if (!reason.empty()) {
