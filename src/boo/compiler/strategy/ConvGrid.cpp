@@ -58,6 +58,8 @@ public:
       }
     }
     chooseRow(blockChannels);
+    if (!Nest.depthwise && s.filterOuter && s.scratchInput)
+      keepCopies(blocks, blocks * blockBytes);
     if (Bounds.vectorBits == 0)
       chooseSharing();
     if (packsInside(blocks, blockBytes) || Nest.depthwise || !Nest.matmul)
@@ -70,6 +72,25 @@ public:
   }
 
 private:
+  /// Rows whose copy fills much of the L2 cache are copied once: all of a
+  /// filter that the L3 cache holds passes them, rather than they the filter's
+  /// parts.
+  void keepCopies(int64_t blocks, int64_t filterBytes) {
+    Schedule &s = Result.schedule;
+    int64_t columns = (P.out[2] - 1) * P.stride[2] + P.filter[2];
+    int64_t bytes =
+        P.filter[0] * P.filter[1] * columns * Nest.kChannels() * ElementBytes;
+    int64_t grid = P.batch * P.out[0] * P.out[1] * P.groups;
+    if (bytes < T.l2Bytes / 4 || bytes > T.l2Bytes / 2 ||
+        filterBytes > 4 * T.l2Bytes || grid < 8 * T.cores)
+      return;
+    s.filterOuter = false;
+    s.nChunk = blocks;
+    s.wChunk = ceilDiv(P.out[2], s.mTile);
+    Result.why.push_back(std::string(W.input) +
+                         " outermost after all: its rows are copied once");
+  }
+
   /// Whether threads had better read what they packed of filters of so many
   /// bytes: where each has rows for all of them, half or more come dirty from
   /// the caches of other cores, which can take longer than the products.
