@@ -17,6 +17,13 @@ size_t Dispatcher::Hash::operator()(std::span<const int64_t> key) const {
 }
 
 int64_t Dispatcher::numberOf(nb::handle statics) {
+  Known &known = Recent[(uintptr_t(statics.ptr()) >> 4) % Recent.size()];
+  if (known.statics.ptr() != statics.ptr())
+    known = {nb::borrow(statics), numberByValue(statics)};
+  return known.number;
+}
+
+int64_t Dispatcher::numberByValue(nb::handle statics) {
   PyObject *known = PyDict_GetItemWithError(Numbers.ptr(), statics.ptr());
   if (known)
     return PyLong_AsLongLong(known);

@@ -50,6 +50,7 @@ private:
   };
 
   int64_t numberOf(nanobind::handle statics);
+  int64_t numberByValue(nanobind::handle statics);
   /// `in` gets the addresses of the tensors among the operands. NULL: one of
   /// them is nothing that a Graph takes.
   const Entry *find(nanobind::tuple operands, nanobind::tuple statics,
@@ -58,6 +59,13 @@ private:
 
   nanobind::object Build;
   nanobind::dict Numbers; ///< of the statics met so far
+  /// The same by identity, for statics that come again as the same object:
+  /// hashing nested tuples takes as long as a small kernel.
+  struct Known {
+    nanobind::object statics;
+    int64_t number = -1;
+  };
+  std::array<Known, 64> Recent;
   std::unordered_map<Key, Entry, Hash, Equal> Kernels;
 };
 
