@@ -3,6 +3,7 @@
 
 #include "Kernel.h"
 
+#include <array>
 #include <unordered_map>
 
 namespace boo::python {
