@@ -274,7 +274,7 @@ void WeightGradEmitter::emitSums(const Place &at, const TilePlace &tile,
     aBuffer = K.buffer(ArgField::Scratch, rowsAtScratch(), Compute);
     bBuffer = K.buffer(ArgField::Scratch, 0, Compute);
     a = K.mul(tile.j, panelElements());
-    b = K.mul(tile.i, scratchPixels() * BlockChannels);
+    b = K.mul(tile.i, Cut.pixels() * BlockChannels);
   } else {
     aBuffer = K.buffer(RowsAt.field, RowsAt.slot, RowsAt.type);
     bBuffer = K.buffer(LanesAt.field, LanesAt.slot, LanesAt.type);
@@ -284,21 +284,19 @@ void WeightGradEmitter::emitSums(const Place &at, const TilePlace &tile,
     b = K.add(address(LaneSide, LanesAt, at), K.mul(block, LanesAt.block));
     aStrides = {RowsAt.channel, Nest.depthwise ? 1 : 0, 1};
   }
-  auto step = [&](const Side &side, const Placed &placed, size_t i) {
-    return pixelStep(side, placed, i);
-  };
   if (holdsRowOfTaps()) {
-    aStrides = {P.dilation[2] * RowsAt.spatial[2], 1, step(RowSide, RowsAt, 3)};
-    bStrides = {1, step(LaneSide, LanesAt, 3)};
+    aStrides = {P.dilation[2] * RowsAt.spatial[2], 1,
+                pixelStep(RowSide, RowsAt, 3)};
+    bStrides = {1, pixelStep(LaneSide, LanesAt, 3)};
   }
   for (size_t i = 0; i != (holdsRowOfTaps() ? 3 : 4); ++i) {
     if (isSinglePlace(i))
       continue;
     counts.push_back(at.count[i]);
     aStrides.push_back(S.scratchInput ? scratchStep(i) * S.mTile
-                                      : step(RowSide, RowsAt, i));
+                                      : pixelStep(RowSide, RowsAt, i));
     bStrides.push_back(S.scratchInput ? scratchStep(i) * BlockChannels
-                                      : step(LaneSide, LanesAt, i));
+                                      : pixelStep(LaneSide, LanesAt, i));
   }
 
   Value to, target;

@@ -96,15 +96,19 @@ private:
                       Value to);
 
   // WeightGradScratch.cpp
-  int64_t scratchPixels() const; ///< most of a piece
   int64_t panelElements() const; ///< of a register tile's rows in scratch
   int64_t rowsAtScratch() const; ///< in bytes, behind the lanes
   int64_t scratchBytes() const;
   /// Copies the operands of a piece of the sum: blocks of lanes, [block][pixel]
   /// [lanes], and panels of rows, [tile][pixel][rows of a tile].
   void fillScratch(const Place &at);
-  void fillLanes(const Place &at);
-  void fillPanels(const Place &at);
+  /// Channels of a side in panels of `width` for each pixel: `count` of `all`
+  /// panels, from `first` on, `pitch` elements apart behind byte `place`.
+  struct Panels {
+    Value first, count;
+    int64_t all, width, pitch, place;
+  };
+  void fillPanels(const Side &side, const Place &at, const Panels &panels);
   /// Calls `body` with the address of each pixel's first channel and the
   /// pixel's place in scratch, in order.
   void forPixels(const Side &side, const Place &at,

@@ -18,17 +18,15 @@ using namespace mlir;
 
 namespace boo::compiler {
 
-int64_t WeightGradEmitter::scratchPixels() const { return Cut.pixels(); }
-
 int64_t WeightGradEmitter::panelElements() const {
   // Whole vectors are stored: the last one reaches past its panel.
   int64_t vectors = ceilDiv(S.mTile, Lanes);
-  int64_t elements = scratchPixels() * S.mTile + vectors * Lanes - S.mTile;
+  int64_t elements = Cut.pixels() * S.mTile + vectors * Lanes - S.mTile;
   return ceilDiv(elements, Lanes) * Lanes;
 }
 
 int64_t WeightGradEmitter::rowsAtScratch() const {
-  int64_t elements = S.nChunk * scratchPixels() * BlockChannels;
+  int64_t elements = S.nChunk * Cut.pixels() * BlockChannels;
   return ceilDiv(elements * Compute.getIntOrFloatBitWidth() / 8, 64) * 64;
 }
 
@@ -64,22 +62,28 @@ void WeightGradEmitter::forPixels(
 }
 
 void WeightGradEmitter::fillScratch(const Place &at) {
-  fillLanes(at);
-  fillPanels(at);
+  fillPanels(LaneSide, at,
+             {at.firstBlock, at.blocks, blocks(), BlockChannels,
+              Cut.pixels() * BlockChannels, 0});
+  fillPanels(RowSide, at,
+             {at.firstTile, at.tiles, rowTiles(), S.mTile, panelElements(),
+              rowsAtScratch()});
 }
 
-void WeightGradEmitter::fillLanes(const Place &at) {
+void WeightGradEmitter::fillPanels(const Side &side, const Place &at,
+                                   const Panels &panels) {
   OpBuilder &b = K.builder();
-  int64_t rest = LaneSide.channels - (blocks() - 1) * BlockChannels;
-  Value source = K.buffer(ArgField::In, argument(LaneSide.value), Stored);
-  Value target = K.buffer(ArgField::Scratch, 0, Compute);
-  forPixels(LaneSide, at, [&](Value from, Value pixel) {
-    K.loop(K.index(0), at.blocks, 1, [&](Value i) {
-      Value block = K.add(at.firstBlock, i);
-      Value in = K.add(from, K.mul(block, BlockChannels));
-      Value to = K.add(K.mul(i, scratchPixels() * BlockChannels),
-                       K.mul(pixel, BlockChannels));
+  int64_t rest = side.channels - (panels.all - 1) * panels.width;
+  Value source = K.buffer(ArgField::In, argument(side.value), Stored);
+  Value target = K.buffer(ArgField::Scratch, panels.place, Compute);
+  forPixels(side, at, [&](Value from, Value pixel) {
+    K.loop(K.index(0), panels.count, 1, [&](Value i) {
+      Value panel = K.add(panels.first, i);
+      Value in = K.add(from, K.mul(panel, panels.width));
+      Value to = K.add(K.mul(i, panels.pitch), K.mul(pixel, panels.width));
       auto copy = [&](int64_t channels) {
+        // Pixels are written in order: what a vector writes beyond its pixel,
+        // the next one writes again.
         for (int64_t v = 0; v < channels; v += Lanes) {
           Value row = loadPrefix(b, K.loc(), source, K.add(in, v), Lanes,
                                  std::min(Lanes, channels - v));
@@ -87,40 +91,11 @@ void WeightGradEmitter::fillLanes(const Place &at) {
                                   K.add(to, v));
         }
       };
-      if (rest == BlockChannels)
+      if (rest == panels.width)
         return copy(rest);
       K.ifThen(
-          K.equal(block, blocks() - 1), [&] { copy(rest); },
-          [&] { copy(BlockChannels); });
-    });
-  });
-}
-
-void WeightGradEmitter::fillPanels(const Place &at) {
-  OpBuilder &b = K.builder();
-  int64_t rest = Rows - (rowTiles() - 1) * S.mTile;
-  Value source = K.buffer(ArgField::In, argument(RowSide.value), Stored);
-  Value target = K.buffer(ArgField::Scratch, rowsAtScratch(), Compute);
-  forPixels(RowSide, at, [&](Value from, Value pixel) {
-    K.loop(K.index(0), at.tiles, 1, [&](Value j) {
-      Value tile = K.add(at.firstTile, j);
-      Value in = K.add(from, K.mul(tile, S.mTile));
-      Value to = K.add(K.mul(j, panelElements()), K.mul(pixel, S.mTile));
-      auto copy = [&](int64_t rows) {
-        // Pixels are written in order: what a vector writes beyond its pixel,
-        // the next one writes again.
-        for (int64_t v = 0; v < rows; v += Lanes) {
-          Value row = loadPrefix(b, K.loc(), source, K.add(in, v), Lanes,
-                                 std::min(Lanes, rows - v));
-          vector::StoreOp::create(b, K.loc(), K.convert(row, Compute), target,
-                                  K.add(to, v));
-        }
-      };
-      if (rest == S.mTile)
-        return copy(rest);
-      K.ifThen(
-          K.equal(tile, rowTiles() - 1), [&] { copy(rest); },
-          [&] { copy(S.mTile); });
+          K.equal(panel, panels.all - 1), [&] { copy(rest); },
+          [&] { copy(panels.width); });
     });
   });
 }
