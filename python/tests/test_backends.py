@@ -316,6 +316,7 @@ def test_imports_stay_light():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+@pytest.mark.needs_compiler
 def test_strides_that_tracing_did_not_foresee():
     """The operator is compiled anew, at a call: inductor lays out statistics in its own way."""
     norm = torch.nn.BatchNorm2d(8, track_running_stats=False)

@@ -65,7 +65,13 @@ def test_values(layouts, launches, backward_by):
     assert len(graphs[0]["kernels"]) == len(graphs[2]["kernels"]) == launches
 
 
-@pytest.mark.parametrize("kind", ["boo", "boo_inductor"])
+#: Beside regions, inductor compiles what torch computes.
+either_backend = pytest.mark.parametrize(
+    "kind", ["boo", pytest.param("boo_inductor", marks=pytest.mark.needs_compiler)]
+)
+
+
+@either_backend
 def test_modules(kind):
     module = nn.Sequential(
         BooConv2d(3, 8, 3, padding=1, bias=False),
@@ -92,7 +98,7 @@ def test_frozen_norms_are_folded():
     assert '"sqrt"' not in group["graph"] and "= constant" in group["graph"]
 
 
-@pytest.mark.parametrize("kind", ["boo", "boo_inductor"])
+@either_backend
 def test_symbolic_sizes(kind):
     module = nn.Sequential(BooConv2d(3, 8, 3, padding=1), nn.ReLU())
     for batch in (2, 3):
