@@ -18,6 +18,9 @@
 
 namespace boo::compiler {
 
+/// On a math.exp: the operand is not above 0, or a NaN.
+inline constexpr llvm::StringLiteral nonPositiveAttribute = "boo.non_positive";
+
 /// Lets `convert-to-llvm` lower boo.arg and boo.tile_range.
 void registerConvertBooToLLVMInterface(mlir::DialectRegistry &registry);
 

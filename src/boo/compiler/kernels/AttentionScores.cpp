@@ -83,7 +83,7 @@ void AttentionEmitter::weigh(const Tile &at, const Block &block) {
           Values next(carried);
           for (size_t v = 0; v != width; ++v) {
             Value weight =
-                expF(subF(loadVector(scores, place(key, v)), greatest[v]));
+                expOfNonPositive(subF(loadVector(scores, place(key, v)), greatest[v]));
             storeVector(weight, scores, place(key, v));
             next[v] = addF(next[v], weight);
           }
@@ -91,7 +91,7 @@ void AttentionEmitter::weigh(const Tile &at, const Block &block) {
         });
     for (size_t v = 0; v != width; ++v) {
       Value first = K.add(row, int64_t(v) * Lanes);
-      Value factor = expF(subF(before[v], greatest[v]));
+      Value factor = expOfNonPositive(subF(before[v], greatest[v]));
       Value sum = loadVector(statistics, statistic(Sum, first));
       storeVector(fmaF(sum, factor, sums[v]), statistics,
                   statistic(Sum, first));
@@ -162,12 +162,12 @@ void AttentionEmitter::weighAlongKeys(const Tile &at, const Block &block) {
     greatest = foldLanes(Fold::Greatest, greatest);
     Value sum = carry(K.index(0), block.count, Lanes, {splat(0)},
                       [&](Value key, ValueRange carried) -> Values {
-                        Value weight = expF(
+                        Value weight = expOfNonPositive(
                             subF(loadVector(scores, place(key)), greatest));
                         storeVector(weight, scores, place(key));
                         return {addF(carried[0], weight)};
                       })[0];
-    Value factor = expF(subF(before, greatest));
+    Value factor = expOfNonPositive(subF(before, greatest));
     set(Sum, fmaF(statisticOf(Sum), factor, foldLanes(Fold::Add, sum)));
     set(Greatest, greatest);
     set(Factor, factor);

@@ -2,6 +2,8 @@
 
 #include "boo/compiler/kernels/LaneMath.h"
 
+#include "boo/compiler/dialect/BooDialect.h"
+
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 
@@ -38,6 +40,11 @@ Value LaneMath::fmaF(Value a, Value b, Value c) {
 }
 Value LaneMath::expF(Value a) {
   return math::ExpOp::create(K.builder(), K.loc(), a);
+}
+Value LaneMath::expOfNonPositive(Value a) {
+  auto exp = math::ExpOp::create(K.builder(), K.loc(), a);
+  exp->setAttr(nonPositiveAttribute, K.builder().getUnitAttr());
+  return exp;
 }
 Value LaneMath::rsqrtF(Value a) {
   return divF(splat(1), math::SqrtOp::create(K.builder(), K.loc(), a));

@@ -17,6 +17,7 @@ protected:
   Value divF(Value a, Value b);
   Value fmaF(Value a, Value b, Value c); ///< a * b + c
   Value expF(Value a);
+  Value expOfNonPositive(Value a); ///< faster, for what is not above 0
   Value rsqrtF(Value a); ///< by square root and quotient, both rounded
   Value greatestF(Value a, Value b); ///< a NaN in `b` leaves `a`
 

@@ -306,7 +306,7 @@ RowEmitter::Pair RowEmitter::softmaxStatistics(const Unit &unit,
   bool keep = S.scratchInput && !attribute<bool>(Anchor, "log");
   Value sum = foldRow(
       unit, range, Fold::Add, false,
-      [&](Value value) { return expF(subF(value, greatest)); }, keep);
+      [&](Value value) { return expOfNonPositive(subF(value, greatest)); }, keep);
   return {greatest, sum};
 }
 
@@ -316,8 +316,8 @@ void RowEmitter::emitSoftmax(const Unit &unit) {
   };
   auto join = [&](Pair a, Value, Pair b, int64_t) -> Pair {
     Value greatest = fold(Fold::Greatest, a.first, b.first);
-    Value sum = addF(mulF(a.second, expF(subF(a.first, greatest))),
-                     mulF(b.second, expF(subF(b.first, greatest))));
+    Value sum = addF(mulF(a.second, expOfNonPositive(subF(a.first, greatest))),
+                     mulF(b.second, expOfNonPositive(subF(b.first, greatest))));
     return {greatest, sum};
   };
   Pair pair = overChunks(statistics, join);
@@ -334,7 +334,7 @@ void RowEmitter::emitSoftmax(const Unit &unit) {
       if (log)
         value = subF(value, factor);
       else
-        value = mulF(kept ? value : expF(value), factor);
+        value = mulF(kept ? value : expOfNonPositive(value), factor);
     }
     finish(unit, piece, values);
   });

@@ -6,6 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "boo/compiler/dialect/BooDialect.h"
 #include "boo/compiler/passes/ExpandMathFormulas.h"
 #include "boo/compiler/passes/Passes.h"
 
@@ -41,7 +42,10 @@ template <typename OpTy> struct Expand : OpRewritePattern<OpTy> {
           op, "is no f32 or f64, nor a vector of them");
     ExpandMathFormulas formulas(
         rewriter, op.getLoc(), getElementTypeOrSelf(op.getType()), Fma, Scalef);
-    rewriter.replaceOp(op, (formulas.*Function)(op.getOperand()));
+    Formula formula = op->hasAttr(nonPositiveAttribute)
+                          ? &ExpandMathFormulas::expOfNonPositive
+                          : Function;
+    rewriter.replaceOp(op, (formulas.*formula)(op.getOperand()));
     return success();
   }
 

@@ -80,9 +80,13 @@ public:
   Value compare(Predicate predicate, Value a, double b) {
     return compare(predicate, a, c(a.getType(), b));
   }
+  /// A NaN stays one.
+  Value atLeast(Value x, double low) {
+    return select(compare(Predicate::OLT, x, low), c(x.getType(), low), x);
+  }
   /// Within [low, high]; a NaN stays one.
   Value clamp(Value x, double low, double high) {
-    x = select(compare(Predicate::OLT, x, low), c(x.getType(), low), x);
+    x = atLeast(x, low);
     return select(compare(Predicate::OGT, x, high), c(x.getType(), high), x);
   }
 

@@ -34,59 +34,75 @@ ExpandMathFormulas::ExpandMathFormulas(OpBuilder &builder, Location loc,
       Expm1High(element.isF32() ? 20 : 40),
       MinNormal(element.isF32() ? 0x1p-126 : 0x1p-1022) {}
 
-Value ExpandMathFormulas::roundToInteger(Value x) {
-  return sub(add(x, Magic), Magic);
+/// 2^n by the bits whose lowest ones are n + Bias, the exponent of a normal
+/// number.
+Value ExpandMathFormulas::powerOfTwo(Type type, Value biased) {
+  return bitcast(type, shiftLeft(biased, MantissaBits));
 }
 
-/// 2^n for a whole number n that is the exponent of a normal number.
-Value ExpandMathFormulas::powerOfTwo(Value n) {
-  Value biased = bits(add(n, Magic + double(Bias)));
-  return bitcast(n.getType(), shiftLeft(biased, MantissaBits));
-}
-
-Value ExpandMathFormulas::scale(Value x, Value n) {
+Value ExpandMathFormulas::scalef(Value x, Value n) {
   auto vector = dyn_cast<VectorType>(x.getType());
-  if (Scalef && vector && vector.getRank() == 1 &&
-      vector.getNumElements() * vector.getElementTypeBitWidth() == 512) {
-    bool isF32 = vector.getElementType().isF32();
-    Type maskType = builder().getIntegerType(unsigned(vector.getNumElements()));
-    constexpr int64_t currentRounding = 4;
-    Value all = ci(maskType, -1);
-    Value rounding = ci(builder().getI32Type(), currentRounding);
-    return LLVM::CallIntrinsicOp::create(
-               builder(), location(), vector,
-               builder().getStringAttr(
-                   isF32 ? "llvm.x86.avx512.mask.scalef.ps.512"
-                         : "llvm.x86.avx512.mask.scalef.pd.512"),
-               ValueRange{x, n, x, all, rounding})
-        .getResult(0);
-  }
-  // In two steps: 2^n alone may be too large or too small, and only the second
-  // may round, to a subnormal.
-  Value half = roundToInteger(mul(n, 0.5));
-  return mul(mul(x, powerOfTwo(half)), powerOfTwo(sub(n, half)));
+  if (!Scalef || !vector || vector.getRank() != 1 ||
+      vector.getNumElements() * vector.getElementTypeBitWidth() != 512)
+    return nullptr;
+  bool isF32 = vector.getElementType().isF32();
+  Type maskType = builder().getIntegerType(unsigned(vector.getNumElements()));
+  constexpr int64_t currentRounding = 4;
+  Value all = ci(maskType, -1);
+  Value rounding = ci(builder().getI32Type(), currentRounding);
+  return LLVM::CallIntrinsicOp::create(
+             builder(), location(), vector,
+             builder().getStringAttr(
+                 isF32 ? "llvm.x86.avx512.mask.scalef.ps.512"
+                       : "llvm.x86.avx512.mask.scalef.pd.512"),
+             ValueRange{x, n, x, all, rounding})
+      .getResult(0);
 }
 
 //===----------------------------------------------------------------------===//
 // exp, expm1, and what they carry: tanh and erf
 //===----------------------------------------------------------------------===//
 
-ExpandMathFormulas::Reduced ExpandMathFormulas::reduce(Value x) {
-  Value n = sub(mulAdd(x, Log2E, c(x.getType(), Magic)), Magic);
+ExpandMathFormulas::Reduced ExpandMathFormulas::reduce(Value x,
+                                                       int64_t offset) {
+  double magic = Magic + double(offset);
+  Value sum = mulAdd(x, Log2E, c(x.getType(), magic));
+  Value n = sub(sum, magic);
   Value first = mulAdd(n, -Table.ln2High, x); // exact
-  return {n, mulAdd(n, -Table.ln2Low, first), first};
+  return {n, bits(sum), mulAdd(n, -Table.ln2Low, first), first};
+}
+
+Value ExpandMathFormulas::expOfReduced(Value r) {
+  Value square = mul(r, r);
+  return add(mulAdd(square, polynomial(r, Table.exp), r), 1.0);
 }
 
 Value ExpandMathFormulas::exp(Value x) {
-  auto [n, r, first] = reduce(clamp(x, ExpLow, ExpHigh));
-  Value square = mul(r, r);
-  Value y = add(mulAdd(square, polynomial(r, Table.exp), r), 1.0);
-  return scale(y, n);
+  auto [n, biased, r, first] = reduce(clamp(x, ExpLow, ExpHigh), 2 * Bias);
+  Value y = expOfReduced(r);
+  if (Value scaled = scalef(y, n))
+    return scaled;
+  // In two steps: 2^n alone may be too large or too small, and only the second
+  // may round, to a subnormal.
+  Type type = y.getType();
+  Value half = shiftRight(biased, 1);
+  return mul(mul(y, powerOfTwo(type, half)),
+             powerOfTwo(type, subInt(biased, half)));
+}
+
+Value ExpandMathFormulas::expOfNonPositive(Value x) {
+  constexpr int64_t lift = 64; // the second step, if none is above 1
+  auto [n, biased, r, first] = reduce(atLeast(x, ExpLow), Bias + lift);
+  Value y = expOfReduced(r);
+  if (Value scaled = scalef(y, n))
+    return scaled;
+  return mul(mul(y, powerOfTwo(y.getType(), biased)),
+             std::ldexp(1.0, -int(lift)));
 }
 
 /// For ExpLow <= x <= ExpHigh. The sign of a zero is lost.
 Value ExpandMathFormulas::expm1InRange(Value x) {
-  auto [n, r, first] = reduce(x);
+  auto [n, biased, r, first] = reduce(x, Bias - 1);
   // For n = 1 and negative r the result is smaller than the terms: what r's
   // rounding lost would show.
   Value rest = mulAdd(n, -Table.ln2Low, sub(first, r));
@@ -94,7 +110,7 @@ Value ExpandMathFormulas::expm1InRange(Value x) {
   Value square = mul(r, r);
   Value p = add(r, mulAdd(square, polynomial(r, Table.exp), rest));
   // 2^n * p + 2^n - 1, halved: 2^n itself may be too large.
-  Value scale = powerOfTwo(sub(n, 1.0));
+  Value scale = powerOfTwo(p.getType(), biased);
   Value scaled = mul(mulAdd(scale, p, sub(scale, 0.5)), 2.0);
   // Halving would cost a subnormal its last bit.
   return select(compare(Predicate::OEQ, n, 0.0), p, scaled);

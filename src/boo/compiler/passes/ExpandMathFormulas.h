@@ -22,6 +22,7 @@ public:
                      mlir::Type element, bool fma, bool scalef);
 
   Value exp(Value x);
+  Value expOfNonPositive(Value x); ///< or a NaN
   Value expm1(Value x);
   Value log(Value x);
   Value log1p(Value x);
@@ -30,15 +31,16 @@ public:
 
 private:
   /// x = n * log(2) + r with a whole number n and |r| <= log(2) / 2. `first` is
-  /// r before the lower half of log(2) was taken away: exact.
+  /// r before the lower half of log(2) was taken away: exact. The lowest bits
+  /// of the integer `biased` are n and an offset.
   struct Reduced {
-    Value n, r, first;
+    Value n, biased, r, first;
   };
-  Reduced reduce(Value x);
-  Value roundToInteger(Value x);
-  Value powerOfTwo(Value n);
-  /// x * 2^n, rounded once, for a whole number n.
-  Value scale(Value x, Value n);
+  Reduced reduce(Value x, int64_t offset);
+  Value expOfReduced(Value r);
+  Value powerOfTwo(mlir::Type type, Value biased);
+  /// x * 2^n, rounded once, for a whole number n; NULL: there is no instruction.
+  Value scalef(Value x, Value n);
   Value expm1InRange(Value x);
 
   /// x = 2^exponent * (1 + fraction), 1 + fraction in [sqrt(1/2), sqrt(2)).

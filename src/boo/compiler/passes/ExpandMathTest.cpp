@@ -9,6 +9,7 @@
 #include "boo/abi/KernelAbi.h"
 #include "boo/base/DynamicLibrary.h"
 #include "boo/base/FloatConvert.h"
+#include "boo/compiler/dialect/BooDialect.h"
 #include "boo/compiler/emit/Emit.h"
 #include "boo/compiler/kernels/KernelBuilder.h"
 #include "boo/compiler/pipelines/Pipelines.h"
@@ -175,7 +176,18 @@ struct Function {
   *out << function.name;
 }
 
+/// exp(-|x|), which is told that its operand is not above 0.
+boo::compiler::Value decay(OpBuilder &b, Location loc, Type,
+                           boo::compiler::Value x) {
+  Value size = math::AbsFOp::create(b, loc, x);
+  auto exp = math::ExpOp::create(b, loc, arith::NegFOp::create(b, loc, size));
+  exp->setAttr(nonPositiveAttribute, b.getUnitAttr());
+  return exp;
+}
+
 const Function Functions[] = {
+    {"decay", decay, [](double x) { return std::exp(-std::fabs(x)); },
+     [](long double x) { return std::exp(-std::fabs(x)); }, 750, 2, 4},
     {"erf", mathOp<math::ErfOp>(), erf, erfl, 7, 3, 4},
     {"exp", mathOp<math::ExpOp>(), exp, expl, 750, 2, 4},
     {"expm1", mathOp<math::ExpM1Op>(), expm1, expm1l, 750, 2, 4},
