@@ -130,6 +130,9 @@ class Kernel:
             MemoryError: no memory for results or workspace.
         """
 
+    def call_for_tuple(self, *tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """As a call, for tensors that are known to have no pending negation; always a tuple."""
+
     def call_into(
         self, tensors: tuple[torch.Tensor, ...], results: tuple[torch.Tensor, ...]
     ) -> None:
@@ -178,12 +181,12 @@ class Dispatcher:
     ) -> None:
         """`build(operands, statics)` makes a kernel at the first call of its kind; None for none."""
 
-    def __call__(self, operands: tuple[torch.Tensor | None, ...], statics: tuple, /) -> _Results:
+    def call(self, operands: tuple[torch.Tensor | None, ...], statics: tuple, /) -> _Results:
         """Runs the operation.
 
         Args:
             operands: tensors, and None for those that are left out.
-            statics: everything else, hashable.
+            statics: everything else: numbers, strings, None and sequences of those.
 
         Returns:
             As Kernel's call, or NotImplemented: no kernel serves it, or something of torch must see

@@ -3,6 +3,8 @@
 #include "Dispatcher.h"
 #include "Errors.h"
 
+#include <algorithm>
+
 namespace nb = nanobind;
 using namespace boo;
 using namespace boo::python;
@@ -16,21 +18,50 @@ size_t Dispatcher::Hash::operator()(std::span<const int64_t> key) const {
   return size_t(hash);
 }
 
-int64_t Dispatcher::numberOf(nb::handle statics) {
-  Known &known = Recent[(uintptr_t(statics.ptr()) >> 4) % Recent.size()];
-  if (known.statics.ptr() != statics.ptr())
-    known = {nb::borrow(statics), numberByValue(statics)};
-  return known.number;
+/// Whether an object has the same value for as long as it lives.
+static bool isConstant(PyObject *object) {
+  if (object == Py_None || PyBool_Check(object) || PyLong_CheckExact(object) ||
+      PyUnicode_CheckExact(object))
+    return true;
+  return PyTuple_CheckExact(object) &&
+         std::ranges::all_of(itemsOf(nb::borrow<nb::tuple>(object)),
+                             isConstant);
 }
 
-int64_t Dispatcher::numberByValue(nb::handle statics) {
-  PyObject *known = PyDict_GetItemWithError(Numbers.ptr(), statics.ptr());
+static bool haveSameItems(nb::tuple a, nb::tuple b) {
+  return std::ranges::equal(itemsOf(a), itemsOf(b));
+}
+
+int64_t Dispatcher::numberOf(nb::tuple statics) {
+  size_t hash = 0;
+  for (PyObject *item : itemsOf(statics))
+    hash = hash * 31 + (uintptr_t(item) >> 4);
+  Known &known = Recent[hash % Recent.size()];
+  if (known.number >= 0 && haveSameItems(known.statics, statics))
+    return known.number;
+  int64_t number = numberByValue(statics);
+  if (std::ranges::all_of(itemsOf(statics), isConstant))
+    known = {statics, number};
+  return number;
+}
+
+/// Sequences that can change, such as lists, as tuples.
+static nb::tuple hashable(nb::tuple statics) {
+  nb::list made;
+  for (PyObject *item : itemsOf(statics))
+    made.append(isConstant(item) ? nb::borrow(item) : nb::tuple(nb::borrow(item)));
+  return nb::tuple(made);
+}
+
+int64_t Dispatcher::numberByValue(nb::tuple statics) {
+  nb::tuple key = hashable(statics);
+  PyObject *known = PyDict_GetItemWithError(Numbers.ptr(), key.ptr());
   if (known)
     return PyLong_AsLongLong(known);
   if (PyErr_Occurred())
     throwPythonError();
   int64_t number = int64_t(PyDict_Size(Numbers.ptr()));
-  Numbers[statics] = number;
+  Numbers[key] = number;
   return number;
 }
 

@@ -17,9 +17,9 @@ public:
   explicit Dispatcher(nanobind::object build) : Build(std::move(build)) {}
 
   /// Runs the operation on a tuple of tensors and Nones, with `statics`, a
-  /// hashable tuple of everything else. NotImplemented when something of torch
-  /// must see the call (isPlainCall), or no kernel serves it: Graphs have no
-  /// such tensors, or `build` returned None.
+  /// tuple of everything else: numbers, strings, None and sequences of those.
+  /// NotImplemented when something of torch must see the call (isPlainCall), or
+  /// no kernel serves it: Graphs have no such tensors, or `build` returned None.
   nanobind::object call(nanobind::tuple operands, nanobind::tuple statics);
   /// The same without a look at torch's modes: for what torch itself calls.
   nanobind::object callDirectly(nanobind::tuple operands,
@@ -50,8 +50,8 @@ private:
     const Kernel *kernel;    ///< NULL: none serves
   };
 
-  int64_t numberOf(nanobind::handle statics);
-  int64_t numberByValue(nanobind::handle statics);
+  int64_t numberOf(nanobind::tuple statics);
+  int64_t numberByValue(nanobind::tuple statics);
   /// `in` gets the addresses of the tensors among the operands. NULL: one of
   /// them is nothing that a Graph takes.
   const Entry *find(nanobind::tuple operands, nanobind::tuple statics,
@@ -60,10 +60,10 @@ private:
 
   nanobind::object Build;
   nanobind::dict Numbers; ///< of the statics met so far
-  /// The same by identity, for statics that come again as the same object:
+  /// The same by the identity of their items, for constants of a program:
   /// hashing nested tuples takes as long as a small kernel.
   struct Known {
-    nanobind::object statics;
+    nanobind::tuple statics; ///< of items that no one can change
     int64_t number = -1;
   };
   std::array<Known, 64> Recent;

@@ -217,7 +217,17 @@ void Kernel::run(std::span<const void *const> in,
 }
 
 nb::object Kernel::call(std::span<PyObject *const> tensors) const {
-  Borrowed borrowed(true);
+  return callOn(tensors, true);
+}
+
+nb::object Kernel::callForTuple(std::span<PyObject *const> tensors) const {
+  nb::object made = callOn(tensors, false);
+  return Results.size() == 1 ? nb::make_tuple(std::move(made)) : made;
+}
+
+nb::object Kernel::callOn(std::span<PyObject *const> tensors,
+                          bool checks) const {
+  Borrowed borrowed(checks);
   std::vector<nb::object> copied;
   SmallArray<const void *> in(Arguments.size());
   bind(borrowed, tensors, in, copied);

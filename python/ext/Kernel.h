@@ -41,7 +41,9 @@ public:
   /// tensors that do not fit; those whose strides alone differ are copied,
   /// which copies() counts.
   nanobind::object call(std::span<PyObject *const> tensors) const;
-  /// The same for tensors that are borrowed already and are known to fit, one
+  /// The same for tensors without a pending negation; always a tuple.
+  nanobind::object callForTuple(std::span<PyObject *const> tensors) const;
+  /// As call, for tensors that are borrowed already and are known to fit, one
   /// for each argument.
   nanobind::object callOnFitting(std::span<const void *const> in) const;
   /// Writes into `results`, which must fit to the letter.
@@ -61,6 +63,8 @@ public:
   int64_t copiedBytes() const { return CopiedBytes; }
 
 private:
+  nanobind::object callOn(std::span<PyObject *const> tensors,
+                          bool checks) const;
   void bind(Borrowed &borrowed, std::span<PyObject *const> tensors,
             std::span<const void *> in,
             std::vector<nanobind::object> &copied) const;

@@ -107,6 +107,10 @@ static void addKernel(nb::module_ &module) {
       .def("log_launches", &Kernel::logLaunches)
       .def("__call__", [](const Kernel &self,
                           nb::args args) { return self.call(itemsOf(args)); })
+      .def("call_for_tuple",
+           [](const Kernel &self, nb::args args) {
+             return self.callForTuple(itemsOf(args));
+           })
       .def(
           "call_into",
           [](const Kernel &self, nb::tuple tensors, nb::tuple results) {
@@ -132,7 +136,7 @@ static void addKernel(nb::module_ &module) {
 static void addDispatcher(nb::module_ &module) {
   nb::class_<Dispatcher>(module, "Dispatcher")
       .def(nb::init<nb::object>(), nb::arg("build"))
-      .def("__call__", &Dispatcher::call)
+      .def("call", &Dispatcher::call)
       .def("direct", &Dispatcher::callDirectly)
       .def("kernel", &Dispatcher::kernel)
       .def("clear", &Dispatcher::clear)

@@ -24,10 +24,11 @@ struct TorchApi {
     PyObject *function, *off;
   };
   std::vector<Mode> modes;
+  /// A variable of a module: its names, and one of those.
   PyObject *forwardAd, *currentLevel; ///< -1 outside of forward-mode gradients
+  PyObject *profiler, *isProfiling;
+  PyObject *range; ///< the class of what a profiler shows
   PyObject *isGradEnabled, *isNeg, *requiresGrad, *fromDlpack;
-  PyObject *profiler, *isProfiling; ///< its module's names, and one of those
-  PyObject *range;                  ///< the class of what a profiler shows
   const DLPackExchangeAPI *exchange = nullptr, *found = nullptr;
 };
 } // namespace
@@ -58,6 +59,7 @@ static TorchApi &torch() {
     made->tensor = base.inc_ref().ptr();
     made->parameter =
         nb::object(torch.attr("nn").attr("Parameter")).release().ptr();
+    auto keep = [](nb::object object) { return object.release().ptr(); };
     auto mode = [&](nb::object function, nb::object off) {
       if (!function.is_none())
         made->modes.push_back({function.release().ptr(), off.release().ptr()});
@@ -66,13 +68,10 @@ static TorchApi &torch() {
     mode(optional(c, "_len_torch_dispatch_stack"), nb::int_(0));
     mode(optional(c, "_is_any_autocast_enabled"), nb::bool_(false));
     mode(optional(c, "_get_tracing_state"), nb::none());
-    mode(optional(optional(c, "_autograd"), "_profiler_enabled"),
-         nb::bool_(false));
     mode(optional(optional(c, "_functorch"), "peek_interpreter_stack"),
          nb::none());
-    auto keep = [](nb::object object) { return object.release().ptr(); };
     made->forwardAd =
-        nb::object(torch.attr("autograd").attr("forward_ad")).release().ptr();
+        keep(nb::module_::import_("torch.autograd.forward_ad").attr("__dict__"));
     made->currentLevel = PyUnicode_InternFromString("_current_level");
     made->isGradEnabled = keep(torch.attr("is_grad_enabled"));
     made->isNeg = keep(base.attr("is_neg"));
@@ -110,12 +109,19 @@ static bool isTrue(PyObject *function, PyObject *argument = nullptr) {
 }
 
 static bool isInForwardAd() {
-  PyObject *level = PyObject_GetAttr(torch().forwardAd, torch().currentLevel);
-  if (!level)
+  PyObject *level =
+      PyDict_GetItemWithError(torch().forwardAd, torch().currentLevel);
+  if (!level) {
+    if (!PyErr_Occurred())
+      PyErr_SetObject(PyExc_AttributeError, torch().currentLevel);
     throwPythonError();
-  int64_t value = PyLong_AsLongLong(level);
-  Py_DECREF(level);
-  return value >= 0;
+  }
+  return PyLong_AsLongLong(level) >= 0;
+}
+
+static bool isProfiled() {
+  return PyDict_GetItemWithError(torch().profiler, torch().isProfiling) ==
+         Py_True;
 }
 
 bool python::isPlainCall(std::span<PyObject *const> tensors) {
@@ -131,7 +137,7 @@ bool python::isPlainCall(std::span<PyObject *const> tensors) {
     if (value != mode.off)
       return false;
   }
-  if (isInForwardAd())
+  if (isInForwardAd() || isProfiled())
     return false;
   for (PyObject *tensor : tensors)
     if (tensor != Py_None && isTrue(api.isNeg, tensor))
@@ -316,10 +322,9 @@ nb::object OwnedTensor::release() {
 }
 
 ProfiledRange::ProfiledRange(const std::string &name) {
-  TorchApi &api = torch();
-  if (PyDict_GetItemWithError(api.profiler, api.isProfiling) != Py_True)
+  if (!isProfiled())
     return;
-  Range = nb::handle(api.range)(name.c_str());
+  Range = nb::handle(torch().range)(name.c_str());
   Range.attr("__enter__")();
 }
 

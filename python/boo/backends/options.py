@@ -58,5 +58,6 @@ def on_threads(run: Callable, threads: int | None) -> Callable:
         finally:
             torch.set_num_threads(before)
 
+    limited.whole = None  # it is more than a launch
     limited._boxed_call = True
     return limited

@@ -51,6 +51,33 @@ def layout_order(layout: str, rank: int) -> tuple[int, ...]:
     return tuple(layout.index(letter) for letter in plain)
 
 
+def given_args(stride, padding, dilation, groups, shared, input, kernel, output, ndim) -> ConvArgs:
+    """The arguments of boo_conv, for tensors of `ndim` dimensions. Raises ValueError if they do not fit."""
+    rank = ndim - 2
+    layouts = None
+    if shared is not None or input is not None or kernel is not None or output is not None:
+        given = (input or shared, kernel or shared, output or shared)
+        if shared is not None and any(
+            each is not None and each != shared for each in (input, kernel, output)
+        ):
+            raise ValueError("shared_layout stands for all three layouts: give it or those")
+        lengths = {len(each) for each in given if each is not None}
+        if lengths - {ndim}:
+            raise ValueError(
+                f"a layout of {lengths.pop()} letters for tensors of {ndim} dimensions"
+            )
+        layouts = tuple(each or PLAIN_LAYOUTS[rank] for each in given)
+        for each in layouts:
+            layout_order(each, rank)
+    return ConvArgs(
+        spread(stride, rank, "stride"),
+        spread(padding, rank, "padding"),
+        spread(dilation, rank, "dilation"),
+        groups,
+        layouts,
+    )
+
+
 def to_layout(tensor: torch.Tensor, layout: str) -> torch.Tensor:
     """A tensor in plain order as a view in `layout`."""
     plain = PLAIN_LAYOUTS[tensor.dim() - 2]

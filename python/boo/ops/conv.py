@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 import torch
 from torch.autograd import forward_ad
+from torch.compiler import is_dynamo_compiling as _is_traced
 
 from .. import _boo, _graph
 from ..runtime import fallbacks
@@ -14,8 +15,8 @@ from ._conv_types import (
     PLAIN_LAYOUTS,
     ConvArgs,
     conv_types,
+    given_args,
     gradient_type,
-    layout_order,
     spread,
     to_layout,
     to_plain,
@@ -247,51 +248,14 @@ def boo_conv(
         ValueError: sizes, types or layouts that do not fit together.
         boo.CompileError: the kernel does not compile.
     """
-    if torch.compiler.is_dynamo_compiling():
-        return _boo_conv_slow(input, weight, bias, stride, padding, dilation, groups,
-                              shared_layout, input_layout, kernel_layout, output_layout)  # fmt: skip
-    statics = _statics.get(
-        key := (stride if stride.__class__ is int else tuple(stride),
-                padding if padding.__class__ is int else tuple(padding),
-                dilation if dilation.__class__ is int else tuple(dilation),
-                groups, shared_layout, input_layout, kernel_layout, output_layout, input.ndim)
-    )  # fmt: skip
-    if statics is None:
-        statics = _statics[key] = _statics_of(*key)
-    result = _conv_kernels.forward((input, weight, bias), statics)
-    if result is NotImplemented:
-        return _boo_conv_slow(input, weight, bias, *key[:8])
+    given = (stride, padding, dilation, groups,
+             shared_layout, input_layout, kernel_layout, output_layout)  # fmt: skip
+    if _is_traced() or (result := _call_kernel((input, weight, bias), given)) is NotImplemented:
+        return _boo_conv_slow(input, weight, bias, given)
     return result
 
 
-#: ConvArgs by the arguments of boo_conv that they come from.
-_statics: dict[tuple, ConvArgs] = {}
-
-
-def _statics_of(stride, padding, dilation, groups, shared, input, kernel, output, ndim) -> ConvArgs:
-    rank = ndim - 2
-    layouts = None
-    if shared is not None or input is not None or kernel is not None or output is not None:
-        given = (input or shared, kernel or shared, output or shared)
-        if shared is not None and any(
-            each is not None and each != shared for each in (input, kernel, output)
-        ):
-            raise ValueError("shared_layout stands for all three layouts: give it or those")
-        lengths = {len(each) for each in given if each is not None}
-        if lengths - {ndim}:
-            raise ValueError(
-                f"a layout of {lengths.pop()} letters for tensors of {ndim} dimensions"
-            )
-        layouts = tuple(each or PLAIN_LAYOUTS[rank] for each in given)
-        for each in layouts:
-            layout_order(each, rank)
-    return ConvArgs(
-        spread(stride, rank, "stride"),
-        spread(padding, rank, "padding"),
-        spread(dilation, rank, "dilation"),
-        groups,
-        layouts,
-    )
+_call_kernel = _conv_kernels.eager.call
 
 
 def _autocast(*tensors):
@@ -308,9 +272,9 @@ def _autocast(*tensors):
 _CASTABLE = (torch.float32, torch.float16, torch.bfloat16)
 
 
-def _boo_conv_slow(x, w, b, stride, padding, dilation, groups, *layouts):
+def _boo_conv_slow(x, w, b, given: tuple):
     x, w, b = _autocast(x, w, b)
-    args = _statics_of(stride, padding, dilation, groups, *layouts, x.dim())
+    args = given_args(*given, x.dim())
     return _call_operator(x, w, b, args)
 
 
