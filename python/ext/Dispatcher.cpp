@@ -49,7 +49,8 @@ int64_t Dispatcher::numberOf(nb::tuple statics) {
 static nb::tuple hashable(nb::tuple statics) {
   nb::list made;
   for (PyObject *item : itemsOf(statics))
-    made.append(isConstant(item) ? nb::borrow(item) : nb::tuple(nb::borrow(item)));
+    made.append(isConstant(item) ? nb::borrow(item)
+                                 : nb::tuple(nb::borrow(item)));
   return nb::tuple(made);
 }
 

@@ -19,7 +19,8 @@ public:
   /// Runs the operation on a tuple of tensors and Nones, with `statics`, a
   /// tuple of everything else: numbers, strings, None and sequences of those.
   /// NotImplemented when something of torch must see the call (isPlainCall), or
-  /// no kernel serves it: Graphs have no such tensors, or `build` returned None.
+  /// no kernel serves it: Graphs have no such tensors, or `build` returned
+  /// None.
   nanobind::object call(nanobind::tuple operands, nanobind::tuple statics);
   /// The same without a look at torch's modes: for what torch itself calls.
   nanobind::object callDirectly(nanobind::tuple operands,

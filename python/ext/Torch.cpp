@@ -70,8 +70,8 @@ static TorchApi &torch() {
     mode(optional(c, "_get_tracing_state"), nb::none());
     mode(optional(optional(c, "_functorch"), "peek_interpreter_stack"),
          nb::none());
-    made->forwardAd =
-        keep(nb::module_::import_("torch.autograd.forward_ad").attr("__dict__"));
+    made->forwardAd = keep(
+        nb::module_::import_("torch.autograd.forward_ad").attr("__dict__"));
     made->currentLevel = PyUnicode_InternFromString("_current_level");
     made->isGradEnabled = keep(torch.attr("is_grad_enabled"));
     made->isNeg = keep(base.attr("is_neg"));

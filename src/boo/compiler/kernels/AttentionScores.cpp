@@ -78,17 +78,17 @@ void AttentionEmitter::weigh(const Tile &at, const Block &block) {
     }
     greatest = carry(whole, block.count, 1, greatest, greatestOf(1));
     Values sums(width, splat(0));
-    sums = carry(
-        K.index(0), block.count, 1, sums, [&](Value key, ValueRange carried) {
-          Values next(carried);
-          for (size_t v = 0; v != width; ++v) {
-            Value weight =
-                expOfNonPositive(subF(loadVector(scores, place(key, v)), greatest[v]));
-            storeVector(weight, scores, place(key, v));
-            next[v] = addF(next[v], weight);
-          }
-          return next;
-        });
+    sums = carry(K.index(0), block.count, 1, sums,
+                 [&](Value key, ValueRange carried) {
+                   Values next(carried);
+                   for (size_t v = 0; v != width; ++v) {
+                     Value weight = expOfNonPositive(
+                         subF(loadVector(scores, place(key, v)), greatest[v]));
+                     storeVector(weight, scores, place(key, v));
+                     next[v] = addF(next[v], weight);
+                   }
+                   return next;
+                 });
     for (size_t v = 0; v != width; ++v) {
       Value first = K.add(row, int64_t(v) * Lanes);
       Value factor = expOfNonPositive(subF(before[v], greatest[v]));

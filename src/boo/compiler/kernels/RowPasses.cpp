@@ -306,7 +306,8 @@ RowEmitter::Pair RowEmitter::softmaxStatistics(const Unit &unit,
   bool keep = S.scratchInput && !attribute<bool>(Anchor, "log");
   Value sum = foldRow(
       unit, range, Fold::Add, false,
-      [&](Value value) { return expOfNonPositive(subF(value, greatest)); }, keep);
+      [&](Value value) { return expOfNonPositive(subF(value, greatest)); },
+      keep);
   return {greatest, sum};
 }
 

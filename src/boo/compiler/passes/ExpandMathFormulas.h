@@ -39,7 +39,8 @@ private:
   Reduced reduce(Value x, int64_t offset);
   Value expOfReduced(Value r);
   Value powerOfTwo(mlir::Type type, Value biased);
-  /// x * 2^n, rounded once, for a whole number n; NULL: there is no instruction.
+  /// x * 2^n, rounded once, for a whole number n; NULL: there is no
+  /// instruction.
   Value scalef(Value x, Value n);
   Value expm1InRange(Value x);
 
