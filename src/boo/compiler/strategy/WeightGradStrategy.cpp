@@ -195,9 +195,15 @@ private:
     const Schedule &s = Result.schedule;
     if (!Nest.refusesScratch(s).empty())
       return false;
+    // What would be packed and read but once had better stay in the L2 cache.
+    const WeightGradNest::Side &side = Nest.lanes(s.lanesOverInput);
+    int64_t packed = Nest.pixels(side) * side.channels * ElementBytes;
+    if (!Nest.lanesNeedPack(side, Lanes, s.pairs).empty() &&
+        Nest.taps(s) == 1 && Nest.rowCount(s) <= s.mTile &&
+        4 * packed > T.l3Bytes)
+      return true;
     int64_t rows = Nest.rowCount(s);
-    int64_t lanes = Nest.lanes(s.lanesOverInput).channels;
-    double vectors = double(ceilDiv(lanes, Lanes));
+    double vectors = double(ceilDiv(side.channels, Lanes));
     double copies = 2.5 * (double(ceilDiv(rows, s.mTile)) + vectors);
     // Pixels that far apart share few sets of the L1 cache.
     constexpr int64_t farBytes = 1024;
