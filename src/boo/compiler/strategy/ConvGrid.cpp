@@ -50,8 +50,13 @@ public:
                            : "more exceed their share of the caches")
               : W.input + (" outermost: all " + all + " ") + W.filter +
                     " blocks fit their share of the caches");
-      if (!s.filterOuter && P.groups > 1 &&
-          isWorthOwning(Nest.groupLoops() * blocks * blockBytes)) {
+      // Pixel by pixel a group's channels lie far apart: a large input is read
+      // in order.
+      int64_t filters = Nest.groupLoops() * blocks * blockBytes;
+      int64_t input = P.batch * P.inChannels * P.in[0] * P.in[1] * P.in[2] *
+                      dtypeBytes(P.dtype);
+      if (!s.filterOuter && P.groups > 1 && 2 * filters >= input &&
+          isWorthOwning(filters)) {
         s.filterOuter = true;
         Result.why.push_back("groups outermost: a thread reads the filters "
                              "that it packed");
