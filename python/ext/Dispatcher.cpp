@@ -45,12 +45,18 @@ int64_t Dispatcher::numberOf(nb::tuple statics) {
   return number;
 }
 
-/// Sequences that can change, such as lists, as tuples.
+/// Sequences that can change, such as lists, as tuples, and numpy's numbers as
+/// Python's.
 static nb::tuple hashable(nb::tuple statics) {
   nb::list made;
-  for (PyObject *item : itemsOf(statics))
-    made.append(isConstant(item) ? nb::borrow(item)
-                                 : nb::tuple(nb::borrow(item)));
+  for (PyObject *item : itemsOf(statics)) {
+    if (isConstant(item))
+      made.append(nb::borrow(item));
+    else if (PyIndex_Check(item))
+      made.append(nb::int_(nb::borrow(item)));
+    else
+      made.append(nb::tuple(nb::borrow(item)));
+  }
   return nb::tuple(made);
 }
 

@@ -310,3 +310,13 @@ def test_what_fails_is_built_anew_alone(monkeypatch):
     torch.testing.assert_close(torch.compile(function, backend="boo")(x), function(x))
     assert seen.count(["relu"]) == 1 and seen.count(["abs"]) == 1
     assert "no tanh today" in report.graphs()[0]["torch"]["aten.tanh.default"]
+
+
+def test_a_negation_that_tracing_did_not_foresee():
+    """The kernel itself is what dynamo calls: its guards must tell the tensors apart."""
+    x, w = torch.randn(1, 4, 6, 6), torch.randn(4, 4, 1, 1)
+    call = torch.compile(lambda x, w: F.relu(torch.conv2d(x, w)), backend="boo", dynamic=False)
+    with torch.no_grad():
+        for given in (x, torch._neg_view(x), x):
+            wanted = F.relu(torch.conv2d(given, w))
+            torch.testing.assert_close(call(given, w), wanted, atol=1e-5, rtol=1e-5)

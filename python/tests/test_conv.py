@@ -3,6 +3,7 @@
 import copy
 import itertools
 
+import numpy as np
 import pytest
 import torch
 from boo.op_exports.conv import ConvSignature
@@ -277,6 +278,19 @@ def test_fake_tensors_and_subclasses():
     torch.testing.assert_close(
         y.as_subclass(torch.Tensor), torch.conv2d(x, w), atol=1e-4, rtol=1e-4
     )
+
+
+def test_arguments_that_change():
+    """Constants are known by identity: what others may change is looked at again."""
+    x, w, stride = torch.randn(1, 4, 8, 8), torch.randn(4, 4, 1, 1), [1, 1]
+    for wanted in (1, 2):
+        stride[:] = [wanted, wanted]
+        for _ in range(2):
+            y = boo_conv(x, w, stride=stride, groups=np.int64(1))
+            torch.testing.assert_close(y, torch.conv2d(x, w, stride=wanted))
+    for wrong in (1.0, [1, 2, 3]):
+        with pytest.raises((TypeError, ValueError)):
+            boo_conv(x, w, stride=wrong)
 
 
 def test_vmap():

@@ -73,7 +73,7 @@ def given_args(stride, padding, dilation, groups, shared, input, kernel, output,
         spread(stride, rank, "stride"),
         spread(padding, rank, "padding"),
         spread(dilation, rank, "dilation"),
-        groups,
+        int(groups),
         layouts,
     )
 
