@@ -28,23 +28,6 @@ static bool isConstant(PyObject *object) {
                              isConstant);
 }
 
-static bool haveSameItems(nb::tuple a, nb::tuple b) {
-  return std::ranges::equal(itemsOf(a), itemsOf(b));
-}
-
-int64_t Dispatcher::numberOf(nb::tuple statics) {
-  size_t hash = 0;
-  for (PyObject *item : itemsOf(statics))
-    hash = hash * 31 + (uintptr_t(item) >> 4);
-  Known &known = Recent[hash % Recent.size()];
-  if (known.number >= 0 && haveSameItems(known.statics, statics))
-    return known.number;
-  int64_t number = numberByValue(statics);
-  if (std::ranges::all_of(itemsOf(statics), isConstant))
-    known = {statics, number};
-  return number;
-}
-
 /// Sequences that can change, such as lists, as tuples, and numpy's numbers as
 /// Python's.
 static nb::tuple hashable(nb::tuple statics) {
@@ -60,8 +43,25 @@ static nb::tuple hashable(nb::tuple statics) {
   return nb::tuple(made);
 }
 
-int64_t Dispatcher::numberByValue(nb::tuple statics) {
-  nb::tuple key = hashable(statics);
+static bool haveSameItems(nb::tuple a, nb::tuple b) {
+  return std::ranges::equal(itemsOf(a), itemsOf(b));
+}
+
+int64_t Dispatcher::numberOf(nb::tuple statics) {
+  size_t hash = 0;
+  for (PyObject *item : itemsOf(statics))
+    hash = hash * 31 + (uintptr_t(item) >> 4);
+  Known &known = Recent[hash % Recent.size()];
+  if (known.number >= 0 && haveSameItems(known.statics, statics))
+    return known.number;
+  bool lasting = std::ranges::all_of(itemsOf(statics), isConstant);
+  int64_t number = numberByValue(lasting ? statics : hashable(statics));
+  if (lasting)
+    known = {statics, number};
+  return number;
+}
+
+int64_t Dispatcher::numberByValue(nb::tuple key) {
   PyObject *known = PyDict_GetItemWithError(Numbers.ptr(), key.ptr());
   if (known)
     return PyLong_AsLongLong(known);

@@ -52,7 +52,7 @@ private:
   };
 
   int64_t numberOf(nanobind::tuple statics);
-  int64_t numberByValue(nanobind::tuple statics);
+  int64_t numberByValue(nanobind::tuple key);
   /// `in` gets the addresses of the tensors among the operands. NULL: one of
   /// them is nothing that a Graph takes.
   const Entry *find(nanobind::tuple operands, nanobind::tuple statics,

@@ -83,7 +83,8 @@ def ExpandMath : Pass<"boo-expand-math", "mlir::func::FuncOp"> {
 
     With `scalef` whole registers of exp are multiplied by their power of two in one
     instruction; without, an exp with the attribute `boo.non_positive`, whose operand
-    is not above 0, takes two thirds of the usual instructions. Limits: math.absf, copysign, fma and sqrt stay, as instructions. Any other
+    is not above 0, takes four operations less than another. Limits: math.absf,
+    copysign, fma and sqrt stay, as instructions. Any other
     op of the math dialect, and one on another type, is an error.
 
     ```mlir
