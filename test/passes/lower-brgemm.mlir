@@ -183,3 +183,31 @@ func.func @columns(%a: memref<?xbf16>, %b: memref<?xf32>, %c: memref<?xf32>) {
   }
   return
 }
+
+// -----
+
+// Rows of the tile that comes next are asked for as this one's are read: a
+// cache line of each, then 16 steps, and what is left of the rows at the end.
+// CHECK-LABEL: @next
+// CHECK: scf.for
+// CHECK-COUNT-2: memref.prefetch %{{.*}}, read, locality<2>, data : memref<?xf32>
+// CHECK-NOT: memref.prefetch
+// CHECK: scf.for
+// CHECK: scf.yield
+// CHECK: scf.yield
+// CHECK-COUNT-2: memref.prefetch
+// CHECK-NOT: memref.prefetch
+// CHECK: return
+func.func @next(%a: memref<?xf32>, %b: memref<?xf32>, %c: memref<?xf32>,
+                %next: index) {
+  %0 = arith.constant 0 : index
+  boo.brgemm a(%a[%0]) b(%b[%0]) c(%c[%0]) next[%next]
+      {m = 3, n = 16, k = 40, a_strides = array<i64: 40, 0, 1>,
+       b_strides = array<i64: 1, 16>, c_strides = array<i64: 16, 1>,
+       tail_strides = array<i64>, next_rows = 2}
+      : memref<?xf32>, memref<?xf32>, memref<?xf32> {
+  ^bb0(%acc: f32):
+    boo.yield %acc : f32
+  }
+  return
+}

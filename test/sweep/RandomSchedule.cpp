@@ -56,6 +56,7 @@ std::string boo::testing::randomSchedule(std::mt19937_64 &random,
   maybe("filter_outer", 0, 1);
   maybe("serial", 0, 1);
   maybe("prefetch", 0, 9);
+  maybe("prefetch_input", 0, 1);
   maybe("stream", 0, 1);
   // Of filter gradients only; others take no notice.
   maybe("lanes_over_input", 0, 1);

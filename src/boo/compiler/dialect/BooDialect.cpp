@@ -91,6 +91,10 @@ LogicalResult BrgemmOp::verify() {
       (getDot() || getStaging() || getInit().getType().getElementType() != acc))
     return emitOpError("requires an init of the type of its sums, and no dot "
                        "products or matrix unit");
+  if (getNext() && (batches != 0 || getAStrides()[1] != 0 ||
+                    getAStrides()[2] != 1 || getDot() || getStaging()))
+    return emitOpError("requires a dense A with k contiguous, no batches, no "
+                       "dot products and no matrix unit for a next tile");
   if (body.getArgument(0).getType() != acc)
     return emitOpError("requires a first block argument of type ") << acc;
   for (auto [argument, operand] :

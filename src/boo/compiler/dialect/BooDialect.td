@@ -99,6 +99,10 @@ def BrgemmOp : BooOp<"brgemm", [IsolatedFromAbove, AttrSizedOperandSegments,
     With `dot` the lanes run over k: `ak` and `bk` are 1, `bn` is anything, and
     the lanes of each of the m x n vectors of sums are added up at the end.
 
+    With `next`, the offset of a tile of A whose turn comes later, its first
+    `next_rows` rows are asked for while this one's are multiplied, a cache line
+    of each at a time. Then ak is 1 and there are no batches.
+
     A and B of bf16 with sums in f32 are multiplied in pairs of k: B then holds
     pairs side by side, B[b_offset + (k/2)*bk + 2*n + k%2], and ak is 1; what
     follows an odd last k in B is zero, and in A is not read. With `staging` this is for matrix units: k is a multiple of 32, A may be
@@ -125,6 +129,7 @@ def BrgemmOp : BooOp<"brgemm", [IsolatedFromAbove, AttrSizedOperandSegments,
                        Optional<FlatFloatMemRef>:$staging,
                        Optional<FlatFloatMemRef>:$init,
                        Optional<Index>:$init_offset,
+                       Optional<Index>:$next,
                        I64Attr:$m, I64Attr:$n, I64Attr:$k,
                        DenseI64ArrayAttr:$a_strides,
                        DenseI64ArrayAttr:$b_strides,
@@ -133,7 +138,8 @@ def BrgemmOp : BooOp<"brgemm", [IsolatedFromAbove, AttrSizedOperandSegments,
                        UnitAttr:$exact_b, UnitAttr:$dot,
                        DefaultValuedAttr<I64Attr, "1">:$k_unroll,
                        DefaultValuedAttr<I64Attr, "0">:$prefetch,
-                       DefaultValuedAttr<I64Attr, "0">:$init_stride);
+                       DefaultValuedAttr<I64Attr, "0">:$init_stride,
+                       DefaultValuedAttr<I64Attr, "0">:$next_rows);
   let regions = (region SizedRegion<1>:$body);
   let assemblyFormat = [{
     `a` `(` $a `[` $a_offset `]` `)` `b` `(` $b `[` $b_offset `]` `)`
@@ -141,6 +147,7 @@ def BrgemmOp : BooOp<"brgemm", [IsolatedFromAbove, AttrSizedOperandSegments,
     (`batch` `(` $batch_counts^ `)`)?
     (`tail` `(` $tail^ `[` $tail_offsets `]` `)`)?
     (`init` `(` $init^ `[` $init_offset `]` `:` type($init) `)`)?
+    (`next` `[` $next^ `]`)?
     (`staging` `(` $staging^ `:` type($staging) `)`)?
     attr-dict `:` type($a) `,` type($b) `,` type($c)
     (`(` type($tail)^ `)`)? $body

@@ -178,9 +178,9 @@ void AttentionCode::emitProduct(const Product &p) {
   auto op = BrgemmOp::create(
       K.builder(), K.loc(), p.a, p.aAt, p.b, p.bAt, p.c, p.cAt, counts,
       ValueRange{}, ValueRange{}, /*staging=*/Value(), init, initAt,
-      uint64_t(p.m), uint64_t(p.n), uint64_t(p.k), p.aStrides, p.bStrides,
-      p.cStrides, ArrayRef<int64_t>{}, p.exactB, p.dot, uint64_t(S.kUnroll),
-      uint64_t(S.prefetch), uint64_t(p.accumulate));
+      /*next=*/Value(), uint64_t(p.m), uint64_t(p.n), uint64_t(p.k), p.aStrides,
+      p.bStrides, p.cStrides, ArrayRef<int64_t>{}, p.exactB, p.dot,
+      uint64_t(S.kUnroll), uint64_t(S.prefetch), uint64_t(p.accumulate));
   OpBuilder::InsertionGuard guard(K.builder());
   mlir::Block *body = K.builder().createBlock(&op.getBody());
   YieldOp::create(K.builder(), K.loc(), body->addArgument(Element, K.loc()));

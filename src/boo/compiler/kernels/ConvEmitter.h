@@ -122,6 +122,10 @@ private:
   void withChannels(Value block, const std::function<void(int64_t)> &body);
   void emitTile(const Place &at, const InputView &input, const Pass &pass,
                 Value block, const Strip &strip, int64_t n);
+  /// Rows of the piece after this one that a tile asks for, so that all blocks
+  /// together ask for all of them.
+  int64_t nextRows() const;
+  Value nextTile(const Place &at, Value aBase, Value block);
   void tailRegion(BrgemmOp op, bool last);
   void zeroSums();
   std::vector<int64_t> gridSizes() const;

@@ -1,5 +1,6 @@
 //===- ConvTile.cpp - The register tile of an implicit product ------------===//
 
+#include "boo/base/Math.h"
 #include "boo/compiler/kernels/ConvEmitter.h"
 #include "boo/compiler/kernels/PointwiseBuilder.h"
 
@@ -106,13 +107,32 @@ void ConvEmitter::emitTile(const Place &at, const InputView &input,
   Value staging;
   if (S.amx)
     staging = scratch(scratchInputBytes(), Compute);
+  int64_t next = counts.empty() ? nextRows() : 0;
   auto op = BrgemmOp::create(
       K.builder(), K.loc(), input.buffer, aBase, filter, bBase, out, outAt,
-      counts, tail, tailOffsets, staging, sums, sumsAt, uint64_t(strip.pixels),
+      counts, tail, tailOffsets, staging, sums, sumsAt,
+      next != 0 ? nextTile(at, aBase, block) : Value(), uint64_t(strip.pixels),
       uint64_t(n), uint64_t(k), aStrides, bStrides, outStrides, tailStrides,
       S.filterInPlace, S.dot, uint64_t(S.kUnroll), uint64_t(S.prefetch),
-      uint64_t(sums ? sumsPitch() : 0));
+      uint64_t(sums ? sumsPitch() : 0), uint64_t(next));
   tailRegion(op, pass.last);
+}
+
+int64_t ConvEmitter::nextRows() const {
+  if (!S.prefetchInput || S.scratchInput || S.dot || Nest.depthwise ||
+      isChunked() || Nest.taps() != 1 || P.inStrides.channel != 1)
+    return 0;
+  return ceilDiv(S.mTile, std::min(S.nChunk, blocks()));
+}
+
+Value ConvEmitter::nextTile(const Place &at, Value aBase, Value block) {
+  int64_t pixel = P.stride[2] * P.inStrides.spatial[2];
+  bool wholeRow = S.wChunk >= rowTiles();
+  int64_t piece = wholeRow ? P.stride[1] * P.inStrides.spatial[1]
+                           : S.wChunk * S.mTile * pixel;
+  Value row = K.min(K.mul(K.sub(block, at.firstBlock), nextRows()),
+                    K.index(S.mTile - nextRows()));
+  return K.add(K.add(aBase, piece), K.mul(row, pixel));
 }
 
 Value ConvEmitter::filterStart(const Place &at, Value block) {

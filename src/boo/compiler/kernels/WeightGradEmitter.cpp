@@ -315,10 +315,11 @@ void WeightGradEmitter::emitSums(const Place &at, const TilePlace &tile,
   auto op = BrgemmOp::create(
       K.builder(), K.loc(), aBuffer, a, bBuffer, b, target, to, counts,
       ValueRange{}, ValueRange{}, /*staging=*/Value(),
-      sums.more ? target : Value(), sums.more ? to : Value(), uint64_t(sums.m),
-      uint64_t(sums.n), uint64_t(S.pairs ? 2 : sums.pixels), aStrides, bStrides,
-      cStrides, ArrayRef<int64_t>{}, /*exact_b=*/Nest.depthwise, /*dot=*/false,
-      uint64_t(S.kUnroll), uint64_t(S.prefetch),
+      sums.more ? target : Value(), sums.more ? to : Value(), /*next=*/Value(),
+      uint64_t(sums.m), uint64_t(sums.n), uint64_t(S.pairs ? 2 : sums.pixels),
+      aStrides, bStrides, cStrides, ArrayRef<int64_t>{},
+      /*exact_b=*/Nest.depthwise, /*dot=*/false, uint64_t(S.kUnroll),
+      uint64_t(S.prefetch),
       /*init_stride=*/uint64_t(sums.more ? BlockChannels : 0));
   OpBuilder &builder = K.builder();
   OpBuilder::InsertionGuard guard(builder);

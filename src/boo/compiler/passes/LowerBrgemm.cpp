@@ -35,7 +35,7 @@ public:
   void run() {
     Value zero = arith::ConstantOp::create(Builder, Loc, AccVector,
                                            Builder.getZeroAttr(AccVector));
-    SmallVector<Value> sums(size_t(M * (Op.getDot() ? N : Vectors)), zero);
+    Sums sums(size_t(M * (Op.getDot() ? N : Vectors)), zero);
     if (Op.getInit())
       for (int64_t m = 0; m != M; ++m)
         for (int64_t v = 0; v != Vectors; ++v)
@@ -53,57 +53,93 @@ public:
   }
 
 private:
+  using Sums = SmallVector<Value>;
+
   /// Loops over batch dimension `level` and those inside of it.
-  SmallVector<Value> batchLoop(size_t level, Value a, Value b,
-                               ArrayRef<Value> sums) {
+  Sums batchLoop(size_t level, Value a, Value b, const Sums &sums) {
     if (level == Op.getBatchCounts().size())
       return kLoop(a, b, sums);
-    auto loop = scf::ForOp::create(Builder, Loc, index(0),
-                                   Op.getBatchCounts()[level], index(1), sums);
-    OpBuilder::InsertionGuard guard(Builder);
-    Builder.setInsertionPointToStart(loop.getBody());
-    Value i = loop.getInductionVar();
-    SmallVector<Value> inner(loop.getRegionIterArgs());
-    inner = batchLoop(level + 1, offset(a, i, Op.getAStrides()[3 + level]),
-                      offset(b, i, Op.getBStrides()[2 + level]), inner);
-    scf::YieldOp::create(Builder, Loc, inner);
-    return SmallVector<Value>(loop.getResults());
+    return loop(Op.getBatchCounts()[level], 1, sums, [&](Value i, Sums &inner) {
+      inner = batchLoop(level + 1, offset(a, i, Op.getAStrides()[3 + level]),
+                        offset(b, i, Op.getBStrides()[2 + level]), inner);
+    });
   }
 
-  SmallVector<Value> kLoop(Value a, Value b, ArrayRef<Value> sums) {
+  Sums kLoop(Value a, Value b, const Sums &sums) {
     if (Op.getDot())
       return dotLoop(a, b, sums);
-    int64_t k = Op.getK() / Pair,
-            unroll = std::min<int64_t>(Op.getKUnroll(), k);
-    int64_t rounds = k / unroll;
-    SmallVector<Value> inner(sums);
-    if (rounds == 1) {
-      steps(a, b, unroll, inner);
-    } else {
-      auto loop = scf::ForOp::create(Builder, Loc, index(0), index(rounds),
-                                     index(1), inner);
-      OpBuilder::InsertionGuard guard(Builder);
-      Builder.setInsertionPointToStart(loop.getBody());
-      Value i = loop.getInductionVar();
-      inner.assign(loop.getRegionIterArgs().begin(),
-                   loop.getRegionIterArgs().end());
-      Value aRound = offset(a, i, unroll * Pair * Op.getAStrides()[2]);
-      Value bRound = offset(b, i, unroll * Op.getBStrides()[1]);
-      steps(aRound, bRound, unroll, inner);
-      scf::YieldOp::create(Builder, Loc, inner);
-      inner.assign(loop.getResults().begin(), loop.getResults().end());
+    int64_t k = Op.getK() / Pair, done = 0;
+    Sums inner = sums;
+    if (Op.getNext()) {
+      int64_t segment = lineElements() / Pair;
+      done = k / segment * segment;
+      repeat(done, segment, inner, [&](Value i, Sums &carried) {
+        prefetchNext(i);
+        rounds(offset(a, i, Pair), offset(b, i, Op.getBStrides()[1]), segment,
+               carried);
+      });
+      if (done != k)
+        prefetchNext(index(done));
     }
-    int64_t done = rounds * unroll;
-    steps(offset(a, done * Pair * Op.getAStrides()[2]),
-          offset(b, done * Op.getBStrides()[1]), k - done, inner);
+    rounds(offset(a, done * Pair * Op.getAStrides()[2]),
+           offset(b, done * Op.getBStrides()[1]), k - done, inner);
     if (Op.getK() % Pair != 0)
       step(offset(a, k * Pair), offset(b, k * Op.getBStrides()[1]), inner,
            /*half=*/true);
     return inner;
   }
 
+  int64_t lineElements() {
+    return 512 / Op.getA().getType().getElementTypeBitWidth();
+  }
+
+  /// The line of the next tile's rows that holds step `k`.
+  void prefetchNext(Value k) {
+    for (int64_t m = 0; m != int64_t(Op.getNextRows()); ++m)
+      // Into the L2 cache: this tile's rows and B are in the L1 cache.
+      memref::PrefetchOp::create(
+          Builder, Loc, Op.getA(),
+          offset(offset(Op.getNext(), k, Pair), m * Op.getAStrides()[0]),
+          /*isWrite=*/false, /*localityHint=*/2, /*isDataCache=*/true);
+  }
+
+  /// A loop of rounds of `step` up to `end` that carries the sums.
+  Sums loop(Value end, int64_t step, Sums sums,
+            llvm::function_ref<void(Value, Sums &)> body) {
+    auto loop =
+        scf::ForOp::create(Builder, Loc, index(0), end, index(step), sums);
+    OpBuilder::InsertionGuard guard(Builder);
+    Builder.setInsertionPointToStart(loop.getBody());
+    sums.assign(loop.getRegionIterArgs().begin(),
+                loop.getRegionIterArgs().end());
+    body(loop.getInductionVar(), sums);
+    scf::YieldOp::create(Builder, Loc, sums);
+    return Sums(loop.getResults());
+  }
+  /// The same; of a single round, its body alone.
+  void repeat(int64_t end, int64_t step, Sums &sums,
+              llvm::function_ref<void(Value, Sums &)> body) {
+    if (end > step)
+      sums = loop(index(end), step, sums, body);
+    else if (end > 0)
+      body(index(0), sums);
+  }
+
+  /// `count` k, or pairs of k, as many at a time as the Schedule says.
+  void rounds(Value a, Value b, int64_t count, Sums &sums) {
+    if (count == 0)
+      return;
+    int64_t unroll = std::min<int64_t>(Op.getKUnroll(), count);
+    int64_t done = count / unroll * unroll;
+    int64_t aStep = Pair * Op.getAStrides()[2], bStep = Op.getBStrides()[1];
+    repeat(done, unroll, sums, [&](Value i, Sums &carried) {
+      steps(offset(a, i, aStep), offset(b, i, bStep), unroll, carried);
+    });
+    steps(offset(a, done * aStep), offset(b, done * bStep), count - done, sums);
+  }
+
   /// `count` k, or pairs of k.
-  void steps(Value a, Value b, int64_t count, SmallVectorImpl<Value> &sums) {
+  void steps(Value a, Value b, int64_t count, Sums &sums) {
     if (isDepthwise() && count > 1)
       return columnSteps(a, b, count, sums);
     for (int64_t i = 0; i != count; ++i)
@@ -112,7 +148,7 @@ private:
   }
 
   /// One k, or pair of k, or the first half of one: sums[m][v] += A[m] * B[v].
-  void step(Value a, Value b, SmallVectorImpl<Value> &sums, bool half = false) {
+  void step(Value a, Value b, Sums &sums, bool half = false) {
     SmallVector<Value> row;
     for (int64_t v = 0; v != Vectors; ++v)
       row.push_back(Pair == 2 ? loadPairs(offset(b, v * Pair * Lanes))
@@ -140,7 +176,7 @@ private:
 
   /// `k` steps of a depthwise tile. Windows of neighbours share columns of A:
   /// each is loaded once, for every m and k that meet in it.
-  void columnSteps(Value a, Value b, int64_t k, SmallVectorImpl<Value> &sums) {
+  void columnSteps(Value a, Value b, int64_t k, Sums &sums) {
     std::map<int64_t, SmallVector<std::pair<int64_t, int64_t>>> columns;
     for (int64_t i = 0; i != k; ++i)
       for (int64_t m = 0; m != M; ++m)
@@ -214,29 +250,18 @@ private:
   }
 
   /// Lanes over k: sums[m][n] += A[m] * B[n], for as many k at once.
-  SmallVector<Value> dotLoop(Value a, Value b, ArrayRef<Value> sums) {
+  Sums dotLoop(Value a, Value b, const Sums &sums) {
     int64_t k = Op.getK(), whole = k / Lanes * Lanes;
-    SmallVector<Value> inner(sums);
-    if (whole > Lanes) {
-      auto loop = scf::ForOp::create(Builder, Loc, index(0), index(whole),
-                                     index(Lanes), inner);
-      OpBuilder::InsertionGuard guard(Builder);
-      Builder.setInsertionPointToStart(loop.getBody());
-      Value i = loop.getInductionVar();
-      inner.assign(loop.getRegionIterArgs().begin(),
-                   loop.getRegionIterArgs().end());
-      dotStep(offset(a, i, 1), offset(b, i, 1), Lanes, inner);
-      scf::YieldOp::create(Builder, Loc, inner);
-      inner.assign(loop.getResults().begin(), loop.getResults().end());
-    } else if (whole == Lanes) {
-      dotStep(a, b, Lanes, inner);
-    }
+    Sums inner = sums;
+    repeat(whole, Lanes, inner, [&](Value i, Sums &carried) {
+      dotStep(offset(a, i, 1), offset(b, i, 1), Lanes, carried);
+    });
     if (whole != k)
       dotStep(offset(a, whole), offset(b, whole), k - whole, inner);
     return inner;
   }
 
-  void dotStep(Value a, Value b, int64_t count, SmallVectorImpl<Value> &sums) {
+  void dotStep(Value a, Value b, int64_t count, Sums &sums) {
     SmallVector<Value> rows;
     for (int64_t m = 0; m != M; ++m)
       rows.push_back(
@@ -251,8 +276,8 @@ private:
   }
 
   /// The sums of the lanes, side by side: sums[m][v] as storeTile wants them.
-  SmallVector<Value> addLanes(ArrayRef<Value> sums) {
-    SmallVector<Value> result;
+  Sums addLanes(const Sums &sums) {
+    Sums result;
     for (int64_t m = 0; m != M; ++m)
       for (int64_t v = 0; v != Vectors; ++v) {
         Value lanes = arith::ConstantOp::create(Builder, Loc, AccVector,

@@ -19,6 +19,12 @@ public:
         Lanes(elements.lanes), ElementBytes(elements.bytes), Result(decision) {}
 
   void choose() {
+    chooseTiles();
+    choosePrefetch();
+  }
+
+private:
+  void chooseTiles() {
     Schedule &s = Result.schedule;
     int64_t blockChannels = s.nVectors * (s.dot ? 1 : Lanes);
     int64_t blocks = ceilDiv(Nest.nExtent(), blockChannels);
@@ -76,7 +82,24 @@ public:
     shareColumns(blocks);
   }
 
-private:
+  /// An image beyond the L2 cache whose tiles are read once, pixel by pixel:
+  /// what comes next is fetched while products are computed, where memory would
+  /// idle otherwise. Zen 3, 128x256x256 to 64: 1.33 times as fast; images that
+  /// the cache holds: up to a tenth slower.
+  void choosePrefetch() {
+    Schedule &s = Result.schedule;
+    double image = double(P.batch * P.inChannels * dtypeBytes(P.dtype)) *
+                   double(P.in[0] * P.in[1] * P.in[2]);
+    if (Nest.taps() != 1 || Nest.depthwise || Nest.matmul || s.scratchInput ||
+        s.dot || s.packInside || s.kChunk != 0 || P.inStrides.channel != 1 ||
+        image < 4 * double(T.l2Bytes))
+      return;
+    s.prefetchInput = true;
+    Result.why.push_back(std::string(W.input) +
+                         " of the next tile is prefetched while this one's "
+                         "is multiplied");
+  }
+
   /// Rows whose copy fills much of the L2 cache are copied once: all of a
   /// filter that the L3 cache holds passes them, rather than they the filter's
   /// parts.

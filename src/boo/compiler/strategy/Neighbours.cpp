@@ -118,7 +118,8 @@ static void stepProduct(Steps &steps) {
   steps.scale(&Schedule::kChunk, 0);
   steps.set(&Schedule::kChunk, {0, 64, 256, 512});
   steps.flip({&Schedule::scratchInput, &Schedule::filterOuter,
-              &Schedule::filterInPlace, &Schedule::packInside, &Schedule::dot});
+              &Schedule::filterInPlace, &Schedule::packInside, &Schedule::dot,
+              &Schedule::prefetchInput});
   steps.set(&Schedule::kUnroll, {1, 2, 3, 4, 5});
   steps.set(&Schedule::prefetch, {0, 4, 16});
 }

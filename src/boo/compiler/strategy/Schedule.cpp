@@ -49,6 +49,7 @@ constexpr Field fields[] = {
     {"lanes_over_input", nullptr, &Schedule::lanesOverInput, 0, 1},
     {"k_parts", &Schedule::kParts, nullptr, 1, int64_t(1) << 40},
     {"prefetch", &Schedule::prefetch, nullptr, 0, 1 << 16},
+    {"prefetch_input", nullptr, &Schedule::prefetchInput, 0, 1},
     {"pack_inside", nullptr, &Schedule::packInside, 0, 1},
     {"stream", nullptr, &Schedule::stream, 0, 1},
     {"rows", &Schedule::rows, nullptr, 1, int64_t(1) << 40, true},

@@ -73,13 +73,15 @@ struct Schedule {
                        ///< queries); n_vectors: channels (Attention: keys)
   bool serial = false; ///< one grid tile: too little work to share
   bool lanesOverInput = false; ///< filter's gradient: lanes are input channels
-  int64_t kParts = 1;      ///< gradients of filter, weight and bias: parts that
-                           ///< a sum is cut into
-  int64_t prefetch = 0;    ///< reduction steps that filter loads run ahead
-                           ///< (Rows: rows)
-  bool packInside = false; ///< blocks of the filter are packed by the grid
-                           ///< tile that they are for, not ahead
-  bool stream = false;     ///< whole cache lines of output go past the caches
+  int64_t kParts = 1;   ///< gradients of filter, weight and bias: parts that
+                        ///< a sum is cut into
+  int64_t prefetch = 0; ///< reduction steps that filter loads run ahead
+                        ///< (Rows: rows)
+  bool prefetchInput = false; ///< register tiles ask for what the next grid
+                              ///< tile reads of the input
+  bool packInside = false;    ///< blocks of the filter are packed by the grid
+                              ///< tile that they are for, not ahead
+  bool stream = false; ///< whole cache lines of output go past the caches
 
   // Separable alone: the other fields are of the 1x1 convolution, these of the
   // depthwise one.
