@@ -53,6 +53,8 @@ std::string boo::testing::randomSchedule(std::mt19937_64 &random,
     maybe("pack_inside", 0, 1);
   maybe("n_chunk", 1, 5);
   maybe("w_chunk", 1, 6);
+  if (pick(random, 0, 2) == 0)
+    maybe("h_chunk", 1, 5);
   maybe("filter_outer", 0, 1);
   maybe("serial", 0, 1);
   maybe("prefetch", 0, 9);

@@ -35,12 +35,13 @@ static int64_t saturatingProduct(std::initializer_list<int64_t> factors) {
 
 Status ConvEmitter::checkSizes() const {
   int64_t taps = P.filter[0] * P.filter[1];
+  int64_t rows = saturatingProduct({P.filter[0], scratchRows()});
   int64_t pixels = saturatingProduct({S.wChunk, S.mTile});
   int64_t columns = saturatingProduct({pixels, P.stride[2]});
   int64_t span = saturatingProduct({P.filter[2], P.dilation[2]});
   if (__builtin_add_overflow(columns, span, &columns))
     columns = INT64_MAX;
-  int64_t scratch = saturatingProduct({taps, columns, scratchPitch(), 8});
+  int64_t scratch = saturatingProduct({rows, columns, scratchPitch(), 8});
   int64_t packed =
       saturatingProduct({Nest.groupLoops(), blocks(), taps, P.filter[2],
                          kPadded() + 1, BlockChannels, 8});
@@ -91,6 +92,14 @@ int64_t ConvEmitter::scratchColumns() const {
     pixels = std::min(pixels, P.out[2]);
   return (pixels - 1) * P.stride[2] + (P.filter[2] - 1) * P.dilation[2] + 1;
 }
+int64_t ConvEmitter::scratchStep() const {
+  // Rows that several taps read are there once.
+  bool shared = P.dilation[1] == 1;
+  return shared ? std::min(P.stride[1], P.filter[1]) : P.filter[1];
+}
+int64_t ConvEmitter::scratchRows() const {
+  return (S.hChunk - 1) * scratchStep() + P.filter[1];
+}
 int64_t ConvEmitter::scratchChannels() const {
   if (isChunked())
     return S.kChunk;
@@ -120,7 +129,7 @@ int64_t ConvEmitter::scratchInputBytes() const {
   if (!S.scratchInput)
     return 0;
   int64_t elements =
-      P.filter[0] * P.filter[1] * scratchColumns() * scratchPitch();
+      P.filter[0] * scratchRows() * scratchColumns() * scratchPitch();
   int64_t bytes = elements * Factor.getIntOrFloatBitWidth() / 8;
   return ceilDiv(bytes, 64) * 64;
 }
@@ -198,9 +207,10 @@ std::optional<int64_t> ConvEmitter::serialTiles(int64_t tiles) const {
 std::vector<int64_t> ConvEmitter::gridSizes() const {
   int64_t chunks = ceilDiv(blocks(), S.nChunk);
   int64_t pieces = ceilDiv(rowTiles(), S.wChunk);
+  int64_t rows = ceilDiv(P.out[1], S.hChunk);
   if (S.filterOuter)
-    return {Nest.groupLoops(), chunks, P.batch, P.out[0], P.out[1], pieces};
-  return {P.batch, P.out[0], P.out[1], pieces, Nest.groupLoops(), chunks};
+    return {Nest.groupLoops(), chunks, P.batch, P.out[0], rows, pieces};
+  return {P.batch, P.out[0], rows, pieces, Nest.groupLoops(), chunks};
 }
 
 ConvEmitter::Place ConvEmitter::place(Value tile) {
@@ -216,26 +226,41 @@ ConvEmitter::Place ConvEmitter::placeAt(const std::vector<Value> &c) {
   at.groups = groupIndex(at.group);
   at.chunk = c[1];
   at.batch = c[2];
-  at.row = {c[3], c[4]};
   at.piece = c[5];
   at.firstBlock = K.mul(at.chunk, S.nChunk);
   at.blocks = K.min(K.index(S.nChunk), K.sub(K.index(blocks()), at.firstBlock));
   at.firstTile = K.mul(at.piece, S.wChunk);
   at.tiles = K.min(K.index(S.wChunk), K.sub(K.index(rowTiles()), at.firstTile));
-  for (size_t d = 0; d != 2; ++d) {
-    // Tap t reads row o*stride - pad + t*dilation, which must be in [0, in).
-    Value first = K.add(K.mul(at.row[d], P.stride[d]), -P.padLo[d]);
-    Value low =
-        K.max(K.index(0), K.ceilDiv(K.sub(K.index(0), first), P.dilation[d]));
-    Value high =
-        K.min(K.index(P.filter[d]),
-              K.ceilDiv(K.sub(K.index(P.in[d]), first), P.dilation[d]));
-    bool inside = Nest.isInside(d);
-    at.low[d] = inside ? K.index(0) : low;
-    at.count[d] =
-        inside ? K.index(P.filter[d]) : K.max(K.index(0), K.sub(high, low));
-  }
+  at.firstRow = K.mul(c[4], S.hChunk);
+  at.rows = K.min(K.index(S.hChunk), K.sub(K.index(P.out[1]), at.firstRow));
+  setRow(at, 0, c[3]);
+  setRow(at, 1, at.firstRow);
   return at;
+}
+
+void ConvEmitter::setRow(Place &at, size_t d, Value row) {
+  at.row[d] = row;
+  // Tap t reads row o*stride - pad + t*dilation, which must be in [0, in).
+  Value first = K.add(K.mul(row, P.stride[d]), -P.padLo[d]);
+  Value low =
+      K.max(K.index(0), K.ceilDiv(K.sub(K.index(0), first), P.dilation[d]));
+  Value high = K.min(K.index(P.filter[d]),
+                     K.ceilDiv(K.sub(K.index(P.in[d]), first), P.dilation[d]));
+  bool inside = Nest.isInside(d);
+  at.low[d] = inside ? K.index(0) : low;
+  at.count[d] =
+      inside ? K.index(P.filter[d]) : K.max(K.index(0), K.sub(high, low));
+}
+
+void ConvEmitter::withRows(
+    const Place &at, const std::function<void(const Place &, Value)> &body) {
+  if (S.hChunk == 1)
+    return body(at, K.index(0));
+  K.loop(K.index(0), at.rows, 1, [&](Value row) {
+    Place here = at;
+    setRow(here, 1, K.add(at.firstRow, row));
+    body(here, row);
+  });
 }
 
 std::vector<Value> ConvEmitter::groupIndex(Value group) {
@@ -309,7 +334,8 @@ void ConvEmitter::zeroSums() {
 }
 
 void ConvEmitter::emitPass(const Place &at, const Pass &pass) {
-  InputView input = S.scratchInput ? fillScratch(at, pass) : viewInput(at);
+  if (S.scratchInput)
+    fillScratch(at, pass);
   int64_t mRest = P.out[2] - Edges[0] - Edges[1] - (rowTiles() - 1) * S.mTile;
   auto withBlocks = [&](const std::function<void(Value block)> &body) {
     K.loop(K.index(0), at.blocks, 1,
@@ -318,14 +344,18 @@ void ConvEmitter::emitPass(const Place &at, const Pass &pass) {
   auto withTiles = [&](const std::function<void(Value tile)> &body) {
     K.loop(K.index(0), at.tiles, 1, body);
   };
-  auto tile = [&](Value block, Value j) {
+  auto view = [&](const Place &here, Value row) {
+    return S.scratchInput ? scratchView(here, row) : viewInput(here);
+  };
+  auto tile = [&](const Place &here, const InputView &input, Value block,
+                  Value j) {
     Value index = K.add(at.firstTile, j);
     Value first = K.add(K.mul(index, S.mTile), Edges[0]);
     Value inPiece = K.mul(j, S.mTile);
     // Four bodies at most: whole and remaining pixels and channels.
     withChannels(block, [&](int64_t n) {
       auto withM = [&](int64_t m) {
-        emitTile(at, input, pass, block, {first, inPiece, m, 0, P.filter[2]},
+        emitTile(here, input, pass, block, {first, inPiece, m, 0, P.filter[2]},
                  n);
       };
       if (rowTiles() == 1 || mRest == S.mTile)
@@ -337,16 +367,20 @@ void ConvEmitter::emitPass(const Place &at, const Pass &pass) {
   };
   if (Nest.depthwise) {
     // As their filters stay in the L1 cache, all blocks pass over a few pixels.
+    InputView input = view(at, K.index(0));
     withBlocks([&](Value block) { emitEdges(at, input, pass, block); });
-    withTiles(
-        [&](Value j) { withBlocks([&](Value block) { tile(block, j); }); });
+    withTiles([&](Value j) {
+      withBlocks([&](Value block) { tile(at, input, block, j); });
+    });
     return;
   }
   withBlocks([&](Value block) {
     if (S.packInside)
       packInside(at, block);
-    emitEdges(at, input, pass, block);
-    withTiles([&](Value j) { tile(block, j); });
+    withRows(at, [&](const Place &here, Value row) {
+      InputView input = view(here, row);
+      withTiles([&](Value j) { tile(here, input, block, j); });
+    });
   });
 }
 

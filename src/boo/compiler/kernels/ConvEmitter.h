@@ -40,7 +40,8 @@ private:
   struct Place {
     Value group, chunk, batch, piece;
     std::vector<Value> groups; ///< `group` as an index of groupSizes
-    std::array<Value, 2> row;  ///< output depth and height
+    Value firstRow, rows;      ///< of output, in height
+    std::array<Value, 2> row;  ///< output depth and height: the one at hand
     std::array<Value, 2> low,
         count;                ///< first tap inside the input, and how many
     Value firstBlock, blocks; ///< of output channels
@@ -93,6 +94,11 @@ private:
   Place place(Value tile);
   /// `c`: group, chunk, batch, output depth and height, piece.
   Place placeAt(const std::vector<Value> &c);
+  /// The place's row along depth or height, and the taps that it meets.
+  void setRow(Place &at, size_t d, Value row);
+  /// Calls with the place of each of its rows, and their number.
+  void withRows(const Place &at,
+                const std::function<void(const Place &, Value)> &body);
   /// Start of `strides` in a group, 0 if the lanes run over groups.
   Value groupStart(const ConvProblem::Strides &strides,
                    const std::vector<Value> &groups);
@@ -100,9 +106,10 @@ private:
   /// Input address of the row that tap `low` reads, at column 0.
   Value inputRow(const Place &at);
   InputView viewInput(const Place &at);
-  InputView scratchView();
-  InputView fillScratch(const Place &at, const Pass &pass);
-  InputView computeScratch(const Place &at);
+  /// What row `row` of the place reads of the scratch copy.
+  InputView scratchView(const Place &at, Value row);
+  void fillScratch(const Place &at, const Pass &pass);
+  void computeScratch(const Place &at);
   /// All channels of one row of output, to where `Redirect` says.
   void computeRow(Value batch, Value row);
   void fillRow(const Place &at, const Pass &pass, Value source, Value target);
@@ -158,6 +165,8 @@ private:
   bool mergesTaps() const;
   int64_t rowTerms() const; ///< packed filter of a row's taps, for a channel
   int64_t scratchColumns() const, scratchChannels() const;
+  int64_t scratchRows() const;       ///< for a tap in depth
+  int64_t scratchStep() const;       ///< those from an output row to the next
   int64_t scratchPitch() const;      ///< elements from a column to the next
   int64_t scratchInputBytes() const; ///< 0 when it is read where it lies
   int64_t scratchBytes() const;      ///< all of it, for one tile

@@ -14,38 +14,47 @@ using namespace mlir;
 
 namespace boo::compiler {
 
-ConvEmitter::InputView ConvEmitter::scratchView() {
+ConvEmitter::InputView ConvEmitter::scratchView(const Place &at, Value row) {
   int64_t pitch = scratchPitch(), columns = scratchColumns();
   InputView view;
   view.buffer = scratch(0, Factor);
-  view.base = K.index(0);
-  view.tap = {P.filter[1] * columns * pitch, columns * pitch};
+  view.tap = {scratchRows() * columns * pitch, columns * pitch};
+  view.base = K.mul(K.add(K.mul(row, scratchStep()), at.low[1]), view.tap[1]);
   view.column = pitch;
   view.channel = 1;
   return view;
 }
 
-ConvEmitter::InputView ConvEmitter::fillScratch(const Place &at,
-                                                const Pass &pass) {
+void ConvEmitter::fillScratch(const Place &at, const Pass &pass) {
   if (First)
     return computeScratch(at);
-  Value source = K.add(inputRow(at), K.mul(pass.first, P.inStrides.channel));
-  if (Nest.depthwise)
-    source = K.add(source,
-                   K.mul(at.firstBlock, BlockChannels * P.inStrides.channel));
-  InputView view = scratchView();
-  // Only taps inside the input have a row; the batch counts skip the others.
-  K.loop(K.index(0), at.count[0], 1, [&](Value d) {
-    Value from =
-        K.add(source, K.mul(d, P.dilation[0] * P.inStrides.spatial[0]));
-    Value to = K.mul(d, view.tap[0]);
-    K.loop(K.index(0), at.count[1], 1, [&](Value h) {
-      fillRow(at, pass,
-              K.add(from, K.mul(h, P.dilation[1] * P.inStrides.spatial[1])),
-              K.add(to, K.mul(h, view.tap[1])));
+  auto [depthTap, rowPitch] = scratchView(at, K.index(0)).tap;
+  withRows(at, [&](const Place &here, Value row) {
+    Value source =
+        K.add(inputRow(here), K.mul(pass.first, P.inStrides.channel));
+    if (Nest.depthwise)
+      source = K.add(
+          source, K.mul(here.firstBlock, BlockChannels * P.inStrides.channel));
+    // The first of this row's taps that no row before it had.
+    Value fresh = here.low[1];
+    if (S.hChunk != 1)
+      fresh = K.max(fresh,
+                    K.mul(K.min(row, K.index(1)), P.filter[1] - scratchStep()));
+    Value end = K.add(here.low[1], here.count[1]);
+    // Only taps inside the input have a row; the batch counts skip the others.
+    K.loop(K.index(0), here.count[0], 1, [&](Value d) {
+      Value from =
+          K.add(source, K.mul(d, P.dilation[0] * P.inStrides.spatial[0]));
+      Value to =
+          K.add(K.mul(d, depthTap), K.mul(row, scratchStep() * rowPitch));
+      K.loop(fresh, end, 1, [&](Value h) {
+        Value tap = K.sub(h, here.low[1]);
+        fillRow(here, pass,
+                K.add(from, K.mul(tap, P.dilation[1] * P.inStrides.spatial[1])),
+                K.add(to, K.mul(h, rowPitch)));
+      });
     });
   });
-  return view;
 }
 
 void ConvEmitter::fillRow(const Place &at, const Pass &pass, Value source,

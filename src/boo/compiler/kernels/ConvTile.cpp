@@ -120,7 +120,8 @@ void ConvEmitter::emitTile(const Place &at, const InputView &input,
 
 int64_t ConvEmitter::nextRows() const {
   if (!S.prefetchInput || S.scratchInput || S.dot || Nest.depthwise ||
-      isChunked() || Nest.taps() != 1 || P.inStrides.channel != 1)
+      isChunked() || S.hChunk != 1 || Nest.taps() != 1 ||
+      P.inStrides.channel != 1)
     return 0;
   return ceilDiv(S.mTile, std::min(S.nChunk, blocks()));
 }

@@ -21,7 +21,7 @@ void ConvEmitter::feedFrom(ConvEmitter &first, int64_t rows) {
   first.ScratchStart = scratchBytes();
 }
 
-ConvEmitter::InputView ConvEmitter::computeScratch(const Place &at) {
+void ConvEmitter::computeScratch(const Place &at) {
   int64_t pixels = First->P.out[2];
   Value row = K.add(K.mul(at.row[0], P.out[1]), at.row[1]);
   Value firstRow = K.mul(row, RowsAtOnce);
@@ -31,7 +31,6 @@ ConvEmitter::InputView ConvEmitter::computeScratch(const Place &at) {
   });
   if (kPadded() != Nest.kChannels())
     zeroPadding(K.index(0), K.index(0), K.index(P.out[2]));
-  return scratchView();
 }
 
 void ConvEmitter::computeRow(Value batch, Value row) {

@@ -30,6 +30,7 @@ Schedule boo::compiler::fitNestSchedule(const ConvNest &nest,
   if (!schedule.amx)
     schedule.mTile = std::min(schedule.mTile, width);
   schedule.wChunk = std::min(schedule.wChunk, ceilDiv(width, schedule.mTile));
+  schedule.hChunk = std::min(schedule.hChunk, nest.problem.out[1]);
   schedule.nChunk = std::min(
       schedule.nChunk, ceilDiv(nest.nExtent(), schedule.nVectors * lanes));
   return schedule;
@@ -40,6 +41,8 @@ Schedule boo::compiler::adaptSchedule(const ConvNest &nest, Schedule schedule) {
     schedule.filterInPlace = schedule.dot = false;
   if (nest.taps() != 1)
     schedule.kChunk = 0;
+  if (schedule.kChunk != 0 || nest.depthwise)
+    schedule.hChunk = 1;
   schedule.packInside &=
       !schedule.filterInPlace && schedule.kChunk == 0 && !nest.depthwise;
   schedule.scratchInput |=
@@ -120,6 +123,9 @@ Status boo::compiler::checkNestSchedule(const ConvNest &nest,
   if (schedule.kChunk != 0 &&
       (nest.taps() != 1 || nest.depthwise || schedule.amx || schedule.dot))
     return refuse("k_chunk needs one tap and lanes over the channels");
+  if (schedule.hChunk != 1 && (schedule.kChunk != 0 || nest.depthwise))
+    return refuse("h_chunk needs a reduction in one piece and lanes over the "
+                  "channels");
   if (schedule.kChunk != 0 && schedule.pairs &&
       (schedule.kChunk % 2 != 0 || nest.kChannels() % 2 != 0))
     return refuse("k_chunk must cut the reduction into whole pairs");

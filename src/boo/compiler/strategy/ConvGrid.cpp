@@ -71,6 +71,7 @@ private:
     chooseRow(blockChannels);
     if (!Nest.depthwise && s.filterOuter && s.scratchInput)
       keepCopies(blocks, blocks * blockBytes);
+    chooseRows(blocks);
     if (Bounds.vectorBits == 0)
       chooseSharing();
     if (packsInside(blocks, blockBytes) || Nest.depthwise || !Nest.matmul)
@@ -119,6 +120,33 @@ private:
                          " outermost after all: its rows are copied once");
   }
 
+  /// Rows of a convolution that are copied for several taps: neighbours share
+  /// most of the copies, and a filter's block serves all of them. Zen 3,
+  /// strided 3x3 ones of 128 to 512 channels: 1.05 to 1.13 times as fast.
+  void chooseRows(int64_t blocks) {
+    Schedule &s = Result.schedule;
+    if (!s.scratchInput || Nest.depthwise || Nest.matmul || Bounds.fed ||
+        P.filter[1] == 1 || s.kChunk != 0)
+      return;
+    int64_t pixels = std::min(s.wChunk * s.mTile, P.out[2]);
+    int64_t columns = (pixels - 1) * P.stride[2] + P.filter[2];
+    int64_t rowBytes = P.filter[0] * columns * Nest.kChannels() * ElementBytes;
+    int64_t step =
+        P.dilation[1] == 1 ? std::min(P.stride[1], P.filter[1]) : P.filter[1];
+    int64_t fit = (T.l2Bytes / 2 / rowBytes - P.filter[1]) / step + 1;
+    int64_t pieces = ceilDiv(ceilDiv(P.out[2], s.mTile), s.wChunk);
+    int64_t others = P.batch * P.out[0] * pieces * Nest.groupLoops() *
+                     ceilDiv(blocks, s.nChunk);
+    int64_t rows = P.out[1];
+    constexpr int64_t few = 3, most = 8;
+    fit = std::min({fit, most, rows * others / (4 * T.cores)});
+    if (fit < few)
+      return;
+    s.hChunk = ceilDiv(rows, ceilDiv(rows, fit));
+    Result.why.push_back(std::to_string(s.hChunk) +
+                         " rows at a time share copies and filter");
+  }
+
   /// Whether threads had better read what they packed of filters of so many
   /// bytes: where each has rows for all of them, half or more come dirty from
   /// the caches of other cores, which can take longer than the products.
@@ -131,7 +159,7 @@ private:
   /// by block, each for all of them: so it crosses memory once.
   bool packsInside(int64_t blocks, int64_t blockBytes) {
     Schedule &s = Result.schedule;
-    int64_t pixels = P.out[2], few = 2 * T.cores;
+    int64_t pixels = P.out[1] * P.out[2], few = 2 * T.cores;
     double read = double(pixels * Nest.kChannels() * ElementBytes);
     double filter = double(blocks * blockBytes);
     // A small filter stays in the L2 cache as it is packed ahead. In chunks of
@@ -145,7 +173,8 @@ private:
       return false;
     s.packInside = s.filterOuter = true;
     s.kChunk = 0;
-    s.wChunk = ceilDiv(pixels, s.mTile);
+    s.wChunk = ceilDiv(P.out[2], s.mTile);
+    s.hChunk = P.out[1];
     s.nChunk = s.scratchInput ? blocks / few : 1;
     Result.why.push_back(std::string(W.filter) +
                          " packed block by block, each for all " + W.pixels);

@@ -115,6 +115,7 @@ static void stepProduct(Steps &steps) {
   steps.vectorBits();
   steps.spread(&Schedule::nChunk);
   steps.spread(&Schedule::wChunk);
+  steps.scale(&Schedule::hChunk);
   steps.scale(&Schedule::kChunk, 0);
   steps.set(&Schedule::kChunk, {0, 64, 256, 512});
   steps.flip({&Schedule::scratchInput, &Schedule::filterOuter,

@@ -41,6 +41,7 @@ constexpr Field fields[] = {
     {"k_chunk", &Schedule::kChunk, nullptr, 0, int64_t(1) << 40},
     {"n_chunk", &Schedule::nChunk, nullptr, 1, int64_t(1) << 40},
     {"w_chunk", &Schedule::wChunk, nullptr, 1, int64_t(1) << 40},
+    {"h_chunk", &Schedule::hChunk, nullptr, 1, int64_t(1) << 40},
     {"scratch_input", nullptr, &Schedule::scratchInput, 0, 1},
     {"filter_outer", nullptr, &Schedule::filterOuter, 0, 1},
     {"filter_in_place", nullptr, &Schedule::filterInPlace, 0, 1},

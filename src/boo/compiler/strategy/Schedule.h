@@ -60,6 +60,8 @@ struct Schedule {
   /// tiles of all output; Rows: rows, or vectors of rows; Attention: vectors of
   /// queries) that one grid tile works through.
   int64_t wChunk = 1;
+  int64_t hChunk = 1; ///< rows of a convolution's output that one grid tile
+                      ///< works through, each block of channels for all
   bool scratchInput = false; ///< rows of input are copied (padded, widened);
                              ///< Winograd: all of it, channels last; Rows: a
                              ///< row rests there, widened, between passes;

@@ -102,9 +102,10 @@ Status boo::compiler::checkSeparableSchedule(const Graph &group,
     return invalidArgument("schedule: rows must divide the image's rows, and "
                            "be 1 where these do not follow each other");
   SeparableNests nests = makeSeparableNests(group, schedule.rows);
-  if (!schedule.scratchInput || schedule.kChunk != 0 || schedule.dot)
+  if (!schedule.scratchInput || schedule.kChunk != 0 || schedule.dot ||
+      schedule.hChunk != 1)
     return invalidArgument("schedule: separable needs scratch_input=1, "
-                           "k_chunk=0 and dot=0");
+                           "k_chunk=0, h_chunk=1 and dot=0");
   BOO_RETURN_IF_ERROR(checkNestSchedule(nests.pointwise, target, schedule));
   return checkNestSchedule(nests.depthwise, target,
                            depthwiseSchedule(schedule));
