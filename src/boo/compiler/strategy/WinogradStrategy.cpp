@@ -21,15 +21,13 @@ using namespace boo::compiler;
 
 namespace {
 
-/// Cycles of the transforms of one tile and vector of channels, and what a byte
-/// takes that comes from beyond the second-level cache.
+/// Cycles of the transforms of one tile and vector of channels.
 struct TransformCosts {
   double input, filter, output;
 };
 constexpr TransformCosts costs(int64_t tile) {
   return tile == 4 ? TransformCosts{170, 170, 130} : TransformCosts{70, 75, 55};
 }
-constexpr double cyclesPerByte = 0.04;
 
 std::string percent(double ratio) {
   return std::to_string(int64_t(100 * ratio + 0.5)) + " %";
@@ -66,7 +64,7 @@ public:
     // What is written is read for ownership first.
     return double(Terms) * vectors(P.outPerGroup()) * double(P.groups) *
                costs(T.tile).filter +
-           (exceedsCache() ? 2 * filterBytes() * cyclesPerByte : 0);
+           (exceedsCache() ? 2 * filterReads(filterBytes()) : 0);
   }
 
   double directCycles() const {
@@ -82,7 +80,7 @@ public:
     // its share of the direct cost had foretold.
     double steps = double(P.reduction()) / (DirectInPairs ? 1.65 : 1);
     return best.cost * rows * steps * double(P.groups) +
-           (filter > double(Target.l2Bytes) ? filter * cyclesPerByte : 0);
+           (filter > double(Target.l2Bytes) ? filterReads(filter) : 0);
   }
 
   std::string name() const { return std::string(algorithmName(S.algorithm)); }
@@ -107,7 +105,10 @@ public:
                   " tiles and " + std::to_string(P.outPerGroup()) +
                   " channels");
     why.push_back("strips of " + std::to_string(S.wChunk * S.mTile) +
-                  " tiles: their transformed input stays in the L2 cache");
+                  " tiles: their transformed input " +
+                  (isNear(S.wChunk)
+                       ? "stays in the L2 cache"
+                       : "exceeds the L2 cache, but the filter is read less"));
     if (S.nChunk < blocks())
       why.push_back(std::to_string(S.nChunk) + " of " +
                     std::to_string(blocks()) +
@@ -138,13 +139,37 @@ private:
   bool exceedsCache() const {
     return filterBytes() > double(Target.l2Bytes) / 2;
   }
+  /// What a filter's bytes take that come from beyond the second-level cache,
+  /// or, as half of the L3 cache does not hold all of them, from memory.
+  double filterReads(double bytes) const {
+    bool inMemory = bytes > double(Target.l3Bytes) / 2;
+    return bytes * (inMemory ? 0.12 : 0.04);
+  }
+  /// The same of a strip's input, when it is written and each time it is read:
+  /// element by element, from a place for each frequency.
+  static double inputReads(double bytes) { return bytes * 0.08; }
+  double inputBytes(int64_t rounds) const {
+    return 4.0 * double(T.products()) * double(Terms) *
+           double(rounds * S.mTile);
+  }
+  /// Whether a strip's transformed input and products stay in the L2 cache
+  /// beside a part of the filter.
+  bool isNear(int64_t rounds) const {
+    double block = double(S.nVectors * S.vectorBits / 32);
+    double budget = double(Target.l2Bytes) * (exceedsCache() ? 0.625 : 0.25);
+    return inputBytes(rounds) * (1 + block / double(Terms)) <= budget;
+  }
 
   double productCycles() const {
     double strips = double(ceilDiv(ceilDiv(Tiles, S.mTile), S.wChunk));
     // Sums start at zero and end in scratch for each frequency.
     double steps = double(Terms) + 4;
+    double far = exceedsCache() ? filterReads(filterBytes()) : 0;
+    if (!isNear(S.wChunk))
+      far +=
+          double(P.groups * (blocks() + 2)) * inputReads(inputBytes(S.wChunk));
     return ProductCost * double(T.products()) * steps * double(P.groups) +
-           (exceedsCache() ? strips * filterBytes() * cyclesPerByte : 0);
+           strips * far;
   }
 
   double transformCycles() const {
@@ -179,18 +204,14 @@ private:
     ProductCost = best.cost;
   }
 
-  /// Transformed input and products of a strip stay in the L2 cache beside a
-  /// part of the filter; a filter that does not fit is read once a strip.
+  /// A filter that does not stay in the L2 cache is read once a strip; of a
+  /// strip that does not, each block of channels reads the input.
   void chooseStrips() {
-    int64_t block = S.nVectors * S.vectorBits / 32;
-    double tileBytes =
-        4.0 * double(T.products()) * (double(Terms) + double(block));
-    double budget = double(Target.l2Bytes) * (exceedsCache() ? 0.625 : 0.25);
     int64_t rounds = ceilDiv(Tiles, S.mTile);
     constexpr double enough = 4096;
     int64_t most = std::clamp<int64_t>(
-        int64_t(std::min(budget / (tileBytes * double(S.mTile)), enough)), 1,
-        rounds);
+        int64_t(std::min(double(Target.l3Bytes) / 6 / inputBytes(1), enough)),
+        1, rounds);
     // The busiest of all cores decides, and a little the work of all: a filter
     // read by each strip, an input transformed for each chunk of channels.
     double best = 0;
@@ -228,12 +249,13 @@ private:
     double tiles = double(w * S.mTile);
     double product = ProductCost * double(T.products()) * double(Terms + 4) *
                      double(w) / double(ceilDiv(Tiles, S.mTile) * blocks());
-    double filter = exceedsCache() ? filterBytes() / double(P.groups) /
-                                         double(blocks()) * cyclesPerByte
+    double filter = exceedsCache() ? filterReads(filterBytes()) /
+                                         double(P.groups * blocks())
                                    : 0;
+    double input = isNear(w) ? 0 : inputReads(inputBytes(w));
     double output = tiles * double(S.nVectors) * costs(T.tile).output;
-    return 2000 + tiles * inputVectors() * costs(T.tile).input +
-           double(n) * (product + filter + output);
+    return 2000 + tiles * inputVectors() * costs(T.tile).input + 2 * input +
+           double(n) * (product + filter + input + output);
   }
 
   const ConvProblem &P;
