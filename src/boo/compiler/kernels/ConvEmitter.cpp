@@ -35,13 +35,16 @@ static int64_t saturatingProduct(std::initializer_list<int64_t> factors) {
 
 Status ConvEmitter::checkSizes() const {
   int64_t taps = P.filter[0] * P.filter[1];
-  int64_t rows = saturatingProduct({P.filter[0], scratchRows()});
+  int64_t rows = saturatingProduct({S.hChunk, Nest.freshRows()});
+  if (__builtin_add_overflow(rows, P.filter[1], &rows))
+    rows = INT64_MAX;
   int64_t pixels = saturatingProduct({S.wChunk, S.mTile});
   int64_t columns = saturatingProduct({pixels, P.stride[2]});
   int64_t span = saturatingProduct({P.filter[2], P.dilation[2]});
   if (__builtin_add_overflow(columns, span, &columns))
     columns = INT64_MAX;
-  int64_t scratch = saturatingProduct({rows, columns, scratchPitch(), 8});
+  int64_t scratch =
+      saturatingProduct({P.filter[0], rows, columns, scratchPitch(), 8});
   int64_t packed =
       saturatingProduct({Nest.groupLoops(), blocks(), taps, P.filter[2],
                          kPadded() + 1, BlockChannels, 8});
@@ -92,13 +95,8 @@ int64_t ConvEmitter::scratchColumns() const {
     pixels = std::min(pixels, P.out[2]);
   return (pixels - 1) * P.stride[2] + (P.filter[2] - 1) * P.dilation[2] + 1;
 }
-int64_t ConvEmitter::scratchStep() const {
-  // Rows that several taps read are there once.
-  bool shared = P.dilation[1] == 1;
-  return shared ? std::min(P.stride[1], P.filter[1]) : P.filter[1];
-}
 int64_t ConvEmitter::scratchRows() const {
-  return (S.hChunk - 1) * scratchStep() + P.filter[1];
+  return (S.hChunk - 1) * Nest.freshRows() + P.filter[1];
 }
 int64_t ConvEmitter::scratchChannels() const {
   if (isChunked())

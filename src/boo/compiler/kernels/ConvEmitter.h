@@ -166,7 +166,6 @@ private:
   int64_t rowTerms() const; ///< packed filter of a row's taps, for a channel
   int64_t scratchColumns() const, scratchChannels() const;
   int64_t scratchRows() const;       ///< for a tap in depth
-  int64_t scratchStep() const;       ///< those from an output row to the next
   int64_t scratchPitch() const;      ///< elements from a column to the next
   int64_t scratchInputBytes() const; ///< 0 when it is read where it lies
   int64_t scratchBytes() const;      ///< all of it, for one tile

@@ -19,7 +19,8 @@ ConvEmitter::InputView ConvEmitter::scratchView(const Place &at, Value row) {
   InputView view;
   view.buffer = scratch(0, Factor);
   view.tap = {scratchRows() * columns * pitch, columns * pitch};
-  view.base = K.mul(K.add(K.mul(row, scratchStep()), at.low[1]), view.tap[1]);
+  view.base =
+      K.mul(K.add(K.mul(row, Nest.freshRows()), at.low[1]), view.tap[1]);
   view.column = pitch;
   view.channel = 1;
   return view;
@@ -38,15 +39,15 @@ void ConvEmitter::fillScratch(const Place &at, const Pass &pass) {
     // The first of this row's taps that no row before it had.
     Value fresh = here.low[1];
     if (S.hChunk != 1)
-      fresh = K.max(fresh,
-                    K.mul(K.min(row, K.index(1)), P.filter[1] - scratchStep()));
+      fresh = K.max(
+          fresh, K.mul(K.min(row, K.index(1)), P.filter[1] - Nest.freshRows()));
     Value end = K.add(here.low[1], here.count[1]);
     // Only taps inside the input have a row; the batch counts skip the others.
     K.loop(K.index(0), here.count[0], 1, [&](Value d) {
       Value from =
           K.add(source, K.mul(d, P.dilation[0] * P.inStrides.spatial[0]));
       Value to =
-          K.add(K.mul(d, depthTap), K.mul(row, scratchStep() * rowPitch));
+          K.add(K.mul(d, depthTap), K.mul(row, Nest.freshRows() * rowPitch));
       K.loop(fresh, end, 1, [&](Value h) {
         Value tap = K.sub(h, here.low[1]);
         fillRow(here, pass,

@@ -132,10 +132,10 @@ private:
       return;
     int64_t pixels = std::min(s.wChunk * s.mTile, P.out[2]);
     int64_t columns = (pixels - 1) * P.stride[2] + P.filter[2];
-    int64_t rowBytes = P.filter[0] * columns * Nest.kChannels() * ElementBytes;
-    int64_t step =
-        P.dilation[1] == 1 ? std::min(P.stride[1], P.filter[1]) : P.filter[1];
-    int64_t fit = (T.l2Bytes / 2 / rowBytes - P.filter[1]) / step + 1;
+    int64_t rowBytes = std::max<int64_t>(
+        1, P.filter[0] * columns * Nest.kChannels() * ElementBytes);
+    int64_t fit =
+        (T.l2Bytes / 2 / rowBytes - P.filter[1]) / Nest.freshRows() + 1;
     int64_t pieces = ceilDiv(ceilDiv(P.out[2], s.mTile), s.wChunk);
     int64_t others = P.batch * P.out[0] * pieces * Nest.groupLoops() *
                      ceilDiv(blocks, s.nChunk);

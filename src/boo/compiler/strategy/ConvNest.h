@@ -10,6 +10,7 @@
 #include "boo/graph/Graph.h"
 #include "boo/ops/conv/ConvProblem.h"
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -60,6 +61,13 @@ struct ConvNest {
   int64_t groupLoops() const { return depthwise ? 1 : problem.groups; }
   int64_t taps() const {
     return problem.filter[0] * problem.filter[1] * problem.filter[2];
+  }
+  /// Input rows that an output row reads and the one before it does not, where
+  /// rows are kept that several taps of the filter meet.
+  int64_t freshRows() const {
+    return problem.dilation[1] == 1
+               ? std::min(problem.stride[1], problem.filter[1])
+               : problem.filter[1];
   }
   /// Times that each channel's filter is used in a group.
   int64_t pixels() const {
