@@ -66,7 +66,7 @@ TEST(Threads, RangesAreBalancedAndCoverTheGrid) {
 
 namespace {
 struct Seen {
-  std::atomic<int> tiles{0}, workers{0};
+  std::atomic<int> tiles{0}, calls{0};
   std::atomic<bool> early{false};
 };
 } // namespace
@@ -75,7 +75,7 @@ struct Seen {
 static int32_t countTiles(const boo_args *args, const boo_tile *tile) {
   auto *seen = static_cast<Seen *>(args->workspace);
   seen->tiles += int(tile->end - tile->begin);
-  ++seen->workers;
+  ++seen->calls;
   return 0;
 }
 static int32_t expectAll(const boo_args *args, const boo_tile *) {
@@ -102,6 +102,64 @@ TEST(Threads, StepsAreSeparatedByBarriers) {
     }
     EXPECT_FALSE(seen.early) << threads;
   }
+}
+
+namespace {
+struct Visits {
+  std::atomic<int> tiles[64] = {};
+  std::atomic<int64_t> all{0};
+  int64_t ofFirst = 0; ///< tiles of worker 0
+};
+} // namespace
+
+// Worker 0 does not come back from its first call before others have done all
+// the rest, or a long time has passed.
+static int32_t stayAtFirst(const boo_args *args, const boo_tile *tile) {
+  auto *visits = static_cast<Visits *>(args->workspace);
+  for (int64_t i = tile->begin; i != tile->end; ++i)
+    ++visits->tiles[i];
+  visits->all += tile->end - tile->begin;
+  if (tile->worker != 0)
+    return 0;
+  for (int ms = 0; ms != 20000 && visits->all != 64; ++ms)
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  visits->ofFirst += tile->end - tile->begin;
+  return 0;
+}
+
+TEST(Threads, OthersDoWhatASlowWorkerLeaves) {
+  for (int round = 0; round != 20; ++round) {
+    Visits visits;
+    boo_args args{};
+    args.workspace = &visits;
+    Step steps[] = {{stayAtFirst, 64, &args}};
+    EXPECT_EQ(runSteps(steps, 2, nullptr, 0).code, 0);
+    EXPECT_LE(visits.ofFirst, 8);
+    for (const auto &count : visits.tiles)
+      EXPECT_EQ(count, 1);
+  }
+}
+
+// Tiles are done once whoever does them, in many short steps one after the
+// other.
+static int32_t visit(const boo_args *args, const boo_tile *tile) {
+  auto *visits = static_cast<Visits *>(args->workspace);
+  for (int64_t i = tile->begin; i != tile->end; ++i)
+    ++visits->tiles[i];
+  return 0;
+}
+
+TEST(Threads, EachTileIsDoneOnceInEachStep) {
+  for (int threads : {2, 3, 5, 8})
+    for (int64_t grid : {1, 2, 3, 7, 8, 9, 37, 64}) {
+      Visits visits;
+      boo_args args{};
+      args.workspace = &visits;
+      std::vector<Step> steps(50, {visit, grid, &args});
+      EXPECT_EQ(runSteps(steps, threads, nullptr, 0).code, 0);
+      for (int64_t i = 0; i != 64; ++i)
+        EXPECT_EQ(visits.tiles[i], i < grid ? 50 : 0) << threads << " " << grid;
+    }
 }
 
 static int32_t sleepAWhile(const boo_args *, const boo_tile *) {
@@ -151,7 +209,7 @@ TEST(Threads, OneTileOrOneThreadNeedsNoTeam) {
   args.workspace = &seen;
   Step one[] = {{countTiles, 1, &args}};
   EXPECT_EQ(runSteps(one, 8, nullptr, 0).code, 0);
-  EXPECT_EQ(seen.workers, 1);
+  EXPECT_EQ(seen.calls, 1);
   EXPECT_EQ(runSteps({}, 8, nullptr, 0).code, 0);
   EXPECT_GE(defaultThreads(), 1);
   EXPECT_THAT(openMpRuntime(), HasSubstr("gomp"));
@@ -163,12 +221,12 @@ TEST(Threads, AChildOfOneThreadHasATeamOfItsOwn) {
   pid_t child = ::fork();
   if (child == 0) {
     ::alarm(20); // a hang is a failure
-    Seen seen;
+    Visits visits;
     boo_args args{};
-    args.workspace = &seen;
-    Step steps[] = {{countTiles, 37, &args}};
+    args.workspace = &visits;
+    Step steps[] = {{stayAtFirst, 64, &args}};
     bool ok = !inForkedChild() && runSteps(steps, 2, nullptr, 0).code == 0 &&
-              seen.workers == 2 && seen.tiles == 37;
+              visits.all == 64 && visits.ofFirst <= 8;
     ::_exit(ok ? 0 : 1);
   }
   int status = 0;

@@ -10,6 +10,7 @@
 #include <chrono>
 #include <dlfcn.h>
 #include <pthread.h>
+#include <vector>
 
 using namespace boo;
 
@@ -59,8 +60,16 @@ private:
   Clock::time_point Last;
 };
 
+/// How many tiles of one worker's range have been taken, by itself or by
+/// others; each step counts in the other one of the two. Workers write their
+/// own often, so each has a cache line to itself.
+struct alignas(64) Taken {
+  std::atomic<int64_t> tiles[2] = {0, 0};
+};
+
 struct Region {
   std::span<const Step> steps;
+  std::vector<Taken> taken; ///< of each worker; fewer may have come
   char *scratch;
   int64_t scratchStride;
   Stopwatch watch; ///< worker 0's; the last lap is the caller's
@@ -82,34 +91,77 @@ static StepError runSerially(std::span<const Step> steps, void *scratch,
   return {};
 }
 
-static void work(void *data) {
-  auto &region = *static_cast<Region *>(data);
-  int64_t worker = omp_get_thread_num(), workers = omp_get_num_threads();
-  void *scratch =
-      region.scratch ? region.scratch + worker * region.scratchStride : nullptr;
-  for (size_t i = 0; i < region.steps.size(); ++i) {
-    // All workers must agree on where to stop, or a barrier waits for ever. One
-    // that is ahead may already have failed in this very step: that must not
-    // stop the others before it.
-    if (region.failedStep.load(std::memory_order_acquire) < int64_t(i))
-      return;
-    const Step &step = region.steps[i];
-    TileRange range = tileRange(step.grid, worker, workers);
-    if (range.begin < range.end) {
-      boo_tile tile{range.begin, range.end, worker, scratch};
-      if (int32_t code = step.fn(step.args, &tile)) {
+namespace {
+class Worker {
+public:
+  explicit Worker(Region &region)
+      : R(region), Id(omp_get_thread_num()), Workers(omp_get_num_threads()),
+        Scratch(region.scratch ? region.scratch + Id * region.scratchStride
+                               : nullptr) {}
+
+  void run() {
+    for (size_t i = 0; i < R.steps.size(); ++i) {
+      // All workers must agree on where to stop, or a barrier waits for ever.
+      // One that is ahead may already have failed in this very step: that must
+      // not stop the others before it.
+      if (R.failedStep.load(std::memory_order_acquire) < int64_t(i))
+        return;
+      // All are done with the step before, whose count is the next one's.
+      R.taken[size_t(Id)].tiles[(i + 1) % 2].store(0,
+                                                   std::memory_order_relaxed);
+      if (int32_t code = runStep(i)) {
         int64_t none = INT64_MAX;
-        if (region.failedStep.compare_exchange_strong(none, int64_t(i)))
-          region.code.store(code, std::memory_order_relaxed);
+        if (R.failedStep.compare_exchange_strong(none, int64_t(i)))
+          R.code.store(code, std::memory_order_relaxed);
       }
+      if (i + 1 == R.steps.size())
+        return;
+      GOMP_barrier();
+      if (Id == 0)
+        R.watch.lap();
     }
-    if (i + 1 == region.steps.size())
-      return;
-    GOMP_barrier();
-    if (worker == 0)
-      region.watch.lap();
   }
-}
+
+private:
+  /// First this worker's tiles: it may have in its cache what it wrote for them
+  /// in the step before. Then those of others, who may be slower; of few, so
+  /// that on a machine of many not all ask all.
+  int32_t runStep(size_t index) {
+    int32_t code = runShare(index, Id);
+    bool oneEach = R.steps[index].grid <= Workers;
+    for (int64_t ahead = 1; ahead < Workers && !oneEach && code == 0;
+         ahead *= 2)
+      code = runShare(index, (Id + ahead) % Workers);
+    return code;
+  }
+
+  /// What is left of a worker's tiles, a quarter of it at a time: each call of
+  /// a kernel begins anew, and the last ones should be short.
+  int32_t runShare(size_t index, int64_t owner) {
+    const Step &step = R.steps[index];
+    TileRange range = tileRange(step.grid, owner, Workers);
+    int64_t count = range.end - range.begin;
+    std::atomic<int64_t> &taken = R.taken[size_t(owner)].tiles[index % 2];
+    int64_t begin = taken.load(std::memory_order_relaxed);
+    while (begin < count) {
+      int64_t end = begin + std::max<int64_t>(1, (count - begin) / 4);
+      if (!taken.compare_exchange_weak(begin, end, std::memory_order_relaxed))
+        continue;
+      boo_tile tile{range.begin + begin, range.begin + end, Id, Scratch};
+      if (int32_t code = step.fn(step.args, &tile))
+        return code;
+      begin = taken.load(std::memory_order_relaxed);
+    }
+    return 0;
+  }
+
+  Region &R;
+  int64_t Id, Workers;
+  void *Scratch;
+};
+} // namespace
+
+static void work(void *data) { Worker(*static_cast<Region *>(data)).run(); }
 
 StepError boo::runSteps(std::span<const Step> steps, int threads, void *scratch,
                         int64_t scratchStride, double *us) {
@@ -121,8 +173,8 @@ StepError boo::runSteps(std::span<const Step> steps, int threads, void *scratch,
       parallel |= step.grid > 1;
   if (!parallel || inForkedChild())
     return runSerially(steps, scratch, Stopwatch(us));
-  Region region{steps, static_cast<char *>(scratch), scratchStride,
-                Stopwatch(us)};
+  Region region{steps, std::vector<Taken>(size_t(threads)),
+                static_cast<char *>(scratch), scratchStride, Stopwatch(us)};
   GOMP_parallel(work, &region, unsigned(threads), 0);
   region.watch.lap();
   int64_t failed = region.failedStep.load(std::memory_order_relaxed);

@@ -26,15 +26,17 @@ struct StepError {
 };
 
 /// Runs the steps one after the other, each spread over up to `threads`
-/// workers in contiguous ranges, with a barrier between steps. Worker w gets
+/// workers, with a barrier between steps. A worker calls the kernel for parts
+/// of a contiguous range of its own, then for what others have left of theirs:
+/// neighbours, other programs and uneven tiles make some slower. Worker w gets
 /// scratch + w * scratchStride. After an error later steps do not run. With one
 /// thread, and inForkedChild(), everything runs on the caller. `us`, if not
 /// NULL, has room for each step's time: until all workers are done with it.
 StepError runSteps(std::span<const Step> steps, int threads, void *scratch,
                    int64_t scratchStride, double *us = nullptr);
 
-/// The share of worker `worker` of `workers` in a grid: ranges differ by at
-/// most one tile.
+/// The range of worker `worker` of `workers` in a grid: they differ by at most
+/// one tile.
 struct TileRange {
   int64_t begin, end;
 };
