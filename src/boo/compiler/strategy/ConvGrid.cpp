@@ -294,9 +294,11 @@ private:
     int64_t budget = lone ? T.l1Bytes / 2 : T.l2Bytes / 4 / taps;
     s.wChunk =
         std::clamp<int64_t>(budget / std::max<int64_t>(1, tileBytes), 1, tiles);
-    // Enough grid tiles for the threads of a large machine to share.
+    // Enough grid tiles for the threads of a large machine to share: more, and
+    // so evener ones, where a few long rows are cut anyway.
     int64_t rows = P.batch * P.out[0] * P.out[1] * Nest.groupLoops();
-    while (s.wChunk > 1 && rows * ceilDiv(tiles, s.wChunk) < 4 * T.cores)
+    int64_t enough = (rows < 4 * T.cores ? 8 : 4) * T.cores;
+    while (s.wChunk > 1 && rows * ceilDiv(tiles, s.wChunk) < enough)
       s.wChunk = ceilDiv(s.wChunk, 2);
     s.wChunk = ceilDiv(tiles, ceilDiv(tiles, s.wChunk));
   }
