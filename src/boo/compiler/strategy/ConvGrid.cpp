@@ -157,19 +157,35 @@ private:
            !Result.schedule.filterInPlace && bytes > T.l2Bytes / 2;
   }
 
+  /// What a grid tile reads of the input for all pixels of an image: them, or
+  /// the rows that several taps meet.
+  int64_t bytesRead() const {
+    int64_t pixels = P.out[1] * P.out[2];
+    if (Nest.taps() != 1)
+      pixels = P.filter[0] * ((P.out[1] - 1) * Nest.freshRows() + P.filter[1]) *
+               ((P.out[2] - 1) * P.stride[2] + P.filter[2]);
+    return pixels * Nest.kChannels() * ElementBytes;
+  }
+
   /// A filter that is used for pixels which stay in the cache is packed block
-  /// by block, each for all of them: so it crosses memory once.
+  /// by block, each for all of them: so it crosses memory once. One of several
+  /// taps is worth that if it comes from memory, for few pixels: Zen 3, 512
+  /// channels of 7x7, stride 1 and 2: 1.1 to 1.36 times as fast.
   bool packsInside(int64_t blocks, int64_t blockBytes) {
     Schedule &s = Result.schedule;
     int64_t pixels = P.out[1] * P.out[2], few = 2 * T.cores;
-    double read = double(pixels * Nest.kChannels() * ElementBytes);
+    double read = double(bytesRead());
     double filter = double(blocks * blockBytes);
+    constexpr int64_t fewPixels = 64;
+    if (Nest.taps() != 1 &&
+        (pixels > fewPixels || filter < 8 * double(T.l2Bytes)))
+      return false;
     // A small filter stays in the L2 cache as it is packed ahead. In chunks of
     // blocks that copy them, the pixels are read more often.
     double least = s.scratchInput ? 2 * read : read;
     double most = double(T.l2Bytes) * (s.scratchInput ? 2 : 1);
     if (Bounds.packedAhead || Bounds.vectorBits != 0 || s.filterInPlace ||
-        s.amx || Nest.taps() != 1 || Nest.pixels() != pixels || P.groups != 1 ||
+        s.amx || Nest.depthwise || Nest.pixels() != pixels || P.groups != 1 ||
         blocks < few || blockBytes > T.l2Bytes / 2 || read > most ||
         filter < std::max(least, double(T.l2Bytes) / 2))
       return false;
