@@ -274,7 +274,8 @@ private:
     Lanes = best.bits / 8 / ElementBytes;
     s.mTile = best.m;
     s.nVectors = best.nVectors;
-    s.kUnroll = work.filterSteps;
+    s.kUnroll =
+        Nest.depthwise ? work.filterSteps : unrolledSteps(best, Registers);
     Result.why.push_back(
         "tile " + std::to_string(best.m) + " " + W.pixels + " x " +
         std::to_string(best.nVectors * Lanes) + " " + W.channels +

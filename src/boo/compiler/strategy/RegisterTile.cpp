@@ -81,6 +81,16 @@ int64_t boo::compiler::sumsOfShortTile(Isa isa) {
   return registers.count == 32 ? registers.count / 2 : 0;
 }
 
+int64_t boo::compiler::unrolledSteps(const RegisterTile &tile,
+                                     const RegisterFile &registers) {
+  constexpr int64_t enough = 48;
+  int64_t steps = 4;
+  while (steps > 1 && (tile.nVectors == 1 || !registers.fma ||
+                       steps * tile.m * tile.nVectors > enough))
+    steps /= 2;
+  return steps;
+}
+
 void boo::compiler::chooseRegisterTile(const Target &target, int64_t bits,
                                        const TileWork &work, RegisterTile &best,
                                        RegisterTile &widest) {

@@ -201,6 +201,7 @@ private:
     S.vectorBits = best.bits;
     S.mTile = best.m;
     S.nVectors = best.nVectors;
+    S.kUnroll = unrolledSteps(best, registerFile(Target.isa));
     ProductCost = best.cost;
   }
 
