@@ -108,12 +108,16 @@ void ConvEmitter::emitTile(const Place &at, const InputView &input,
   if (S.amx)
     staging = scratch(scratchInputBytes(), Compute);
   int64_t next = counts.empty() ? nextRows() : 0;
+  // Remaining pixels and channels are few: rounds of several steps would take
+  // longer to compile than they save.
+  bool whole = strip.pixels == S.mTile && n == BlockChannels;
+  int64_t unroll = whole || Nest.depthwise ? S.kUnroll : 1;
   auto op = BrgemmOp::create(
       K.builder(), K.loc(), input.buffer, aBase, filter, bBase, out, outAt,
       counts, tail, tailOffsets, staging, sums, sumsAt,
       next != 0 ? nextTile(at, aBase, block) : Value(), uint64_t(strip.pixels),
       uint64_t(n), uint64_t(k), aStrides, bStrides, outStrides, tailStrides,
-      S.filterInPlace, S.dot, uint64_t(S.kUnroll), uint64_t(S.prefetch),
+      S.filterInPlace, S.dot, uint64_t(unroll), uint64_t(S.prefetch),
       uint64_t(sums ? sumsPitch() : 0), uint64_t(next));
   tailRegion(op, pass.last);
 }
