@@ -133,6 +133,10 @@ private:
   /// together ask for all of them.
   int64_t nextRows() const;
   Value nextTile(const Place &at, Value aBase, Value block);
+  /// Asks for what the next row's depthwise tile reads and this one's, which
+  /// begins at `start`, does not: of `n` channels.
+  void prefetchColumns(const InputView &input, Value start, int64_t pixels,
+                       int64_t n);
   void tailRegion(BrgemmOp op, bool last);
   void zeroSums();
   std::vector<int64_t> gridSizes() const;

@@ -47,6 +47,8 @@ void ConvEmitter::emitTile(const Place &at, const InputView &input,
   if (Nest.depthwise)
     aBase = K.add(aBase, K.mul(K.sub(block, at.firstBlock),
                                BlockChannels * input.channel));
+  if (Nest.depthwise && S.prefetchInput && !S.scratchInput)
+    prefetchColumns(input, aBase, strip.pixels, n);
   if (isChunked()) {
     k = pass.steps;
     if (!S.scratchInput)
@@ -138,6 +140,25 @@ Value ConvEmitter::nextTile(const Place &at, Value aBase, Value block) {
   Value row = K.min(K.mul(K.sub(block, at.firstBlock), nextRows()),
                     K.index(S.mTile - nextRows()));
   return K.add(K.add(aBase, piece), K.mul(row, pixel));
+}
+
+void ConvEmitter::prefetchColumns(const InputView &input, Value start,
+                                  int64_t pixels, int64_t n) {
+  int64_t columns = pixels * P.stride[2], rows = P.stride[1];
+  int64_t line = 64 / dtypeBytes(P.dtype);
+  int64_t row = P.inStrides.spatial[1];
+  Value next = K.add(start, (P.filter[0] - 1) * input.tap[0]);
+  if (P.out[1] == 1) {
+    rows = 1;
+    next = K.add(next, S.wChunk * S.mTile * P.stride[2] * input.column);
+  } else {
+    next = K.add(next, (P.filter[1] - 1) * input.tap[1] + row);
+  }
+  for (int64_t r = 0; r != rows; ++r)
+    for (int64_t c = 0; c != columns; ++c)
+      for (int64_t i = 0; i < n; i += line)
+        K.prefetch(input.buffer, K.add(next, r * row + c * input.column + i),
+                   /*level=*/2);
 }
 
 Value ConvEmitter::filterStart(const Place &at, Value block) {

@@ -184,6 +184,11 @@ void KernelBuilder::ifThen(Value condition, const std::function<void()> &then,
 Value KernelBuilder::load(Value buffer, Value at) {
   return memref::LoadOp::create(Builder, Loc, buffer, at);
 }
+void KernelBuilder::prefetch(Value buffer, Value at, int level) {
+  memref::PrefetchOp::create(Builder, Loc, buffer, at, /*isWrite=*/false,
+                             /*localityHint=*/4 - level, /*isDataCache=*/true);
+}
+
 void KernelBuilder::store(Value value, Value buffer, Value at) {
   memref::StoreOp::create(Builder, Loc, value, buffer, at);
 }

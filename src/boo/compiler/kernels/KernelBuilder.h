@@ -69,6 +69,8 @@ public:
 
   mlir::Value load(mlir::Value buffer, mlir::Value at);
   void store(mlir::Value value, mlir::Value buffer, mlir::Value at);
+  /// Asks for the 64 bytes at `at`, for the cache of `level` (1 or 2).
+  void prefetch(mlir::Value buffer, mlir::Value at, int level);
   /// `value` (a float or a vector of floats) in another float type.
   mlir::Value convert(mlir::Value value, mlir::Type element);
 

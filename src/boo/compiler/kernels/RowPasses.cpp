@@ -91,9 +91,7 @@ void RowEmitter::prefetchRow(const Unit &unit, const Piece &piece) {
   Value buffer = K.buffer(ArgField::In, int64_t(Nest.input), K.type(dtype));
   for (int64_t i = 0; i < piece.vectors * Lanes;
        i += lineBytes / dtypeBytes(dtype))
-    memref::PrefetchOp::create(K.builder(), K.loc(), buffer, K.add(at, i),
-                               /*isWrite=*/false, /*localityHint=*/3,
-                               /*isDataCache=*/true);
+    K.prefetch(buffer, K.add(at, i), /*level=*/1);
 }
 
 RowEmitter::Values
