@@ -110,7 +110,8 @@ private:
     const Schedule &s = Result.schedule;
     double image = double(P.batch * P.inChannels * dtypeBytes(P.dtype)) *
                    double(P.in[0] * P.in[1] * P.in[2]);
-    int64_t pixelBytes = P.inStrides.spatial[2] * dtypeBytes(P.dtype);
+    int64_t pixelBytes =
+        P.stride[2] * P.inStrides.spatial[2] * dtypeBytes(P.dtype);
     return Nest.taps() == 1 && !Nest.matmul && !s.scratchInput && !s.dot &&
            !s.packInside && s.kChunk == 0 && P.inStrides.channel == 1 &&
            pixelBytes % 4096 != 0 && image >= 4 * double(T.l2Bytes);
