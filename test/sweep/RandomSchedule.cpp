@@ -71,6 +71,7 @@ std::string boo::testing::randomSchedule(std::mt19937_64 &random,
   maybe("dw_n_chunk", 1, 3);
   maybe("dw_w_chunk", 1, 4);
   maybe("dw_scratch_input", 0, 1);
+  maybe("dw_prefetch_input", 0, 1);
   // Far more than there is.
   if (pick(random, 0, 9) == 0 && text.find("w_chunk") == std::string::npos)
     name("w_chunk", int64_t(1) << pick(random, 10, 40));

@@ -274,8 +274,10 @@ private:
     Lanes = best.bits / 8 / ElementBytes;
     s.mTile = best.m;
     s.nVectors = best.nVectors;
+    // A row's taps follow each other where they meet neighbouring columns.
+    int64_t run = Nest.kChannels() * (P.dilation[2] == 1 ? P.filter[2] : 1);
     s.kUnroll =
-        Nest.depthwise ? work.filterSteps : unrolledSteps(best, Registers);
+        Nest.depthwise ? work.filterSteps : unrolledSteps(best, Registers, run);
     Result.why.push_back(
         "tile " + std::to_string(best.m) + " " + W.pixels + " x " +
         std::to_string(best.nVectors * Lanes) + " " + W.channels +

@@ -142,7 +142,7 @@ static void stepSeparable(Steps &steps) {
   steps.nearTiles(&Schedule::dwMTile, &Schedule::dwNVectors);
   steps.spread(&Schedule::dwNChunk);
   steps.spread(&Schedule::dwWChunk);
-  steps.flip({&Schedule::dwScratchInput});
+  steps.flip({&Schedule::dwScratchInput, &Schedule::dwPrefetchInput});
   steps.set(&Schedule::dwKUnroll, {1, 3, 5});
   steps.set(&Schedule::kUnroll, {1, 2, 4});
 }

@@ -84,13 +84,17 @@ int64_t boo::compiler::sumsOfShortTile(Isa isa) {
 }
 
 int64_t boo::compiler::unrolledSteps(const RegisterTile &tile,
-                                     const RegisterFile &registers) {
-  constexpr int64_t enough = 48;
-  int64_t steps = 4;
-  while (steps > 1 && (tile.nVectors == 1 || !registers.fma ||
-                       steps * tile.m * tile.nVectors > enough))
-    steps /= 2;
-  return steps;
+                                     const RegisterFile &registers,
+                                     int64_t run) {
+  constexpr int64_t enough = 48, longRun = 32;
+  if (tile.nVectors == 1 || !registers.fma)
+    return 1;
+  bool isLong = run >= longRun;
+  auto fits = [&](int64_t steps) {
+    return steps * tile.m * tile.nVectors <= enough &&
+           (isLong || (run % steps == 0 && run > steps));
+  };
+  return fits(4) ? 4 : fits(2) ? 2 : !isLong && fits(3) ? 3 : 1;
 }
 
 void boo::compiler::chooseRegisterTile(const Target &target, int64_t bits,

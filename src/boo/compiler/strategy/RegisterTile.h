@@ -54,8 +54,11 @@ struct RegisterTile {
 /// many beside the loop's own instructions. Two threads of a core share what
 /// decodes them: Zen 3, tiles of 6 x 16, 1.03 to 1.15 times as fast then; tiles
 /// of one vector of channels, 0.85. Without fused multiply-add the products of
-/// several steps would need registers of their own.
-int64_t unrolledSteps(const RegisterTile &tile, const RegisterFile &registers);
+/// several steps would need registers of their own. A short loop of `run` steps
+/// is one of two whole rounds and more: with a step left over, or as a single
+/// round, whose registers spill, it takes 1.1 to 1.4 times as long.
+int64_t unrolledSteps(const RegisterTile &tile, const RegisterFile &registers,
+                      int64_t run);
 
 /// Replaces `best` where a tile of vectors of `bits` costs less, and `widest`
 /// where one of those does that fill the registers.

@@ -60,6 +60,7 @@ constexpr Field fields[] = {
     {"dw_n_chunk", &Schedule::dwNChunk, nullptr, 1, int64_t(1) << 40, true},
     {"dw_w_chunk", &Schedule::dwWChunk, nullptr, 1, int64_t(1) << 40, true},
     {"dw_scratch_input", nullptr, &Schedule::dwScratchInput, 0, 1, true},
+    {"dw_prefetch_input", nullptr, &Schedule::dwPrefetchInput, 0, 1, true},
 };
 } // namespace
 

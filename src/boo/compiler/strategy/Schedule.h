@@ -90,7 +90,7 @@ struct Schedule {
   int64_t rows = 1; ///< of its output that one grid tile computes
   int64_t dwMTile = 1, dwNVectors = 1, dwKUnroll = 1, dwNChunk = 1,
           dwWChunk = 1;
-  bool dwScratchInput = false;
+  bool dwScratchInput = false, dwPrefetchInput = false;
 
   /// Whether bf16 is multiplied as it is, in pairs of reduction steps.
   bool keepsBf16() const { return amx || pairs; }

@@ -92,6 +92,7 @@ Schedule boo::compiler::depthwiseSchedule(const Schedule &schedule) {
   own.nChunk = schedule.dwNChunk;
   own.wChunk = schedule.dwWChunk;
   own.scratchInput = schedule.dwScratchInput;
+  own.prefetchInput = schedule.dwPrefetchInput;
   return own;
 }
 
@@ -103,4 +104,5 @@ void boo::compiler::setDepthwiseSchedule(Schedule &schedule,
   schedule.dwNChunk = own.nChunk;
   schedule.dwWChunk = own.wChunk;
   schedule.dwScratchInput = own.scratchInput;
+  schedule.dwPrefetchInput = own.prefetchInput;
 }

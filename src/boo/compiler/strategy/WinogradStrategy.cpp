@@ -201,7 +201,7 @@ private:
     S.vectorBits = best.bits;
     S.mTile = best.m;
     S.nVectors = best.nVectors;
-    S.kUnroll = unrolledSteps(best, registerFile(Target.isa));
+    S.kUnroll = unrolledSteps(best, registerFile(Target.isa), Terms);
     ProductCost = best.cost;
   }
 
