@@ -144,7 +144,14 @@ Value ConvEmitter::nextTile(const Place &at, Value aBase, Value block) {
 
 void ConvEmitter::prefetchColumns(const InputView &input, Value start,
                                   int64_t pixels, int64_t n) {
-  int64_t columns = pixels * P.stride[2], rows = P.stride[1];
+  // Of a window, what the one a stride before does not meet.
+  auto fresh = [&](size_t d) {
+    return std::min(P.stride[d], (P.filter[d] - 1) * P.dilation[d] + 1);
+  };
+  int64_t columns = fresh(2), rows = fresh(1);
+  constexpr int64_t most = 16; // beyond, they outnumber the products
+  if (rows * columns > most)
+    return;
   int64_t line = 64 / dtypeBytes(P.dtype);
   int64_t row = P.inStrides.spatial[1];
   Value next = K.add(start, (P.filter[0] - 1) * input.tap[0]);
@@ -152,13 +159,18 @@ void ConvEmitter::prefetchColumns(const InputView &input, Value start,
     rows = 1;
     next = K.add(next, S.wChunk * S.mTile * P.stride[2] * input.column);
   } else {
-    next = K.add(next, (P.filter[1] - 1) * input.tap[1] + row);
+    next = K.add(next, (P.filter[1] - 1) * input.tap[1] +
+                           (P.stride[1] - rows + 1) * row);
   }
   for (int64_t r = 0; r != rows; ++r)
-    for (int64_t c = 0; c != columns; ++c)
-      for (int64_t i = 0; i < n; i += line)
-        K.prefetch(input.buffer, K.add(next, r * row + c * input.column + i),
-                   /*level=*/2);
+    for (int64_t pixel = 0; pixel != pixels; ++pixel)
+      for (int64_t c = 0; c != columns; ++c)
+        for (int64_t i = 0; i < n; i += line) {
+          int64_t column = pixel * P.stride[2] + c;
+          K.prefetch(input.buffer,
+                     K.add(next, r * row + column * input.column + i),
+                     /*level=*/2);
+        }
 }
 
 Value ConvEmitter::filterStart(const Place &at, Value block) {

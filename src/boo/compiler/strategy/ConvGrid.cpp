@@ -210,7 +210,8 @@ private:
     // blocks that copy them, the pixels are read more often.
     double least = s.scratchInput ? 2 * read : read;
     double most = double(T.l2Bytes) * (s.scratchInput ? 2 : 1);
-    // Several taps have few pixels here, which barely pass it twice.
+    // A filter of several taps has so few pixels that even a block which fills
+    // the cache is read a few times only.
     int64_t mostBlock = Nest.taps() == 1 ? T.l2Bytes / 2 : T.l2Bytes;
     if (Bounds.packedAhead || Bounds.vectorBits != 0 || s.filterInPlace ||
         s.amx || Nest.depthwise || Nest.pixels() != pixels || P.groups != 1 ||
