@@ -58,9 +58,19 @@ void RowEmitter::overUnits(
     Value end = K.add(first, chunk);
     if (units % chunk != 0)
       end = K.min(end, K.index(units));
-    K.loop(first, end, 1, [&](Value number) {
-      emitUnit(number, [&](const Unit &unit) { row(at[0], unit); });
-    });
+    auto overRows = [&](Value from, Value to, int64_t rows) {
+      K.loop(from, to, rows, [&](Value number) {
+        emitUnit(number, rows, [&](const Unit &unit) { row(at[0], unit); });
+      });
+    };
+    int64_t together = std::min(S.mTile, chunk);
+    if (chunk % together == 0 && units % together == 0)
+      return overRows(first, end, together);
+    std::vector<Value> groups =
+        K.delinearize(K.sub(end, first), {chunk / together + 1, together});
+    Value alone = K.add(first, K.mul(groups[0], together));
+    overRows(first, alone, together);
+    overRows(alone, end, 1);
   };
   int64_t number = int64_t(Kernel->run.size());
   if (units == 0)
@@ -82,19 +92,23 @@ void RowEmitter::emit(KernelModule &kernel) {
               [&](Value, const Unit &unit) { emitRow(unit); });
   if (S.scratchInput)
     Kernel->scratchBytes =
-        Nest.length() * (S.dot ? 1 : Lanes) * dtypeBytes(Nest.compute);
+        Nest.length() * (S.dot ? S.mTile : Lanes) * dtypeBytes(Nest.compute);
 }
 
-void RowEmitter::emitUnit(Value number, const RowBody &row) {
+void RowEmitter::emitUnit(Value number, int64_t rows, const RowBody &row) {
   std::vector<int64_t> sizes = unitSizes(Nest, S.dot, Lanes);
-  std::vector<Value> at = K.delinearize(number, sizes);
-  Unit place{std::vector<Value>(Nest.operands.size(), K.index(0)), 1, number};
-  for (size_t axis = 0; axis != sizes.size(); ++axis) {
-    bool lanes = !S.dot && axis + 1 == sizes.size();
-    for (size_t i = 0; i != Nest.operands.size(); ++i)
-      place.base[i] =
-          K.add(place.base[i], K.mul(at[axis], Nest.rows[axis].strides[i] *
-                                                   (lanes ? Lanes : 1)));
+  std::vector<Value> at;
+  Unit place{{}, 1, number};
+  for (int64_t next = 0; next != rows; ++next) {
+    at = K.delinearize(K.add(number, next), sizes);
+    std::vector<Value> base(Nest.operands.size(), K.index(0));
+    for (size_t axis = 0; axis != sizes.size(); ++axis) {
+      bool lanes = !S.dot && axis + 1 == sizes.size();
+      for (size_t i = 0; i != base.size(); ++i)
+        base[i] = K.add(base[i], K.mul(at[axis], Nest.rows[axis].strides[i] *
+                                                     (lanes ? Lanes : 1)));
+    }
+    place.base.push_back(std::move(base));
   }
   if (S.dot)
     return row(place);
@@ -209,9 +223,10 @@ RowEmitter::Values RowEmitter::walkLast(const Range &range, const Values &at,
 // Operands
 //===----------------------------------------------------------------------===//
 
-std::pair<Value, VectorBlock>
-RowEmitter::place(const Unit &unit, const Piece &piece, size_t operand) {
-  Value at = unit.base[operand];
+std::pair<Value, VectorBlock> RowEmitter::place(const Unit &unit, size_t row,
+                                                const Piece &piece,
+                                                size_t operand) {
+  Value at = unit.base[row][operand];
   for (size_t axis = 0; axis != Nest.inner.size(); ++axis)
     at = K.add(at, K.mul(piece.at[axis], Nest.inner[axis].strides[operand]));
   int64_t along = Nest.inner.back().strides[operand];
@@ -224,10 +239,20 @@ RowEmitter::place(const Unit &unit, const Piece &piece, size_t operand) {
 
 SmallVector<Value> RowEmitter::loadRaw(const Unit &unit, const Piece &piece,
                                        size_t operand) {
-  auto [at, block] = place(unit, piece, operand);
   Value buffer = K.buffer(ArgField::In, int64_t(operand),
                           K.type(Nest.operands[operand].dtype));
-  return loadBlock(K.builder(), K.loc(), buffer, at, block);
+  bool repeats = llvm::all_of(Nest.rows, [&](const RowAxis &axis) {
+    return axis.strides[operand] == 0;
+  });
+  Values values, loaded;
+  for (size_t row = 0; row != unit.base.size(); ++row) {
+    if (row == 0 || !repeats) {
+      auto [at, block] = place(unit, row, piece, operand);
+      loaded = loadBlock(K.builder(), K.loc(), buffer, at, block);
+    }
+    llvm::append_range(values, loaded);
+  }
+  return values;
 }
 
 RowEmitter::Values RowEmitter::load(const Unit &unit, const Piece &piece,
@@ -240,51 +265,73 @@ RowEmitter::Values RowEmitter::load(const Unit &unit, const Piece &piece,
 
 void RowEmitter::store(const Unit &unit, const Piece &piece, size_t operand,
                        ArrayRef<Value> values) {
-  auto [at, block] = place(unit, piece, operand);
   Type type = K.type(Nest.operands[operand].dtype);
   Value buffer = K.buffer(ArgField::Out,
                           int64_t(operand - Group.arguments().size()), type);
   Values narrow;
   for (Value value : values)
     narrow.push_back(isa<FloatType>(type) ? K.convert(value, type) : value);
-  storeBlock(K.builder(), K.loc(), narrow, buffer, at, block);
+  auto vectors = size_t(piece.vectors);
+  for (size_t row = 0; row != unit.base.size(); ++row) {
+    auto [at, block] = place(unit, row, piece, operand);
+    storeBlock(K.builder(), K.loc(),
+               ArrayRef(narrow).slice(row * vectors, vectors), buffer, at,
+               block);
+  }
 }
 
-Value RowEmitter::scratchOffset(const Piece &piece) {
-  Value at = K.index(0);
+std::pair<Value, VectorBlock> RowEmitter::scratchPlace(size_t row,
+                                                       const Piece &piece) {
+  Value at = K.index(int64_t(row) * Nest.length());
   int64_t stride = S.dot ? 1 : Lanes;
   for (size_t axis = Nest.inner.size(); axis-- != 0;) {
     at = K.add(at, K.mul(piece.at[axis], stride));
     stride *= Nest.inner[axis].size;
   }
-  return at;
+  return {at, {piece.vectors, Lanes, S.dot ? piece.count : Lanes, Lanes, 1}};
 }
 
-int64_t RowEmitter::scratchCount(const Piece &piece) const {
-  return S.dot ? piece.count : Lanes;
+RowEmitter::Values RowEmitter::loadScratch(const Unit &unit,
+                                           const Piece &piece) {
+  Value buffer = K.buffer(ArgField::Scratch, 0, Element);
+  Values values;
+  for (size_t row = 0; row != unit.base.size(); ++row) {
+    auto [at, block] = scratchPlace(row, piece);
+    llvm::append_range(values,
+                       loadBlock(K.builder(), K.loc(), buffer, at, block));
+  }
+  return values;
 }
 
-RowEmitter::Values RowEmitter::loadScratch(const Piece &piece) {
-  return loadBlock(K.builder(), K.loc(),
-                   K.buffer(ArgField::Scratch, 0, Element),
-                   scratchOffset(piece),
-                   {piece.vectors, Lanes, scratchCount(piece), Lanes, 1});
-}
-
-void RowEmitter::storeScratch(const Piece &piece, ArrayRef<Value> values) {
-  storeBlock(K.builder(), K.loc(), values,
-             K.buffer(ArgField::Scratch, 0, Element), scratchOffset(piece),
-             {piece.vectors, Lanes, scratchCount(piece), Lanes, 1});
+void RowEmitter::storeScratch(const Unit &unit, const Piece &piece,
+                              ArrayRef<Value> values) {
+  Value buffer = K.buffer(ArgField::Scratch, 0, Element);
+  auto vectors = size_t(piece.vectors);
+  for (size_t row = 0; row != unit.base.size(); ++row) {
+    auto [at, block] = scratchPlace(row, piece);
+    storeBlock(K.builder(), K.loc(), values.slice(row * vectors, vectors),
+               buffer, at, block);
+  }
 }
 
 RowEmitter::Piece RowEmitter::statisticPiece(const Unit &unit) {
   return {Values(Nest.inner.size(), K.index(0)), 1, S.dot ? 1 : unit.count};
 }
 
-Value RowEmitter::loadStatistic(const Unit &unit, size_t operand) {
+RowEmitter::Statistics RowEmitter::loadStatistic(const Unit &unit,
+                                                 size_t operand) {
   Piece all{Values(Nest.inner.size(), K.index(0)), 1,
             S.dot ? Lanes : unit.count};
-  return load(unit, all, operand).front();
+  return load(unit, all, operand);
+}
+
+RowEmitter::Statistics
+RowEmitter::forRows(const Unit &unit,
+                    const std::function<Value(size_t)> &make) {
+  Statistics values;
+  for (size_t row = 0; row != unit.base.size(); ++row)
+    values.push_back(make(row));
+  return values;
 }
 
 size_t RowEmitter::operand(size_t number) const {

@@ -5,8 +5,10 @@
 // few passes, each a walk over its elements by `k_unroll` vectors a round:
 // statistics first, results last, with the group's tail. With `dot` the lanes
 // lie along the row, and a statistic is added up over them at the end of its
-// pass; without it each lane is a row. Rows that come in transposed, and
-// exponentials, rest in scratch between the passes. With `k_chunk` the
+// pass; without it each lane is a row. With `m_tile` that many rows go through
+// each pass together: one's sum over the lanes is made while others' elements
+// are added, and what they share is loaded once. Rows that come in transposed,
+// and exponentials, rest in scratch between the passes. With `k_chunk` the
 // statistics of a long row are those of its chunks, joined. A reduction with
 // `k_parts` folds each row in parts, which a second dispatch joins in order.
 //
@@ -35,11 +37,15 @@ private:
 
   /// The rows that are worked on together.
   struct Unit {
-    std::vector<Value> base; ///< offset of the first row in each operand
-    int64_t count;           ///< lanes that are rows, with lanes over rows
-    Value number;            ///< among all units
+    /// Offset in each operand of each row; of the first, with lanes over rows.
+    std::vector<std::vector<Value>> base;
+    int64_t count; ///< lanes that are rows, with lanes over rows
+    Value number;  ///< among all rows, or vectors of rows: the first one's
   };
   using Pair = std::pair<Value, Value>;
+  /// One value for each row of a unit.
+  using Statistics = Values;
+  using StatisticsPair = std::pair<Statistics, Statistics>;
   /// Some vectors of a row.
   struct Piece {
     Values at;       ///< coordinates of the first one's elements
@@ -60,8 +66,10 @@ private:
   /// part of a row, with the part's number.
   void overUnits(const std::string &name, int64_t parts,
                  const std::function<void(Value part, const Unit &)> &row);
+  /// Rows, or vectors of rows.
   int64_t unitCount() const;
-  void emitUnit(Value number, const RowBody &row);
+  /// The unit of `rows` rows from a number on.
+  void emitUnit(Value number, int64_t rows, const RowBody &row);
   void emitRow(const Unit &unit);
   Values carry(Value begin, int64_t trips, int64_t step, Values init,
                const Carry &body);
@@ -71,26 +79,30 @@ private:
                   const Body &body);
   Range whole();
 
-  // Operands.
-  /// Where a piece of an operand starts, and its shape in memory.
-  std::pair<Value, VectorBlock> place(const Unit &unit, const Piece &piece,
-                                      size_t operand);
+  // Operands. What is loaded or stored of a piece are its vectors of the unit's
+  // first row, then those of the next.
+  /// Where a row's piece of an operand starts, and its shape in memory.
+  std::pair<Value, VectorBlock> place(const Unit &unit, size_t row,
+                                      const Piece &piece, size_t operand);
   llvm::SmallVector<Value> loadRaw(const Unit &unit, const Piece &piece,
                                    size_t operand);
   Values load(const Unit &unit, const Piece &piece, size_t operand);
   void store(const Unit &unit, const Piece &piece, size_t operand,
              llvm::ArrayRef<Value> values);
-  Values loadScratch(const Piece &piece);
-  void storeScratch(const Piece &piece, llvm::ArrayRef<Value> values);
-  Value scratchOffset(const Piece &piece);
-  int64_t scratchCount(const Piece &piece) const;
+  Values loadScratch(const Unit &unit, const Piece &piece);
+  void storeScratch(const Unit &unit, const Piece &piece,
+                    llvm::ArrayRef<Value> values);
+  std::pair<Value, VectorBlock> scratchPlace(size_t row, const Piece &piece);
   /// Stores `results` of the anchor, after the tail.
   void finish(const Unit &unit, const Piece &piece,
               llvm::ArrayRef<Value> results);
   /// One value a row.
   Piece statisticPiece(const Unit &unit);
   /// That of an operand, in every lane: the row's, or each its row's.
-  Value loadStatistic(const Unit &unit, size_t operand);
+  Statistics loadStatistic(const Unit &unit, size_t operand);
+  /// For each row what `make` gives for its number.
+  static Statistics forRows(const Unit &unit,
+                            const std::function<Value(size_t row)> &make);
   /// Of the anchor's operand `number`, among the nest's.
   size_t operand(size_t number) const;
 
@@ -98,33 +110,36 @@ private:
   void emitNorm(const Unit &unit);
   /// Stores mean and 1 / sqrt(variance + eps) and moves the running mean and
   /// variance towards these, as far as they are among the results.
-  void storeNormStatistics(const Unit &unit, Value mean, Value variance,
-                           Value scale);
+  void storeNormStatistics(const Unit &unit, const Statistics &mean,
+                           const Statistics &variance, const Statistics &scale);
   void emitNormGrad(const Unit &unit);
   void emitSoftmax(const Unit &unit);
   void emitSoftmaxGrad(const Unit &unit);
   /// Statistics of a range, all in every lane: the row's, or each its row's.
-  Pair normStatistics(const Unit &unit, const Range &range);
-  Pair softmaxStatistics(const Unit &unit, const Range &range);
-  /// Those of the whole row, chunk by chunk: `join` takes those so far, those
-  /// of a chunk, and how many elements both stand for.
-  Pair overChunks(const std::function<Pair(const Range &)> &statistics,
-                  const std::function<Pair(Pair, Value, Pair, int64_t)> &join);
+  StatisticsPair normStatistics(const Unit &unit, const Range &range);
+  StatisticsPair softmaxStatistics(const Unit &unit, const Range &range);
+  /// Those of whole rows, chunk by chunk: `join` takes a row's so far, those of
+  /// a chunk, and how many elements both stand for.
+  StatisticsPair
+  overChunks(const std::function<StatisticsPair(const Range &)> &statistics,
+             const std::function<Pair(Pair, Value, Pair, int64_t)> &join);
   enum class Fold { Add, Multiply, Greatest, Maximum, Minimum };
-  /// One pass: folds each of `count` quantities, of which `terms` gives vector
-  /// after vector for a piece, those of the first quantity first.
+  /// One pass: folds each of `count` quantities (for each row one or more), of
+  /// which `terms` gives vector after vector for a piece, those of the first
+  /// quantity first.
   Values foldPieces(const Range &range, Fold fold, size_t count,
                     const std::function<Values(const Piece &)> &terms);
-  /// The same for what `element` makes of each element.
-  Value foldRow(const Unit &unit, const Range &range, Fold fold, bool first,
-                const std::function<Value(Value)> &element,
-                bool keepElement = false);
+  /// The same for what `element` makes of each element of a row.
+  Statistics foldRow(const Unit &unit, const Range &range, Fold fold,
+                     bool first,
+                     const std::function<Value(size_t row, Value)> &element,
+                     bool keepElement = false);
   Value fold(Fold fold, Value a, Value b);
   double neutral(Fold fold) const;
   Value foldLanes(Fold fold, llvm::ArrayRef<Value> values);
   /// The row's elements as a pass after the first sees them.
   Values again(const Unit &unit, const Piece &piece);
-  /// Asks for what a row further on has in a piece's place.
+  /// Asks for what rows further on have in a piece's place.
   void prefetchRow(const Unit &unit, const Piece &piece);
 
   // Reductions (RowReduce.cpp).

@@ -77,7 +77,7 @@ static bool firstPassStores(const Node &anchor, const Schedule &schedule,
 
 RowEmitter::Values RowEmitter::again(const Unit &unit, const Piece &piece) {
   if (firstPassStores(Anchor, S, Nest))
-    return loadScratch(piece);
+    return loadScratch(unit, piece);
   return load(unit, piece, Nest.input);
 }
 
@@ -86,12 +86,15 @@ void RowEmitter::prefetchRow(const Unit &unit, const Piece &piece) {
   if (S.prefetch == 0 || !S.dot || Nest.rows.empty())
     return;
   DType dtype = Nest.operands[Nest.input].dtype;
-  Value at = K.add(place(unit, piece, Nest.input).first,
-                   S.prefetch * Nest.rows.back().strides[Nest.input]);
   Value buffer = K.buffer(ArgField::In, int64_t(Nest.input), K.type(dtype));
-  for (int64_t i = 0; i < piece.vectors * Lanes;
-       i += lineBytes / dtypeBytes(dtype))
-    K.prefetch(buffer, K.add(at, i), /*level=*/1);
+  int64_t ahead = S.prefetch * int64_t(unit.base.size()) *
+                  Nest.rows.back().strides[Nest.input];
+  for (size_t row = 0; row != unit.base.size(); ++row) {
+    Value at = K.add(place(unit, row, piece, Nest.input).first, ahead);
+    for (int64_t i = 0; i < piece.vectors * Lanes;
+         i += lineBytes / dtypeBytes(dtype))
+      K.prefetch(buffer, K.add(at, i), /*level=*/1);
+  }
 }
 
 RowEmitter::Values
@@ -118,46 +121,58 @@ RowEmitter::foldPieces(const Range &range, Fold how, size_t count,
   return folded;
 }
 
-Value RowEmitter::foldRow(const Unit &unit, const Range &range, Fold how,
-                          bool first,
-                          const std::function<Value(Value)> &element,
-                          bool keepElement) {
+RowEmitter::Statistics
+RowEmitter::foldRow(const Unit &unit, const Range &range, Fold how, bool first,
+                    const std::function<Value(size_t, Value)> &element,
+                    bool keepElement) {
   auto terms = [&](const Piece &piece) {
     if (!first)
       prefetchRow(unit, piece);
     Values values = first ? load(unit, piece, Nest.input) : again(unit, piece);
     if (first && firstPassStores(Anchor, S, Nest))
-      storeScratch(piece, values);
-    for (Value &value : values)
-      value = element(value);
+      storeScratch(unit, piece, values);
+    auto vectors = size_t(piece.vectors);
+    for (size_t i = 0; i != values.size(); ++i)
+      values[i] = element(i / vectors, values[i]);
     if (keepElement)
-      storeScratch(piece, values);
+      storeScratch(unit, piece, values);
     return values;
   };
-  return foldPieces(range, how, 1, terms).front();
+  return foldPieces(range, how, unit.base.size(), terms);
 }
 
-RowEmitter::Pair RowEmitter::overChunks(
-    const std::function<Pair(const Range &)> &statistics,
+RowEmitter::StatisticsPair RowEmitter::overChunks(
+    const std::function<StatisticsPair(const Range &)> &statistics,
     const std::function<Pair(Pair, Value, Pair, int64_t)> &join) {
   int64_t length = Nest.inner.back().size, chunk = S.kChunk;
   if (chunk == 0 || chunk >= length)
     return statistics(whole());
   int64_t full = length / chunk, rest = length % chunk;
-  Pair first = statistics({K.index(0), chunk});
-  Values so = carry(K.index(chunk), full - 1, chunk,
-                    {first.first, first.second, splat(double(chunk))},
-                    [&](Value begin, ValueRange carried) {
-                      Pair next = join({carried[0], carried[1]}, carried[2],
-                                       statistics({begin, chunk}), chunk);
-                      return Values{next.first, next.second,
-                                    addF(carried[2], splat(double(chunk)))};
-                    });
-  Pair result{so[0], so[1]};
+  StatisticsPair first = statistics({K.index(0), chunk});
+  size_t rows = first.first.size();
+  // Carried are all first ones, all second ones, and the count.
+  auto joined = [&](ArrayRef<Value> so, const StatisticsPair &next,
+                    int64_t more) {
+    Values result(so);
+    for (size_t row = 0; row != rows; ++row)
+      std::tie(result[row], result[rows + row]) =
+          join({so[row], so[rows + row]}, so.back(),
+               {next.first[row], next.second[row]}, more);
+    result.back() = addF(so.back(), splat(double(more)));
+    return result;
+  };
+  Values init = first.first;
+  llvm::append_range(init, first.second);
+  init.push_back(splat(double(chunk)));
+  Values so =
+      carry(K.index(chunk), full - 1, chunk, init,
+            [&](Value begin, ValueRange carried) {
+              return joined(Values(carried), statistics({begin, chunk}), chunk);
+            });
   if (rest != 0)
-    result =
-        join(result, so[2], statistics({K.index(full * chunk), rest}), rest);
-  return result;
+    so = joined(so, statistics({K.index(full * chunk), rest}), rest);
+  auto all = ArrayRef(so);
+  return {Values(all.take_front(rows)), Values(all.slice(rows, rows))};
 }
 
 //===----------------------------------------------------------------------===//
@@ -166,19 +181,23 @@ RowEmitter::Pair RowEmitter::overChunks(
 
 /// The sum of the elements, and that of the squares of their distances from
 /// their mean.
-RowEmitter::Pair RowEmitter::normStatistics(const Unit &unit,
-                                            const Range &range) {
+RowEmitter::StatisticsPair RowEmitter::normStatistics(const Unit &unit,
+                                                      const Range &range) {
   int64_t count = Nest.length() / Nest.inner.front().size * range.length;
-  if (isRmsNorm(Anchor))
-    return {splat(0), foldRow(unit, range, Fold::Add, true,
-                              [&](Value value) { return mulF(value, value); })};
-  Value sum =
-      foldRow(unit, range, Fold::Add, true, [](Value value) { return value; });
-  Value mean = divF(sum, splat(double(count)));
-  Value squares = foldRow(unit, range, Fold::Add, false, [&](Value value) {
-    Value distance = subF(value, mean);
-    return mulF(distance, distance);
-  });
+  if (isRmsNorm(Anchor)) {
+    auto square = [&](size_t, Value value) { return mulF(value, value); };
+    return {Statistics(unit.base.size(), splat(0)),
+            foldRow(unit, range, Fold::Add, true, square)};
+  }
+  Statistics sum = foldRow(unit, range, Fold::Add, true,
+                           [](size_t, Value value) { return value; });
+  Statistics mean = forRows(
+      unit, [&](size_t row) { return divF(sum[row], splat(double(count))); });
+  Statistics squares =
+      foldRow(unit, range, Fold::Add, false, [&](size_t row, Value value) {
+        Value distance = subF(value, mean[row]);
+        return mulF(distance, distance);
+      });
   return {sum, squares};
 }
 
@@ -195,10 +214,15 @@ void RowEmitter::emitNorm(const Unit &unit) {
         addF(addF(a.second, b.second), mulF(mulF(apart, apart), weight));
     return {addF(a.first, b.first), squares};
   };
-  auto [sum, squares] = overChunks(statistics, join);
+  StatisticsPair sums = overChunks(statistics, join);
   Value length = splat(double(Nest.length()));
-  Value mean = divF(sum, length), variance = divF(squares, length);
-  Value scale = rsqrtF(addF(variance, splat(attribute<double>(Anchor, "eps"))));
+  Value eps = splat(attribute<double>(Anchor, "eps"));
+  Statistics mean =
+      forRows(unit, [&](size_t row) { return divF(sums.first[row], length); });
+  Statistics variance =
+      forRows(unit, [&](size_t row) { return divF(sums.second[row], length); });
+  Statistics scale = forRows(
+      unit, [&](size_t row) { return rsqrtF(addF(variance[row], eps)); });
   storeNormStatistics(unit, mean, variance, scale);
   walk(whole(), {}, [&](const Piece &piece, MutableArrayRef<Value>) {
     Values values = again(unit, piece), weights, biases;
@@ -206,8 +230,10 @@ void RowEmitter::emitNorm(const Unit &unit) {
       weights = load(unit, piece, operand(1));
     if (Anchor.operands.size() > 2)
       biases = load(unit, piece, operand(2));
+    auto vectors = size_t(piece.vectors);
     for (size_t i = 0; i != values.size(); ++i) {
-      values[i] = mulF(subF(values[i], mean), scale);
+      size_t row = i / vectors;
+      values[i] = mulF(subF(values[i], mean[row]), scale[row]);
       if (!biases.empty())
         values[i] = fmaF(values[i], weights[i], biases[i]);
       else if (!weights.empty())
@@ -217,22 +243,25 @@ void RowEmitter::emitNorm(const Unit &unit) {
   });
 }
 
-void RowEmitter::storeNormStatistics(const Unit &unit, Value mean,
-                                     Value variance, Value scale) {
+void RowEmitter::storeNormStatistics(const Unit &unit, const Statistics &mean,
+                                     const Statistics &variance,
+                                     const Statistics &scale) {
   Piece one = statisticPiece(unit);
   size_t next = Group.arguments().size() + 1;
   if (attribute<bool>(Anchor, "stats")) {
     if (!isRmsNorm(Anchor))
-      store(unit, one, next++, {mean});
-    store(unit, one, next++, {scale});
+      store(unit, one, next++, mean);
+    store(unit, one, next++, scale);
   }
   if (Anchor.op != Op::BatchNorm || Anchor.operands.size() == 3)
     return;
   RunningFactors factors = runningFactors(Anchor, Nest.length());
-  auto move = [&](size_t number, Value batch, double factor) {
-    Value stays =
-        mulF(loadStatistic(unit, operand(number)), splat(factors.stays));
-    store(unit, one, next++, {addF(stays, mulF(batch, splat(factor)))});
+  auto move = [&](size_t number, const Statistics &batch, double factor) {
+    Statistics old = loadStatistic(unit, operand(number));
+    store(unit, one, next++, forRows(unit, [&](size_t row) {
+            Value stays = mulF(old[row], splat(factors.stays));
+            return addF(stays, mulF(batch[row], splat(factor)));
+          }));
   };
   move(3, mean, factors.mean);
   move(4, variance, factors.variance);
@@ -244,9 +273,10 @@ void RowEmitter::storeNormStatistics(const Unit &unit, Value mean,
 void RowEmitter::emitNormGrad(const Unit &unit) {
   bool batch = Anchor.op == Op::BatchNormGrad;
   NormGradOperands places(Anchor);
-  Value mean =
-      places.centred ? loadStatistic(unit, operand(places.mean)) : splat(0);
-  Value scale = loadStatistic(unit, operand(places.rstd));
+  size_t rows = unit.base.size();
+  Statistics mean = places.centred ? loadStatistic(unit, operand(places.mean))
+                                   : Statistics(rows, splat(0));
+  Statistics scale = loadStatistic(unit, operand(places.rstd));
   // Gradients of the normalised elements, then these.
   auto read = [&](const Piece &piece) {
     Values both = load(unit, piece, operand(0));
@@ -255,33 +285,46 @@ void RowEmitter::emitNormGrad(const Unit &unit) {
       for (auto [value, weight] : llvm::zip_equal(both, weights))
         value = mulF(value, weight);
     }
-    for (Value value : load(unit, piece, operand(1)))
-      both.push_back(mulF(subF(value, mean), scale));
+    Values inputs = load(unit, piece, operand(1));
+    auto vectors = size_t(piece.vectors);
+    for (size_t i = 0; i != inputs.size(); ++i)
+      both.push_back(
+          mulF(subF(inputs[i], mean[i / vectors]), scale[i / vectors]));
     return both;
   };
-  Values sums = foldPieces(whole(), Fold::Add, 2, [&](const Piece &piece) {
-    Values both = read(piece);
-    auto vectors = size_t(piece.vectors);
-    for (size_t i = 0; i != vectors; ++i)
-      both[vectors + i] = mulF(both[i], both[vectors + i]);
-    return both;
-  });
+  Values sums =
+      foldPieces(whole(), Fold::Add, 2 * rows, [&](const Piece &piece) {
+        Values both = read(piece);
+        size_t half = both.size() / 2;
+        for (size_t i = 0; i != half; ++i)
+          both[half + i] = mulF(both[i], both[half + i]);
+        return both;
+      });
   size_t outputs = Group.arguments().size();
-  Value factor = scale;
+  Statistics factor = scale;
   if (batch) {
-    store(unit, statisticPiece(unit), outputs + 1, {sums[1]});
-    store(unit, statisticPiece(unit), outputs + 2, {sums[0]});
-    factor = mulF(scale, loadStatistic(unit, operand(4)));
+    auto all = ArrayRef(sums);
+    store(unit, statisticPiece(unit), outputs + 1, all.drop_front(rows));
+    store(unit, statisticPiece(unit), outputs + 2, all.take_front(rows));
+    Statistics weight = loadStatistic(unit, operand(4));
+    for (size_t row = 0; row != rows; ++row)
+      factor[row] = mulF(scale[row], weight[row]);
   }
   Value length = splat(double(Nest.length()));
-  Value level = places.centred ? divF(sums[0], length) : splat(0);
-  Value slope = divF(sums[1], length);
+  Statistics level = forRows(unit, [&](size_t row) {
+    return places.centred ? divF(sums[row], length) : splat(0);
+  });
+  Statistics slope =
+      forRows(unit, [&](size_t row) { return divF(sums[rows + row], length); });
   walk(whole(), {}, [&](const Piece &piece, MutableArrayRef<Value>) {
     Values both = read(piece), results;
     auto vectors = size_t(piece.vectors);
-    for (size_t i = 0; i != vectors; ++i) {
-      Value along = mulF(both[vectors + i], slope);
-      results.push_back(mulF(subF(subF(both[i], level), along), factor));
+    size_t half = both.size() / 2;
+    for (size_t i = 0; i != half; ++i) {
+      size_t row = i / vectors;
+      Value along = mulF(both[half + i], slope[row]);
+      results.push_back(
+          mulF(subF(subF(both[i], level[row]), along), factor[row]));
     }
     store(unit, piece, outputs, results);
   });
@@ -293,18 +336,21 @@ void RowEmitter::emitNormGrad(const Unit &unit) {
 
 /// The greatest element, finite at least, and the sum of exponentials of
 /// distances from it.
-RowEmitter::Pair RowEmitter::softmaxStatistics(const Unit &unit,
-                                               const Range &range) {
-  Value greatest = foldRow(unit, range, Fold::Greatest, true,
-                           [](Value value) { return value; });
+RowEmitter::StatisticsPair RowEmitter::softmaxStatistics(const Unit &unit,
+                                                         const Range &range) {
+  Statistics greatest = foldRow(unit, range, Fold::Greatest, true,
+                                [](size_t, Value value) { return value; });
   double lowest = Nest.compute == DType::F64
                       ? std::numeric_limits<double>::lowest()
                       : std::numeric_limits<float>::lowest();
-  greatest = fold(Fold::Greatest, splat(lowest), greatest);
+  for (Value &value : greatest)
+    value = fold(Fold::Greatest, splat(lowest), value);
   bool keep = S.scratchInput && !attribute<bool>(Anchor, "log");
-  Value sum = foldRow(
+  Statistics sum = foldRow(
       unit, range, Fold::Add, false,
-      [&](Value value) { return expOfNonPositive(subF(value, greatest)); },
+      [&](size_t row, Value value) {
+        return expOfNonPositive(subF(value, greatest[row]));
+      },
       keep);
   return {greatest, sum};
 }
@@ -319,21 +365,25 @@ void RowEmitter::emitSoftmax(const Unit &unit) {
                      mulF(b.second, expOfNonPositive(subF(b.first, greatest))));
     return {greatest, sum};
   };
-  Pair pair = overChunks(statistics, join);
-  Value greatest = pair.first, sum = pair.second;
+  auto [greatest, sum] = overChunks(statistics, join);
   bool log = attribute<bool>(Anchor, "log");
-  Value factor = log ? math::LogOp::create(K.builder(), K.loc(), sum)
-                     : divF(splat(1), sum);
+  Statistics factor;
+  for (Value value : sum)
+    factor.push_back(log ? math::LogOp::create(K.builder(), K.loc(), value)
+                         : divF(splat(1), value));
   walk(whole(), {}, [&](const Piece &piece, MutableArrayRef<Value>) {
     bool kept = S.scratchInput && !log;
-    Values values = kept ? loadScratch(piece) : again(unit, piece);
-    for (Value &value : values) {
+    Values values = kept ? loadScratch(unit, piece) : again(unit, piece);
+    auto vectors = size_t(piece.vectors);
+    for (size_t i = 0; i != values.size(); ++i) {
+      Value &value = values[i];
+      size_t row = i / vectors;
       if (!kept)
-        value = subF(value, greatest);
+        value = subF(value, greatest[row]);
       if (log)
-        value = subF(value, factor);
+        value = subF(value, factor[row]);
       else
-        value = mulF(kept ? value : expOfNonPositive(value), factor);
+        value = mulF(kept ? value : expOfNonPositive(value), factor[row]);
     }
     finish(unit, piece, values);
   });
@@ -351,13 +401,16 @@ void RowEmitter::emitSoftmaxGrad(const Unit &unit) {
       value = mulF(value, output);
     return values;
   };
-  Value sum = foldPieces(whole(), Fold::Add, 1, terms).front();
+  Statistics sum = foldPieces(whole(), Fold::Add, unit.base.size(), terms);
   walk(whole(), {}, [&](const Piece &piece, MutableArrayRef<Value>) {
     Values values = load(unit, piece, operand(0));
     Values outputs = load(unit, piece, operand(1));
-    for (auto [value, output] : llvm::zip_equal(values, outputs))
-      value = log ? subF(value, mulF(expF(output), sum))
-                  : mulF(output, subF(value, sum));
+    auto vectors = size_t(piece.vectors);
+    for (size_t i = 0; i != values.size(); ++i) {
+      Value &value = values[i], own = sum[i / vectors];
+      value = log ? subF(value, mulF(expF(outputs[i]), own))
+                  : mulF(outputs[i], subF(value, own));
+    }
     finish(unit, piece, values);
   });
 }

@@ -27,11 +27,12 @@ RowEmitter::Fold RowEmitter::reduceFold() const {
 
 Value RowEmitter::reduceRange(const Unit &unit, const Range &range) {
   const auto &fn = attribute<std::string>(Anchor, "fn");
-  return foldRow(unit, range, reduceFold(), true, [&](Value value) -> Value {
+  auto element = [&](size_t, Value value) -> Value {
     if (fn == "amax" || fn == "norm1")
       return math::AbsFOp::create(K.builder(), K.loc(), value);
     return fn == "norm2" ? mulF(value, value) : value;
-  });
+  };
+  return foldRow(unit, range, reduceFold(), true, element).front();
 }
 
 void RowEmitter::finishReduce(const Unit &unit, Value folded) {

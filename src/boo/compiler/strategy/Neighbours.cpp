@@ -11,6 +11,7 @@
 #include "boo/compiler/strategy/Neighbours.h"
 #include "boo/compiler/strategy/ConvNest.h"
 #include "boo/compiler/strategy/RegisterTile.h"
+#include "boo/compiler/strategy/RowNest.h"
 #include "boo/compiler/strategy/ScheduleCost.h"
 
 #include <algorithm>
@@ -179,6 +180,8 @@ static void stepAttention(Steps &steps) {
 
 /// Rows and columns: bound by memory, so there is less to gain.
 static void stepRows(Op anchor, Steps &steps) {
+  if (passesAgain(anchor))
+    steps.set(&Schedule::mTile, {1, 2, 4});
   steps.scale(&Schedule::kUnroll);
   steps.scale(&Schedule::wChunk);
   // Sums over rows, of gradients and of statistics of channels that lie side by

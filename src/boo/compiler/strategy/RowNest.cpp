@@ -110,6 +110,10 @@ RowNest boo::compiler::makeRowNest(const Graph &group) {
   return nest;
 }
 
+bool boo::compiler::passesAgain(Op op) {
+  return op != Op::Reduce && op != Op::ArgReduce;
+}
+
 bool boo::compiler::restsInScratch(Op op) {
   return op == Op::Norm || op == Op::BatchNorm || op == Op::Softmax;
 }

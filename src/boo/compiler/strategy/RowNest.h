@@ -45,6 +45,10 @@ struct RowNest {
 /// gradient of one, or a reduction.
 RowNest makeRowNest(const Graph &group);
 
+/// Whether a row is looked at again once its statistics are known: a few rows
+/// may go through their passes together then.
+bool passesAgain(Op op);
+
 /// Whether elements of a row may rest in scratch between its passes: gradients
 /// read their operands again, and reductions have one pass.
 bool restsInScratch(Op op);

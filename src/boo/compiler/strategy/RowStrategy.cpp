@@ -49,6 +49,7 @@ public:
     chooseLanes();
     chooseUnroll();
     if (!worksOnColumns(Group, S)) {
+      chooseRowsTogether();
       chooseChunk();
       choosePrefetch();
       chooseScratch();
@@ -109,20 +110,50 @@ private:
       S.kUnroll = std::min(S.kUnroll, Lanes);
   }
 
-  /// A pass over a row that the cache holds leaves memory idle, and the next
-  /// row's first pass would begin with a wait. Measured on Zen 4: rows of 128
-  /// to 200 elements gain nothing.
+  /// Whether statistics come from two passes over rows that lie in memory in
+  /// one stride.
+  bool looksTwice() const {
+    bool twice = Anchor.op == Op::Softmax ||
+                 (Anchor.op == Op::Norm && !isRmsNorm(Anchor));
+    return twice && S.dot && S.kChunk == 0 && Nest.inner.size() == 1 &&
+           !Nest.rows.empty() && inputStride(Nest.inner.back()) == 1;
+  }
+
+  /// A short row's passes wait for each other's result over the lanes; other
+  /// rows fill the time. Zen 3: rows of 16 to 64 elements 1.2 to 1.5 times as
+  /// fast, of 128 to 640 1.04 to 1.28; of 1024, a page apart, 0.54. Softmaxes
+  /// gain up to 384 elements (1.05 to 1.16), but 0.75 to 1.05 beyond a core's
+  /// share of the L3 cache.
+  void chooseRowsTogether() {
+    bool softmax = Anchor.op == Op::Softmax;
+    bool veryShort = Nest.length() <= 8 * Lanes;
+    int64_t length = Nest.length() * dtypeBytes(Nest.compute);
+    int64_t all = tensors() * Nest.rowCount() * Nest.length() * inputBytes();
+    int64_t together = veryShort ? 4 : 2;
+    if (!looksTwice() || length > (softmax ? 1536 : 2560) ||
+        Nest.rowCount() < 2 * together ||
+        (softmax && !veryShort && 4 * all > TheTarget.l3Bytes))
+      return;
+    S.mTile = together;
+    if (veryShort)
+      S.kUnroll = std::min<int64_t>(S.kUnroll, 2);
+    Why.push_back(str(S.mTile) +
+                  " rows at a time: one's lanes are added up while elements of "
+                  "the others are");
+  }
+
+  /// A pass over rows that the cache holds leaves memory idle, and the next
+  /// rows' first pass would begin with a wait. Measured on Zen 4: single rows
+  /// of 128 to 200 elements gain nothing.
   void choosePrefetch() {
     constexpr int64_t leastBytes = 1024;
-    bool looksAgain = Anchor.op == Op::Softmax ||
-                      (Anchor.op == Op::Norm && !isRmsNorm(Anchor));
-    if (!looksAgain || !S.dot || S.kChunk != 0 || Nest.inner.size() != 1 ||
-        Nest.rows.empty() || inputStride(Nest.inner.back()) != 1 ||
-        Nest.length() * inputBytes() < leastBytes)
+    if (!looksTwice() || S.mTile * Nest.length() * inputBytes() < leastBytes)
       return;
     S.prefetch = 1;
-    Why.push_back("the next row is prefetched while this one's is looked at "
-                  "again");
+    Why.push_back(S.mTile == 1 ? "the next row is prefetched while this one's "
+                                 "is looked at again"
+                               : "the next rows are prefetched while these are "
+                                 "looked at again");
   }
 
   void chooseChunk() {
@@ -189,6 +220,7 @@ private:
         tensors() * Nest.length() / S.kParts * rowsAtOnce() * inputBytes();
     S.wChunk = std::clamp<int64_t>(tileBytes / std::max<int64_t>(unitBytes, 1),
                                    1, std::max<int64_t>(units, 1));
+    S.wChunk = (S.wChunk + S.mTile - 1) / S.mTile * S.mTile;
     S.serial = S.kParts == 1 && units * unitBytes <= serialBytes;
     if (S.serial)
       Why.push_back("one grid tile: too little work to share");
@@ -261,6 +293,11 @@ Status boo::compiler::checkRowSchedule(const Graph &group,
   };
   if (!schedule.dot && nest.rows.empty())
     return refuse("dot=0 puts lanes over rows, and there is one row only");
+  if (schedule.mTile != 1 &&
+      (!schedule.dot || !passesAgain(group.nodes().front().op)))
+    return refuse("m_tile needs dot=1 and rows of several passes");
+  if (schedule.mTile * schedule.kUnroll > 64)
+    return refuse("m_tile x k_unroll may be 64 at most: a round is unrolled");
   if (!schedule.dot && schedule.kUnroll > lanes)
     return refuse("k_unroll with dot=0 must be at most the " +
                   std::to_string(lanes) + " lanes of a vector");
@@ -275,7 +312,8 @@ Status boo::compiler::checkRowSchedule(const Graph &group,
       return refuse("k_chunk and scratch_input exclude each other");
   }
   if (schedule.scratchInput) {
-    int64_t bytes = dtypeBytes(nest.compute) * (schedule.dot ? 1 : lanes);
+    int64_t bytes =
+        dtypeBytes(nest.compute) * (schedule.dot ? schedule.mTile : lanes);
     constexpr int64_t most = int64_t(1) << 30;
     if (nest.length() > most / bytes)
       return refuse("scratch_input=1 needs more than 1 GiB of scratch");

@@ -40,9 +40,11 @@ struct Schedule {
   int64_t vectorBits = 512; ///< of the ISA's registers
   bool fma = true;          ///< the ISA multiplies and adds in one instruction
   bool amx = false;         ///< bf16 by matrix unit: tiles of 16 x 16 sums
-  bool pairs = false; ///< bf16 by dot products of pairs in the vector unit
-  int64_t mTile = 1;  ///< output pixels (Winograd: tiles) of a register tile
-                      ///< (Attention: keys, and queries of the second product)
+  bool pairs = false;   ///< bf16 by dot products of pairs in the vector unit
+  int64_t mTile = 1;    ///< output pixels (Winograd: tiles) of a register tile
+                        ///< (Attention: keys, and queries of the second
+                        ///< product; Rows: rows that go through their passes
+                        ///< together)
   int64_t nVectors = 1; ///< vectors of output channels of a register tile
                         ///< (Attention: of queries, and of values' elements;
                         ///< Rows: of columns that are summed together)
@@ -78,7 +80,7 @@ struct Schedule {
   int64_t kParts = 1;   ///< gradients of filter, weight and bias: parts that
                         ///< a sum is cut into
   int64_t prefetch = 0; ///< reduction steps that filter loads run ahead
-                        ///< (Rows: rows)
+                        ///< (Rows: m_tile rows)
   bool prefetchInput = false; ///< register tiles ask for what the next grid
                               ///< tile reads of the input
   bool packInside = false;    ///< blocks of the filter are packed by the grid
