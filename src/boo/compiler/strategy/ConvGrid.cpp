@@ -199,6 +199,8 @@ private:
   /// channels of 7x7, stride 1 and 2: 1.1 to 1.36 times as fast.
   bool packsInside(int64_t blocks, int64_t blockBytes) {
     Schedule &s = Result.schedule;
+    if (P.groups != 1)
+      return packsGroups(blocks, blockBytes);
     int64_t pixels = P.out[1] * P.out[2], few = 2 * T.cores;
     double read = double(bytesRead());
     double filter = double(blocks * blockBytes);
@@ -214,8 +216,8 @@ private:
     // the cache is read a few times only.
     int64_t mostBlock = Nest.taps() == 1 ? T.l2Bytes / 2 : T.l2Bytes;
     if (Bounds.packedAhead || Bounds.vectorBits != 0 || s.filterInPlace ||
-        s.amx || Nest.depthwise || Nest.pixels() != pixels || P.groups != 1 ||
-        blocks < few || blockBytes > mostBlock || read > most ||
+        s.amx || Nest.depthwise || Nest.pixels() != pixels || blocks < few ||
+        blockBytes > mostBlock || read > most ||
         filter < std::max(least, double(T.l2Bytes) / 2))
       return false;
     s.packInside = s.filterOuter = true;
@@ -225,6 +227,24 @@ private:
     s.nChunk = s.scratchInput ? blocks / few : 1;
     Result.why.push_back(std::string(W.filter) +
                          " packed block by block, each for all " + W.pixels);
+    return true;
+  }
+
+  /// Groups of few pixels, each a grid tile: what that packs is used at once,
+  /// and by no other. Zen 3, ResNeXt's of 7x7 and 14x14: 1.03 to 1.06 times as
+  /// fast, two threads 1.08 to 1.14.
+  bool packsGroups(int64_t blocks, int64_t blockBytes) {
+    Schedule &s = Result.schedule;
+    constexpr int64_t fewPixels = 256;
+    if (Nest.depthwise || !s.filterOuter || s.amx || s.nChunk < blocks ||
+        Nest.pixels() > fewPixels || P.batch * P.out[0] != 1 ||
+        Nest.groupLoops() < 4 * T.cores ||
+        !isWorthOwning(Nest.groupLoops() * blocks * blockBytes))
+      return false;
+    s.packInside = true;
+    s.wChunk = ceilDiv(P.out[2], s.mTile);
+    s.hChunk = P.out[1];
+    Result.why.push_back("filter packed group by group, each for all pixels");
     return true;
   }
 
