@@ -37,6 +37,11 @@ struct Target {
   int64_t l3Bytes = 16 << 20; ///< shared, as the machine reports it
   int64_t cores = 1;          ///< a bucket: 1, 2, 4, 8, … not above the cores
 
+  /// Whether so much had better be taken to come from memory: a kernel has the
+  /// L3 cache beside other cores, and what they will read next.
+  bool exceedsShareOfL3(double bytes) const {
+    return 4 * bytes > double(l3Bytes);
+  }
   bool operator==(const Target &) const = default;
 };
 

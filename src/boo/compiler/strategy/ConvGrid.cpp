@@ -102,7 +102,7 @@ private:
   /// smaller ones: up to a third slower.
   bool outrunsColumns() const {
     return !Result.schedule.scratchInput && Nest.taps() != 1 &&
-           P.inStrides.channel == 1 && 4 * P.bytes() > double(T.l3Bytes);
+           P.inStrides.channel == 1 && T.exceedsShareOfL3(P.bytes());
   }
 
   /// An image beyond the L2 cache whose tiles are read once, pixel by pixel.
@@ -124,7 +124,7 @@ private:
   /// parts.
   void keepCopies(int64_t blocks, int64_t filterBytes) {
     Schedule &s = Result.schedule;
-    int64_t columns = (P.out[2] - 1) * P.stride[2] + P.filter[2];
+    int64_t columns = columnsOf(P.out[2]);
     int64_t bytes =
         P.filter[0] * P.filter[1] * columns * Nest.kChannels() * ElementBytes;
     int64_t grid = P.batch * P.out[0] * P.out[1] * P.groups;
@@ -147,7 +147,7 @@ private:
         P.filter[1] == 1 || s.kChunk != 0)
       return;
     int64_t pixels = std::min(s.wChunk * s.mTile, P.out[2]);
-    int64_t columns = (pixels - 1) * P.stride[2] + P.filter[2];
+    int64_t columns = columnsOf(pixels);
     int64_t rowBytes = std::max<int64_t>(
         1, P.filter[0] * columns * Nest.kChannels() * ElementBytes);
     int64_t fit =
@@ -183,13 +183,19 @@ private:
            !Result.schedule.filterInPlace && bytes > T.l2Bytes / 2;
   }
 
+  /// Columns that so many pixels of a row read; those between taps are left
+  /// out.
+  int64_t columnsOf(int64_t pixels) const {
+    return (pixels - 1) * P.stride[2] + P.filter[2];
+  }
+
   /// What a grid tile reads of the input for all pixels of an image: them, or
   /// the rows that several taps meet.
   int64_t bytesRead() const {
     int64_t pixels = P.out[1] * P.out[2];
     if (Nest.taps() != 1)
       pixels = P.filter[0] * ((P.out[1] - 1) * Nest.freshRows() + P.filter[1]) *
-               ((P.out[2] - 1) * P.stride[2] + P.filter[2]);
+               columnsOf(P.out[2]);
     return pixels * Nest.kChannels() * ElementBytes;
   }
 
@@ -318,7 +324,7 @@ private:
   /// read and written in order; of rows that are copied, as many as fit there.
   void chooseChannels(int64_t blockChannels, int64_t blocks,
                       int64_t blockBytes) {
-    int64_t columns = (P.out[2] - 1) * P.stride[2] + P.filter[2];
+    int64_t columns = columnsOf(P.out[2]);
     int64_t rowBytes =
         P.filter[0] * P.filter[1] * columns * blockChannels * ElementBytes;
     int64_t fit = Result.schedule.scratchInput

@@ -84,8 +84,8 @@ private:
       return false;
     filterInPlace("its reduction is contiguous");
     // More pixels at a time are read less in order, which far memory minds.
-    bool far = ElementBytes == dtypeBytes(P.dtype) &&
-               4 * P.bytes() > double(T.l3Bytes);
+    bool far =
+        ElementBytes == dtypeBytes(P.dtype) && T.exceedsShareOfL3(P.bytes());
     int64_t m = far ? 1 : std::min(std::clamp<int64_t>(8 / n, 1, 4), P.out[2]);
     dotTile(std::max<int64_t>(m, 1), n,
             "so few would leave most lanes idle; they");

@@ -132,7 +132,7 @@ private:
     int64_t together = veryShort ? 4 : 2;
     if (!looksTwice() || length > (softmax ? 1536 : 2560) ||
         Nest.rowCount() < 2 * together ||
-        (softmax && !veryShort && 4 * all > TheTarget.l3Bytes))
+        (softmax && !veryShort && TheTarget.exceedsShareOfL3(double(all))))
       return;
     S.mTile = together;
     if (veryShort)

@@ -307,7 +307,7 @@ static void chooseStream(const Graph &group, const Target &target,
     bytes += double(type.numElements()) * double(dtypeBytes(type.dtype));
   }
   bool winograd = isWinograd(decision.schedule.algorithm);
-  if (bytes <= double(target.l3Bytes) / (winograd ? 16 : 4))
+  if (!target.exceedsShareOfL3(winograd ? 4 * bytes : bytes))
     return;
   decision.schedule.stream = true;
   decision.why.push_back(

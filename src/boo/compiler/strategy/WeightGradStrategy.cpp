@@ -200,7 +200,7 @@ private:
     int64_t packed = Nest.pixels(side) * side.channels * ElementBytes;
     if (!Nest.lanesNeedPack(side, Lanes, s.pairs).empty() &&
         Nest.taps(s) == 1 && Nest.rowCount(s) <= s.mTile &&
-        4 * packed > T.l3Bytes)
+        T.exceedsShareOfL3(double(packed)))
       return true;
     int64_t rows = Nest.rowCount(s);
     double vectors = double(ceilDiv(side.channels, Lanes));
