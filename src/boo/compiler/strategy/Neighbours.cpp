@@ -179,9 +179,14 @@ static void stepAttention(Steps &steps) {
 }
 
 /// Rows and columns: bound by memory, so there is less to gain.
-static void stepRows(Op anchor, Steps &steps) {
+static void stepRows(Op anchor, const Schedule &from, Steps &steps) {
   if (passesAgain(anchor))
     steps.set(&Schedule::mTile, {1, 2, 4});
+  // Lanes that are rows are together as it is.
+  Schedule other = from;
+  other.dot = !from.dot;
+  other.mTile = 1;
+  steps.add(other);
   steps.scale(&Schedule::kUnroll);
   steps.scale(&Schedule::wChunk);
   // Sums over rows, of gradients and of statistics of channels that lie side by
@@ -197,7 +202,7 @@ static void stepRows(Op anchor, Steps &steps) {
   if (anchor == Op::Norm || anchor == Op::Softmax)
     steps.set(&Schedule::prefetch, {0, 1, 2});
   steps.scale(&Schedule::kChunk, 0);
-  steps.flip({&Schedule::scratchInput, &Schedule::dot});
+  steps.flip({&Schedule::scratchInput});
   steps.vectorBits();
 }
 
@@ -229,7 +234,7 @@ static void stepFields(const Graph &group, const Schedule &from, Steps &steps) {
   case Algorithm::Attention:
     return stepAttention(steps);
   case Algorithm::Rows:
-    return stepRows(anchor, steps);
+    return stepRows(anchor, from, steps);
   case Algorithm::Pool:
     return stepPool(steps);
   case Algorithm::Pointwise:

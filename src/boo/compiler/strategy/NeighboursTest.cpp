@@ -26,6 +26,11 @@ constexpr const char *Softmax = R"(boo.graph 1
 %1 = softmax(%0) {acc = f32, axis = 1, log = false} : f32[64,1000]{1000,1}
 return %1
 )";
+constexpr const char *ShortRows = R"(boo.graph 1
+%0 = input f32[1000,40]{40,1}
+%1 = softmax(%0) {acc = f32, axis = 1, log = false} : f32[1000,40]{40,1}
+return %1
+)";
 constexpr const char *Matmul = R"(boo.graph 1
 %0 = input f32[200,300]{300,1}
 %1 = input f32[300,100]{100,1}
@@ -68,7 +73,7 @@ std::vector<Algorithm> algorithms(const Neighbours &neighbours) {
 } // namespace
 
 TEST(Neighbours, eachIsWhatTheEmitterObeysAndStandsOnce) {
-  for (const char *text : {Conv3x3, Softmax, Matmul, Relu}) {
+  for (const char *text : {Conv3x3, Softmax, ShortRows, Matmul, Relu}) {
     Graph graph = graphOf(text);
     Neighbours all = of(text);
     EXPECT_THAT(all.steps, Not(IsEmpty())) << text;
@@ -115,6 +120,18 @@ TEST(Neighbours, tilesThatTheRegistersHoldAndOtherDecisions) {
   EXPECT_GE(tiles.size(), 8u);
   EXPECT_TRUE(chunks);
   EXPECT_TRUE(inPlace);
+}
+
+TEST(Neighbours, rowsThatGoTogetherMayGoAloneOrBeLanes) {
+  Neighbours all = of(ShortRows);
+  ASSERT_GT(all.from.mTile, 1);
+  bool alone = false, lanes = false;
+  for (const Schedule &s : all.steps) {
+    alone |= s.dot && s.mTile == 1;
+    lanes |= !s.dot && s.mTile == 1;
+  }
+  EXPECT_TRUE(alone);
+  EXPECT_TRUE(lanes);
 }
 
 TEST(Neighbours, whatCannotBeDecidedIsAnError) {
