@@ -51,6 +51,8 @@ private:
     Values at;       ///< coordinates of the first one's elements
     int64_t vectors; ///< next to each other along the last axis
     int64_t count;   ///< lanes in use
+    /// The row, of a unit's, that vector `i` of its vectors is of.
+    size_t rowOf(size_t i) const { return i / size_t(vectors); }
   };
   /// Steps [begin, begin + length) of a row's first axis; the others wholly.
   struct Range {

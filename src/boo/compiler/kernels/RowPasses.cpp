@@ -131,9 +131,8 @@ RowEmitter::foldRow(const Unit &unit, const Range &range, Fold how, bool first,
     Values values = first ? load(unit, piece, Nest.input) : again(unit, piece);
     if (first && firstPassStores(Anchor, S, Nest))
       storeScratch(unit, piece, values);
-    auto vectors = size_t(piece.vectors);
     for (size_t i = 0; i != values.size(); ++i)
-      values[i] = element(i / vectors, values[i]);
+      values[i] = element(piece.rowOf(i), values[i]);
     if (keepElement)
       storeScratch(unit, piece, values);
     return values;
@@ -230,9 +229,8 @@ void RowEmitter::emitNorm(const Unit &unit) {
       weights = load(unit, piece, operand(1));
     if (Anchor.operands.size() > 2)
       biases = load(unit, piece, operand(2));
-    auto vectors = size_t(piece.vectors);
     for (size_t i = 0; i != values.size(); ++i) {
-      size_t row = i / vectors;
+      size_t row = piece.rowOf(i);
       values[i] = mulF(subF(values[i], mean[row]), scale[row]);
       if (!biases.empty())
         values[i] = fmaF(values[i], weights[i], biases[i]);
@@ -286,10 +284,10 @@ void RowEmitter::emitNormGrad(const Unit &unit) {
         value = mulF(value, weight);
     }
     Values inputs = load(unit, piece, operand(1));
-    auto vectors = size_t(piece.vectors);
-    for (size_t i = 0; i != inputs.size(); ++i)
-      both.push_back(
-          mulF(subF(inputs[i], mean[i / vectors]), scale[i / vectors]));
+    for (size_t i = 0; i != inputs.size(); ++i) {
+      size_t row = piece.rowOf(i);
+      both.push_back(mulF(subF(inputs[i], mean[row]), scale[row]));
+    }
     return both;
   };
   Values sums =
@@ -318,10 +316,9 @@ void RowEmitter::emitNormGrad(const Unit &unit) {
       forRows(unit, [&](size_t row) { return divF(sums[rows + row], length); });
   walk(whole(), {}, [&](const Piece &piece, MutableArrayRef<Value>) {
     Values both = read(piece), results;
-    auto vectors = size_t(piece.vectors);
     size_t half = both.size() / 2;
     for (size_t i = 0; i != half; ++i) {
-      size_t row = i / vectors;
+      size_t row = piece.rowOf(i);
       Value along = mulF(both[half + i], slope[row]);
       results.push_back(
           mulF(subF(subF(both[i], level[row]), along), factor[row]));
@@ -374,10 +371,9 @@ void RowEmitter::emitSoftmax(const Unit &unit) {
   walk(whole(), {}, [&](const Piece &piece, MutableArrayRef<Value>) {
     bool kept = S.scratchInput && !log;
     Values values = kept ? loadScratch(unit, piece) : again(unit, piece);
-    auto vectors = size_t(piece.vectors);
     for (size_t i = 0; i != values.size(); ++i) {
       Value &value = values[i];
-      size_t row = i / vectors;
+      size_t row = piece.rowOf(i);
       if (!kept)
         value = subF(value, greatest[row]);
       if (log)
@@ -405,9 +401,8 @@ void RowEmitter::emitSoftmaxGrad(const Unit &unit) {
   walk(whole(), {}, [&](const Piece &piece, MutableArrayRef<Value>) {
     Values values = load(unit, piece, operand(0));
     Values outputs = load(unit, piece, operand(1));
-    auto vectors = size_t(piece.vectors);
     for (size_t i = 0; i != values.size(); ++i) {
-      Value &value = values[i], own = sum[i / vectors];
+      Value &value = values[i], own = sum[piece.rowOf(i)];
       value = log ? subF(value, mulF(expF(outputs[i]), own))
                   : mulF(outputs[i], subF(value, own));
     }

@@ -250,7 +250,8 @@ private:
     s.packInside = true;
     s.wChunk = ceilDiv(P.out[2], s.mTile);
     s.hChunk = P.out[1];
-    Result.why.push_back("filter packed group by group, each for all pixels");
+    Result.why.push_back(std::string(W.filter) +
+                         " packed group by group, each for all " + W.pixels);
     return true;
   }
 

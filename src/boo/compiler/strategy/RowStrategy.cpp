@@ -6,6 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "boo/base/Math.h"
 #include "boo/compiler/strategy/RowNest.h"
 #include "boo/compiler/strategy/Strategy.h"
 #include "boo/graph/Attributes.h"
@@ -127,10 +128,10 @@ private:
   void chooseRowsTogether() {
     bool softmax = Anchor.op == Op::Softmax;
     bool veryShort = Nest.length() <= 8 * Lanes;
-    int64_t length = Nest.length() * dtypeBytes(Nest.compute);
+    int64_t rowBytes = Nest.length() * dtypeBytes(Nest.compute);
     int64_t all = tensors() * Nest.rowCount() * Nest.length() * inputBytes();
     int64_t together = veryShort ? 4 : 2;
-    if (!looksTwice() || length > (softmax ? 1536 : 2560) ||
+    if (!looksTwice() || rowBytes > (softmax ? 1536 : 2560) ||
         Nest.rowCount() < 2 * together ||
         (softmax && !veryShort && TheTarget.exceedsShareOfL3(double(all))))
       return;
@@ -192,8 +193,8 @@ private:
   int64_t unitCount() const {
     int64_t units = Nest.rowCount();
     if (!S.dot)
-      units = units / Nest.rows.back().size *
-              ((Nest.rows.back().size + Lanes - 1) / Lanes);
+      units =
+          units / Nest.rows.back().size * ceilDiv(Nest.rows.back().size, Lanes);
     return units;
   }
 
@@ -220,7 +221,7 @@ private:
         tensors() * Nest.length() / S.kParts * rowsAtOnce() * inputBytes();
     S.wChunk = std::clamp<int64_t>(tileBytes / std::max<int64_t>(unitBytes, 1),
                                    1, std::max<int64_t>(units, 1));
-    S.wChunk = (S.wChunk + S.mTile - 1) / S.mTile * S.mTile;
+    S.wChunk = ceilDiv(S.wChunk, S.mTile) * S.mTile;
     S.serial = S.kParts == 1 && units * unitBytes <= serialBytes;
     if (S.serial)
       Why.push_back("one grid tile: too little work to share");
@@ -240,25 +241,23 @@ private:
     bool large = worksOnColumns(Group, S) &&
                  tensors() * inputBytes() * rows * columns.length() >
                      8 * TheTarget.l2Bytes;
-    S.nVectors = std::clamp<int64_t>((last + Lanes - 1) / Lanes, 1,
+    S.nVectors = std::clamp<int64_t>(ceilDiv(last, Lanes), 1,
                                      std::min<int64_t>(large ? 8 : 4, Lanes));
     int64_t blocks = columns.length() / (S.nVectors * Lanes) + 1;
     int64_t mostParts = std::clamp<int64_t>(tiles / blocks, 1, 64);
-    int64_t partRows = std::max(leastRows, (rows + mostParts - 1) / mostParts);
+    int64_t partRows = std::max(leastRows, ceilDiv(rows, mostParts));
     // A batch norm reads a part twice: the cache should hold it.
     if (Anchor.op == Op::BatchNorm)
       partRows =
           std::min(partRows, std::max(leastRows,
                                       TheTarget.l2Bytes / 2 /
                                           (S.nVectors * Lanes * inputBytes())));
-    partRows =
-        std::max(partRows, (rows + mostColumnParts - 1) / mostColumnParts);
-    S.kParts =
-        S.serial ? 1 : std::max<int64_t>(1, (rows + partRows - 1) / partRows);
+    partRows = std::max(partRows, ceilDiv(rows, mostColumnParts));
+    S.kParts = S.serial ? 1 : std::max<int64_t>(1, ceilDiv(rows, partRows));
     if (worksOnColumns(Group, S)) {
       int64_t width = S.nVectors * Lanes;
       if (large && last > width) {
-        S.nChunk = (last + width - 1) / width;
+        S.nChunk = ceilDiv(last, width);
         width = last;
       }
       S.wChunk = std::clamp<int64_t>(
