@@ -12,7 +12,7 @@ namespace boo::compiler {
 
 WeightGradEmitter::WeightGradEmitter(MLIRContext &context, const Graph &group,
                                      const Schedule &schedule)
-    : Group(group), S(schedule), Nest(makeWeightGradNest(group)),
+    : Group(group), S(schedule), Nest(makeWeightGradNest(group, schedule)),
       P(Nest.problem), Module(ModuleOp::create(UnknownLoc::get(&context))),
       K(*Module), Stored(K.type(P.dtype)), Compute(K.type(P.accType)),
       Lanes(S.vectorBits / Compute.getIntOrFloatBitWidth()),
@@ -69,6 +69,8 @@ void WeightGradEmitter::dispatch(
 KernelModule WeightGradEmitter::emit() {
   if (S.scratchInput) {
     Result.scratchBytes = scratchBytes();
+    LanesAt = inPlace(LaneSide);
+    RowsAt = inPlace(RowSide);
   } else if (S.pairs) {
     LanesAt = packPairs(LaneSide, BlockChannels);
     RowsAt = packPairs(RowSide, ceilDiv(RowSide.channels, Lanes) * Lanes);
@@ -103,8 +105,12 @@ WeightGradEmitter::Placed WeightGradEmitter::inPlace(const Side &side) const {
   return placed;
 }
 
+std::array<int64_t, 3> WeightGradEmitter::gridTaps() const {
+  return Nest.mergesTaps ? std::array<int64_t, 3>{1, 1, 1} : Nest.tapLoops(S);
+}
+
 WeightGradEmitter::Place WeightGradEmitter::place(Value tile) {
-  std::array<int64_t, 3> taps = Nest.tapLoops(S);
+  std::array<int64_t, 3> taps = gridTaps();
   std::vector<int64_t> grid{
       parts(), Nest.groupLoops(), ceilDiv(blocks(), S.nChunk),  taps[0],
       taps[1], taps[2],           ceilDiv(rowTiles(), S.wChunk)};
@@ -129,19 +135,27 @@ void WeightGradEmitter::enterPiece(Place &at, Value piece) {
     grid.push_back(ceilDiv(extents[i], Cut.extent[i]));
   std::vector<Value> c = K.delinearize(piece, grid);
   for (size_t i = 0; i != 4; ++i) {
-    Value low = K.mul(c[i], Cut.extent[i]);
-    Value high = K.min(K.index(extents[i]), K.add(low, Cut.extent[i]));
+    at.low[i] = K.mul(c[i], Cut.extent[i]);
+    at.end[i] = K.min(K.index(extents[i]), K.add(at.low[i], Cut.extent[i]));
+    at.count[i] = K.sub(at.end[i], at.low[i]);
+  }
+  if (!Nest.mergesTaps)
+    meetTap(at);
+  at.first = at.low;
+}
+
+void WeightGradEmitter::meetTap(Place &at) {
+  for (size_t i = 1; i != 4; ++i) {
     // Rows of pairs hold zeros, rows under all of a row's taps have edges.
     bool wholeRow = i == 3 && (S.pairs || holdsRowOfTaps());
-    if (i != 0 && !wholeRow && !Nest.isInside(i - 1)) {
-      // Output o meets input o*stride + tap*dilation - pad, in [0, in).
-      size_t d = i - 1;
-      Value zero = K.sub(K.index(P.padLo[d]), K.mul(at.tap[d], P.dilation[d]));
-      low = K.max(low, K.ceilDiv(zero, P.stride[d]));
-      high = K.min(high, K.ceilDiv(K.add(zero, P.in[d]), P.stride[d]));
-    }
-    at.low[i] = low;
-    at.count[i] = K.max(K.index(0), K.sub(high, low));
+    if (wholeRow || Nest.isInside(i - 1))
+      continue;
+    // Output o meets input o*stride + tap*dilation - pad, in [0, in).
+    size_t d = i - 1;
+    Value zero = K.sub(K.index(P.padLo[d]), K.mul(at.tap[d], P.dilation[d]));
+    at.low[i] = K.max(at.low[i], K.ceilDiv(zero, P.stride[d]));
+    at.end[i] = K.min(at.end[i], K.ceilDiv(K.add(zero, P.in[d]), P.stride[d]));
+    at.count[i] = K.max(K.index(0), K.sub(at.end[i], at.low[i]));
   }
 }
 
@@ -183,24 +197,27 @@ Value WeightGradEmitter::filterBase(Value group, Value block) {
 }
 
 void WeightGradEmitter::emitMain() {
+  std::array<int64_t, 3> taps = gridTaps();
   int64_t tiles = parts() * Nest.groupLoops() * ceilDiv(blocks(), S.nChunk) *
-                  Nest.taps(S) * ceilDiv(rowTiles(), S.wChunk);
+                  taps[0] * taps[1] * taps[2] * ceilDiv(rowTiles(), S.wChunk);
   dispatch("weight_gradient", {tiles}, [&](const std::vector<Value> &c) {
     Place at = place(c[0]);
-    if (Cut.perPart == 1) {
-      enterPiece(at, at.part);
+    auto add = [&](Value piece, bool more) {
+      enterPiece(at, piece);
       if (S.scratchInput)
         fillScratch(at);
-      return emitTiles(at, false);
-    }
-    zeroSums(at);
+      forTaps(at, [&](Place tap) {
+        if (Nest.mergesTaps)
+          meetTap(tap);
+        emitTiles(tap, more);
+      });
+    };
+    if (Cut.perPart == 1)
+      return add(at.part, false);
+    forTaps(at, [&](Place tap) { zeroSums(tap); });
     Value first = K.mul(at.part, Cut.perPart);
     Value end = K.min(K.index(Cut.pieces), K.add(first, Cut.perPart));
-    K.loop(first, end, 1, [&](Value piece) {
-      enterPiece(at, piece);
-      fillScratch(at);
-      emitTiles(at, true);
-    });
+    K.loop(first, end, 1, [&](Value piece) { add(piece, true); });
   });
 }
 
@@ -262,41 +279,50 @@ Value WeightGradEmitter::sumsAt(const Place &at, Value block, Value row) {
   return K.mul(K.add(K.mul(place, Rows), row), BlockChannels);
 }
 
+WeightGradEmitter::Operand WeightGradEmitter::operand(const Side &side,
+                                                      const Place &at,
+                                                      const TilePlace &tile,
+                                                      Value row) {
+  if (copies(side))
+    return copied(side, at, tile);
+  bool isLanes = &side == &LaneSide;
+  const Placed &placed = isLanes ? LanesAt : RowsAt;
+  Value first = isLanes || Nest.depthwise
+                    ? K.mul(K.add(at.firstBlock, tile.i), placed.block)
+                    : K.mul(row, placed.channel);
+  Operand result{K.buffer(placed.field, placed.slot, placed.type),
+                 K.add(address(side, placed, at), first),
+                 placed.channel,
+                 {}};
+  for (size_t i = 0; i != 4; ++i)
+    result.step[i] = pixelStep(side, placed, i);
+  return result;
+}
+
 void WeightGradEmitter::emitSums(const Place &at, const TilePlace &tile,
                                  Value row, const Sums &sums) {
   Value block = K.add(at.firstBlock, tile.i);
+  Operand rows = operand(RowSide, at, tile, row);
+  Operand lanes = operand(LaneSide, at, tile, row);
   // Every step of the sum is one of the batch loops, whose counts depend on the
-  // tap, but for a pair and for the pixels under a row of taps: those are k.
+  // tap, but for a pair and for the pixels of a row that are the same under
+  // every tap: those are k.
   SmallVector<Value> counts;
-  Value a, b, aBuffer, bBuffer;
-  SmallVector<int64_t> aStrides{1, 0, 1}, bStrides{1, BlockChannels};
-  if (S.scratchInput) {
-    aBuffer = K.buffer(ArgField::Scratch, rowsAtScratch(), Compute);
-    bBuffer = K.buffer(ArgField::Scratch, 0, Compute);
-    a = K.mul(tile.j, panelElements());
-    b = K.mul(tile.i, Cut.pixels() * BlockChannels);
-  } else {
-    aBuffer = K.buffer(RowsAt.field, RowsAt.slot, RowsAt.type);
-    bBuffer = K.buffer(LanesAt.field, LanesAt.slot, LanesAt.type);
-    a = K.add(address(RowSide, RowsAt, at), Nest.depthwise
-                                                ? K.mul(block, RowsAt.block)
-                                                : K.mul(row, RowsAt.channel));
-    b = K.add(address(LaneSide, LanesAt, at), K.mul(block, LanesAt.block));
-    aStrides = {RowsAt.channel, Nest.depthwise ? 1 : 0, 1};
+  int64_t pixels = holdsRowOfTaps() ? sums.pixels : Nest.pixelsOfRow(S);
+  SmallVector<int64_t> aStrides{rows.channel, Nest.depthwise ? 1 : 0, 1};
+  SmallVector<int64_t> bStrides{1, BlockChannels};
+  if (holdsRowOfTaps())
+    aStrides = {P.dilation[2] * RowsAt.spatial[2], 1, 1};
+  if (pixels != 0) {
+    aStrides[2] = rows.step[3];
+    bStrides[1] = lanes.step[3];
   }
-  if (holdsRowOfTaps()) {
-    aStrides = {P.dilation[2] * RowsAt.spatial[2], 1,
-                pixelStep(RowSide, RowsAt, 3)};
-    bStrides = {1, pixelStep(LaneSide, LanesAt, 3)};
-  }
-  for (size_t i = 0; i != (holdsRowOfTaps() ? 3 : 4); ++i) {
+  for (size_t i = 0; i != (pixels != 0 ? 3 : 4); ++i) {
     if (isSinglePlace(i))
       continue;
     counts.push_back(at.count[i]);
-    aStrides.push_back(S.scratchInput ? scratchStep(i) * S.mTile
-                                      : pixelStep(RowSide, RowsAt, i));
-    bStrides.push_back(S.scratchInput ? scratchStep(i) * BlockChannels
-                                      : pixelStep(LaneSide, LanesAt, i));
+    aStrides.push_back(rows.step[i]);
+    bStrides.push_back(lanes.step[i]);
   }
 
   Value to, target;
@@ -313,11 +339,12 @@ void WeightGradEmitter::emitSums(const Place &at, const TilePlace &tile,
     to = sumsAt(at, block, row);
   }
   auto op = BrgemmOp::create(
-      K.builder(), K.loc(), aBuffer, a, bBuffer, b, target, to, counts,
-      ValueRange{}, ValueRange{}, /*staging=*/Value(),
+      K.builder(), K.loc(), rows.buffer, rows.start, lanes.buffer, lanes.start,
+      target, to, counts, ValueRange{}, ValueRange{}, /*staging=*/Value(),
       sums.more ? target : Value(), sums.more ? to : Value(), /*next=*/Value(),
-      uint64_t(sums.m), uint64_t(sums.n), uint64_t(S.pairs ? 2 : sums.pixels),
-      aStrides, bStrides, cStrides, ArrayRef<int64_t>{},
+      uint64_t(sums.m), uint64_t(sums.n),
+      uint64_t(S.pairs ? 2 : std::max<int64_t>(pixels, 1)), aStrides, bStrides,
+      cStrides, ArrayRef<int64_t>{},
       /*exact_b=*/Nest.depthwise, /*dot=*/false, uint64_t(S.kUnroll),
       uint64_t(S.prefetch),
       /*init_stride=*/uint64_t(sums.more ? BlockChannels : 0));

@@ -3,11 +3,12 @@
 // Writes up to four dispatches. With scratch_input a grid tile goes through its
 // part of the sum piece by piece: it copies what the tiles of its rows and
 // lanes read (WeightGradScratch.cpp) and adds their products to sums that rest
-// in the workspace. Without, operands that tiles cannot read where they lie are
-// packed: the lanes' one in blocks of channels,
-// [block][batch][depth][height][width] [lanes], the rows' one as a widened
-// copy. The main dispatch walks over parts of the sum, blocks of lanes, taps
-// and rows: each register tile is one boo.brgemm whose batch loops are the
+// in the workspace; with merged taps it goes through all taps of the depth and
+// the height with one copy (WeightGradWindows.cpp). Without, operands that
+// tiles cannot read where they lie are packed: the lanes' one in blocks of
+// channels, [block][batch][depth][height][width] [lanes], the rows' one as a
+// widened copy. The main dispatch walks over parts of the sum, blocks of lanes,
+// taps and rows: each register tile is one boo.brgemm whose batch loops are the
 // pixels that its tap meets, so no padding is ever read. A depthwise tile holds
 // the taps of a row: its loop along the row runs over the pixels that meet all
 // of them, and those at the ends are added one by one. bf16 is multiplied in
@@ -53,8 +54,10 @@ private:
   struct Place {
     Value part, group, firstBlock, blocks;
     std::array<Value, 3> tap;
-    std::array<Value, 4> low, count; ///< batch and pixels that the tap meets
-    Value firstTile, tiles;          ///< register tiles of rows
+    std::array<Value, 4> first;    ///< of batch and pixels in scratch
+    std::array<Value, 4> low, end; ///< of those that the tap meets
+    std::array<Value, 4> count;    ///< from low to end
+    Value firstTile, tiles;        ///< register tiles of rows
   };
 
   /// Register tile: `m` rows x `n` lanes, added to what is there if `more`.
@@ -97,16 +100,21 @@ private:
 
   // WeightGradScratch.cpp
   int64_t panelElements() const; ///< of a register tile's rows in scratch
+  /// Whether tiles read a side from scratch: a large gradient of the output
+  /// beside merged taps stays where it lies.
+  bool copies(const Side &side) const;
+  int64_t copiedElements(const Side &side) const;
   int64_t rowsAtScratch() const; ///< in bytes, behind the lanes
+  int64_t placeAtScratch(const Side &side) const;
   int64_t scratchBytes() const;
   /// Copies the operands of a piece of the sum: blocks of lanes, [block][pixel]
   /// [lanes], and panels of rows, [tile][pixel][rows of a tile].
   void fillScratch(const Place &at);
   /// Channels of a side in panels of `width` for each pixel: `count` of `all`
-  /// panels, from `first` on, `pitch` elements apart behind byte `place`.
+  /// panels, from `first` on, `pitch` elements apart.
   struct Panels {
     Value first, count;
-    int64_t all, width, pitch, place;
+    int64_t all, width, pitch;
   };
   void fillPanels(const Side &side, const Place &at, const Panels &panels);
   /// Calls `body` with the address of each pixel's first channel and the
@@ -117,10 +125,23 @@ private:
   int64_t scratchStep(size_t i) const;
   void zeroSums(const Place &at);
 
+  // WeightGradWindows.cpp
+  /// Calls `body` for the taps that a grid tile goes through: its own, or all.
+  void forTaps(const Place &at, const std::function<void(Place)> &body);
+  /// Elements from one row, depth or image of the copied input to the next.
+  int64_t windowStep(size_t i) const;
+  int64_t windowElements() const;
+  void fillWindows(const Place &at);
+  void fillWindowRow(Value from, Value firstColumn, Value to);
+
   void emitMain();
   void emitTiles(const Place &at, bool more);
+  /// Taps that are coordinates of the grid.
+  std::array<int64_t, 3> gridTaps() const;
   Place place(Value tile);
   void enterPiece(Place &at, Value piece);
+  /// Leaves of the piece what the tap meets.
+  void meetTap(Place &at);
   Value address(const Side &side, const Placed &placed, const Place &at);
   /// Elements from one place along dimension `i` of the sum to the next.
   int64_t pixelStep(const Side &side, const Placed &placed, size_t i) const;
@@ -133,6 +154,16 @@ private:
   void emitTile(const Place &at, const TilePlace &tile, const Sums &sums);
   void emitSums(const Place &at, const TilePlace &tile, Value row,
                 const Sums &sums);
+  /// What a register tile reads of a side: where its first channel is, how far
+  /// the next one, and the next pixel in each dimension of the sum.
+  struct Operand {
+    Value buffer, start;
+    int64_t channel;
+    std::array<int64_t, 4> step;
+  };
+  Operand operand(const Side &side, const Place &at, const TilePlace &tile,
+                  Value row);
+  Operand copied(const Side &side, const Place &at, const TilePlace &tile);
   /// Where the sums of a row of a block rest in the workspace.
   Value sumsAt(const Place &at, Value block, Value row);
   /// Element of the filter's gradient that a block's first lane and row 0 have.

@@ -25,14 +25,34 @@ int64_t WeightGradEmitter::panelElements() const {
   return ceilDiv(elements, Lanes) * Lanes;
 }
 
+bool WeightGradEmitter::copies(const Side &side) const {
+  if (!S.scratchInput || !Nest.mergesTaps || side.isInput)
+    return S.scratchInput;
+  // Pixels of one group lie side by side: few lines of the cache.
+  return P.groups > 1 || Stored != Compute || side.channels % Lanes != 0;
+}
+
+int64_t WeightGradEmitter::copiedElements(const Side &side) const {
+  if (!copies(side))
+    return 0;
+  if (Nest.mergesTaps && side.isInput)
+    return windowElements();
+  return &side == &LaneSide ? S.nChunk * Cut.pixels() * BlockChannels
+                            : S.wChunk * panelElements();
+}
+
 int64_t WeightGradEmitter::rowsAtScratch() const {
-  int64_t elements = S.nChunk * Cut.pixels() * BlockChannels;
-  return ceilDiv(elements * Compute.getIntOrFloatBitWidth() / 8, 64) * 64;
+  int64_t bytes = Compute.getIntOrFloatBitWidth() / 8;
+  return ceilDiv(copiedElements(LaneSide) * bytes, 64) * 64;
+}
+
+int64_t WeightGradEmitter::placeAtScratch(const Side &side) const {
+  return &side == &LaneSide ? 0 : rowsAtScratch();
 }
 
 int64_t WeightGradEmitter::scratchBytes() const {
   return rowsAtScratch() +
-         S.wChunk * panelElements() * Compute.getIntOrFloatBitWidth() / 8;
+         copiedElements(RowSide) * Compute.getIntOrFloatBitWidth() / 8;
 }
 
 int64_t WeightGradEmitter::scratchStep(size_t i) const {
@@ -62,12 +82,50 @@ void WeightGradEmitter::forPixels(
 }
 
 void WeightGradEmitter::fillScratch(const Place &at) {
-  fillPanels(LaneSide, at,
-             {at.firstBlock, at.blocks, blocks(), BlockChannels,
-              Cut.pixels() * BlockChannels, 0});
-  fillPanels(RowSide, at,
-             {at.firstTile, at.tiles, rowTiles(), S.mTile, panelElements(),
-              rowsAtScratch()});
+  for (const Side *side : {&LaneSide, &RowSide}) {
+    if (!copies(*side))
+      continue;
+    if (Nest.mergesTaps && side->isInput)
+      fillWindows(at);
+    else if (side == &LaneSide)
+      fillPanels(*side, at,
+                 {at.firstBlock, at.blocks, blocks(), BlockChannels,
+                  Cut.pixels() * BlockChannels});
+    else
+      fillPanels(
+          *side, at,
+          {at.firstTile, at.tiles, rowTiles(), S.mTile, panelElements()});
+  }
+}
+
+WeightGradEmitter::Operand WeightGradEmitter::copied(const Side &side,
+                                                     const Place &at,
+                                                     const TilePlace &tile) {
+  bool isLanes = &side == &LaneSide;
+  Operand result{K.buffer(ArgField::Scratch, placeAtScratch(side), Compute),
+                 K.index(0),
+                 1,
+                 {}};
+  if (Nest.mergesTaps && side.isInput) {
+    Value channel = isLanes ? K.mul(K.add(at.firstBlock, tile.i), BlockChannels)
+                            : K.mul(K.add(at.firstTile, tile.j), S.mTile);
+    for (size_t i = 0; i != 4; ++i)
+      result.step[i] = windowStep(i) * (i == 0 ? 1 : P.stride[i - 1]);
+    for (size_t d = 0; d != 2; ++d)
+      channel =
+          K.add(channel, K.mul(at.tap[d], P.dilation[d] * windowStep(d + 1)));
+    result.start = channel;
+  } else {
+    result.start = isLanes ? K.mul(tile.i, Cut.pixels() * BlockChannels)
+                           : K.mul(tile.j, panelElements());
+    for (size_t i = 0; i != 4; ++i)
+      result.step[i] = scratchStep(i) * (isLanes ? BlockChannels : S.mTile);
+  }
+  // The tap may meet the piece from a later pixel on only.
+  for (size_t i = 0; i != 4; ++i)
+    result.start = K.add(result.start,
+                         K.mul(K.sub(at.low[i], at.first[i]), result.step[i]));
+  return result;
 }
 
 void WeightGradEmitter::fillPanels(const Side &side, const Place &at,
@@ -75,7 +133,7 @@ void WeightGradEmitter::fillPanels(const Side &side, const Place &at,
   OpBuilder &b = K.builder();
   int64_t rest = side.channels - (panels.all - 1) * panels.width;
   Value source = K.buffer(ArgField::In, argument(side.value), Stored);
-  Value target = K.buffer(ArgField::Scratch, panels.place, Compute);
+  Value target = K.buffer(ArgField::Scratch, placeAtScratch(side), Compute);
   forPixels(side, at, [&](Value from, Value pixel) {
     K.loop(K.index(0), panels.count, 1, [&](Value i) {
       Value panel = K.add(panels.first, i);

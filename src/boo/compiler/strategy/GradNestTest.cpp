@@ -21,13 +21,14 @@ struct Shape {
 };
 
 /// A 1-D gradient with six channels in and out.
-Graph gradient(Op op, const Shape &s) {
+Graph gradient(Op op, const Shape &s, bool channelsLast = false) {
   using List = std::vector<int64_t>;
   Graph graph;
   List in{2, 6, s.in}, filter{6, 6 / s.groups, s.filter}, out{2, 6, s.out()};
   bool wantsInput = op == Op::ConvGradInput;
-  auto type = [](const List &sizes) {
-    return TensorType::contiguous(DType::F32, sizes);
+  auto type = [&](const List &sizes) {
+    return channelsLast ? TensorType::permuted(DType::F32, sizes, {0, 2, 1})
+                        : TensorType::contiguous(DType::F32, sizes);
   };
   ValueId dy = graph.addArgument(type(out));
   ValueId other = graph.addArgument(type(wantsInput ? filter : in));
@@ -142,6 +143,33 @@ TEST(WeightGradNest, RowsOfADepthwiseTileAreTaps) {
   EXPECT_EQ(nest.taps(s), 1);
   // The row under its taps stays whole.
   EXPECT_THAT(nest.pieces(s, 1000), ElementsAre(1, 1, 1, 9));
+}
+
+TEST(WeightGradNest, TapsOfARowAsChannels) {
+  // As Shape has them the filter's channels are apart.
+  Shape shape{9, 3, 2, 1, 1};
+  EXPECT_FALSE(
+      withMergedTaps(makeWeightGradNest(gradient(Op::ConvGradWeight, shape))));
+  auto channelsLast = [](const Shape &s) {
+    return makeWeightGradNest(gradient(Op::ConvGradWeight, s, true));
+  };
+  std::optional<WeightGradNest> merged = withMergedTaps(channelsLast(shape));
+  ASSERT_TRUE(merged);
+  EXPECT_EQ(merged->input.channels, 18);
+  EXPECT_EQ(merged->taps({}), 1);
+  // Five pixels at a stride of two meet eleven columns, three pixels seven.
+  EXPECT_THAT(merged->window({2, 1, 1, 5}), ElementsAre(2, 1, 1, 11));
+  EXPECT_THAT(merged->window({1, 1, 1, 3}), ElementsAre(1, 1, 1, 7));
+  // Only a Schedule that copies has them so.
+  Schedule s;
+  Graph graph = gradient(Op::ConvGradWeight, shape, true);
+  EXPECT_FALSE(makeWeightGradNest(graph, s).mergesTaps);
+  s.scratchInput = true;
+  EXPECT_TRUE(makeWeightGradNest(graph, s).mergesTaps);
+  // A single tap, taps or windows with gaps, and depthwise filters do not.
+  for (Shape other : {Shape{9, 1, 1, 1, 0}, Shape{9, 3, 1, 2, 1},
+                      Shape{20, 3, 4, 1, 1}, Shape{9, 3, 1, 1, 1, 6}})
+    EXPECT_FALSE(withMergedTaps(channelsLast(other))) << other.filter;
 }
 
 } // namespace

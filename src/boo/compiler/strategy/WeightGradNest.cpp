@@ -31,8 +31,40 @@ WeightGradNest boo::compiler::makeWeightGradNest(const Graph &group) {
   return nest;
 }
 
+std::optional<WeightGradNest>
+boo::compiler::withMergedTaps(const WeightGradNest &nest) {
+  const ConvProblem &p = nest.problem;
+  constexpr int64_t mostChannels = 32, mostTerms = 256, mostRows = 64;
+  int64_t channels = p.inPerGroup();
+  if (nest.depthwise || p.filter[2] == 1 || channels > mostChannels ||
+      p.filter[2] * channels > mostTerms ||
+      p.filter[0] * p.filter[1] > mostRows || nest.input.strides.channel != 1 ||
+      nest.outGrad.strides.channel != 1 || p.filterStrides.channel != 1 ||
+      p.filterStrides.spatial[2] != channels)
+    return std::nullopt;
+  // A copy of whole rows has no use for what lies between windows.
+  for (size_t d = 0; d != 3; ++d)
+    if (p.dilation[d] != 1 || p.stride[d] > p.filter[d])
+      return std::nullopt;
+  WeightGradNest merged = nest;
+  merged.mergesTaps = true;
+  merged.input.channels *= p.filter[2];
+  return merged;
+}
+
+WeightGradNest boo::compiler::makeWeightGradNest(const Graph &group,
+                                                 const Schedule &schedule) {
+  WeightGradNest nest = makeWeightGradNest(group);
+  if (schedule.scratchInput)
+    if (auto merged = withMergedTaps(nest))
+      return *merged;
+  return nest;
+}
+
 bool WeightGradNest::isInside(size_t dim) const {
   const ConvProblem &p = problem;
+  if (mergesTaps && dim == 2)
+    return true;
   return p.padLo[dim] == 0 && (p.out[dim] - 1) * p.stride[dim] +
                                       (p.filter[dim] - 1) * p.dilation[dim] <
                                   p.in[dim];
@@ -100,6 +132,23 @@ WeightGradNest::Cut WeightGradNest::cut(const Schedule &schedule) const {
           ? 1
           : ceilDiv(cut.pieces, std::min(cut.pieces, schedule.kParts));
   return cut;
+}
+
+int64_t WeightGradNest::pixelsOfRow(const Schedule &schedule) const {
+  int64_t extent = cut(schedule).extent[3];
+  bool same = !schedule.pairs && !depthwise && isInside(2) &&
+              extents(schedule)[3] % extent == 0;
+  return same ? extent : 0;
+}
+
+std::array<int64_t, 4>
+WeightGradNest::window(const std::array<int64_t, 4> &extent) const {
+  const ConvProblem &p = problem;
+  std::array<int64_t, 4> places{extent[0]};
+  for (size_t d = 0; d != 3; ++d)
+    places[d + 1] = (extent[d + 1] - 1) * p.stride[d] +
+                    (p.filter[d] - 1) * p.dilation[d] + 1;
+  return places;
 }
 
 std::string WeightGradNest::refusesScratch(const Schedule &schedule) const {

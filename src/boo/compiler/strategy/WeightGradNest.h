@@ -4,7 +4,9 @@
 // of two matrices is wanted: the channels of one operand stand in the rows of a
 // register tile, those of the other in its lanes, and the sum runs over the
 // output's pixels and the batch. With one channel a group lanes run over the
-// groups, and the rows of a tile are the taps of a row, or there is one.
+// groups, and the rows of a tile are the taps of a row, or there is one. Few
+// channels of the input fill neither: those of all taps of a row, which lie
+// side by side in a copy of it, are taken for channels then.
 //
 //===----------------------------------------------------------------------===//
 #pragma once
@@ -12,6 +14,7 @@
 #include "boo/compiler/strategy/Schedule.h"
 #include "boo/ops/conv/ConvProblem.h"
 
+#include <optional>
 #include <string>
 
 namespace boo::compiler {
@@ -33,6 +36,9 @@ struct WeightGradNest {
   /// are one, the width.
   ConvProblem problem;
   bool depthwise = false; ///< one channel a group, in and out
+  /// Channels of the input are those of all taps of a row: from one pixel of
+  /// the output to the next they overlap, in a copy with the padding's zeros.
+  bool mergesTaps = false;
   Side input, outGrad;
 
   /// The operand whose channels are rows (depthwise: the one row), and lanes.
@@ -54,7 +60,7 @@ struct WeightGradNest {
   /// Taps in each dimension that tiles of their own compute.
   std::array<int64_t, 3> tapLoops(const Schedule &schedule) const {
     const std::array<int64_t, 3> &f = problem.filter;
-    return {f[0], f[1], f[2] / rowTaps(schedule)};
+    return {f[0], f[1], mergesTaps ? 1 : f[2] / rowTaps(schedule)};
   }
   int64_t taps(const Schedule &schedule) const {
     std::array<int64_t, 3> loops = tapLoops(schedule);
@@ -90,6 +96,11 @@ struct WeightGradNest {
     }
   };
   Cut cut(const Schedule &schedule) const;
+  /// Pixels of a row that every piece has, under every tap; 0 if they differ.
+  int64_t pixelsOfRow(const Schedule &schedule) const;
+  /// Merged taps: the places of batch, depth, height and width of the input
+  /// that a piece of such extents meets.
+  std::array<int64_t, 4> window(const std::array<int64_t, 4> &extent) const;
   /// Why tiles cannot copy what they read to scratch; "" when they can.
   std::string refusesScratch(const Schedule &schedule) const;
   /// Batch, depth, height and width of the sum, in pairs where it is of these.
@@ -98,5 +109,12 @@ struct WeightGradNest {
 
 /// The nest of a group that is a ConvGradWeight node.
 WeightGradNest makeWeightGradNest(const Graph &group);
+
+/// The same nest with the taps of a row as channels, if those lie side by side
+/// in the filter's gradient too and are so few that they gain by it.
+std::optional<WeightGradNest> withMergedTaps(const WeightGradNest &nest);
+
+/// The nest that a Schedule is for: taps merge wherever tiles copy.
+WeightGradNest makeWeightGradNest(const Graph &group, const Schedule &schedule);
 
 } // namespace boo::compiler
