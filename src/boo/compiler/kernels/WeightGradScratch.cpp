@@ -134,11 +134,15 @@ void WeightGradEmitter::fillPanels(const Side &side, const Place &at,
   int64_t rest = side.channels - (panels.all - 1) * panels.width;
   Value source = K.buffer(ArgField::In, argument(side.value), Stored);
   Value target = K.buffer(ArgField::Scratch, placeAtScratch(side), Compute);
+  // A tile takes some of a pixel's channels: short runs, which the hardware
+  // foresees too late.
+  int64_t ahead = 4 * pixelStep(side, inPlace(side), 3);
   forPixels(side, at, [&](Value from, Value pixel) {
     K.loop(K.index(0), panels.count, 1, [&](Value i) {
       Value panel = K.add(panels.first, i);
       Value in = K.add(from, K.mul(panel, panels.width));
       Value to = K.add(K.mul(i, panels.pitch), K.mul(pixel, panels.width));
+      K.prefetch(source, K.add(in, ahead), /*level=*/1);
       auto copy = [&](int64_t channels) {
         // Pixels are written in order: what a vector writes beyond its pixel,
         // the next one writes again.
