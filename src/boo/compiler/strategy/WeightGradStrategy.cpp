@@ -281,6 +281,11 @@ private:
     s.kParts =
         std::clamp<int64_t>(std::max(forCache, ceilDiv(4 * T.cores, tiles)), 1,
                             ceilDiv(steps, s.kChunk));
+    // As many pieces in each part, where no rows are cut for that: then no part
+    // ends long before the others.
+    int64_t perPart = ceilDiv(ceilDiv(steps, s.kChunk), s.kParts);
+    if (P.out[2] == steps)
+      s.kChunk = ceilDiv(steps, s.kParts * perPart);
     Result.why.push_back(
         "tiles copy " + std::to_string(s.kChunk) + " pixels of " +
         std::to_string(std::min(s.wChunk * s.mTile, Nest.rowCount(s))) + " x " +
