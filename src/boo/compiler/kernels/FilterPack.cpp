@@ -53,6 +53,16 @@ void FilterPack::pack(Value from, Value to, Value low, Value high,
   int64_t channels = Nest.nExtent() % BlockChannels;
   if (!lastBlock || channels == 0)
     channels = BlockChannels;
+  if (Outer == 1) {
+    // Row by row: those of large filters are pages apart.
+    K.loop(low, high, 1, [&](Value q) {
+      auto [source, target] = place(from, to, q);
+      for (int64_t v = 0; v < channels; v += Lanes)
+        storeRow(loadRow(K.add(source, v), std::min(Lanes, channels - v)),
+                 K.add(target, v));
+    });
+    return;
+  }
   K.loopPieces(channels, Lanes, [&](Value first, int64_t count) {
     packVector(K.add(from, K.mul(first, Outer)), K.add(to, first), low, high,
                count);
@@ -90,13 +100,6 @@ std::pair<Value, Value> FilterPack::place(Value from, Value to, Value q) {
 
 void FilterPack::packVector(Value from, Value to, Value low, Value high,
                             int64_t count) {
-  if (Outer == 1) {
-    K.loop(low, high, 1, [&](Value q) {
-      auto [source, target] = place(from, to, q);
-      storeRow(loadRow(source, count), target);
-    });
-    return;
-  }
   Value rest = low;
   if (isRun()) {
     OpBuilder &b = K.builder();
