@@ -22,6 +22,7 @@
 #include "RandomRows.h"
 #include "RandomSchedule.h"
 #include "RandomSource.h"
+#include "boo/graph/ShapeInference.h"
 #include "boo/ops/Reference.h"
 #include "boo/runtime/Launcher.h"
 #include "boo/runtime/cpu/CpuInfo.h"
@@ -652,6 +653,58 @@ TEST_F(ConvSweep, ColumnsApartLikeThoseOfScratch) {
       graph.addNode(Op::Conv, {x, w}, attributes,
                     {TensorType::contiguous(DType::F32, {1, 16, 14})})[0]);
   checkEverywhere(canonicalize(graph), 3);
+}
+
+// Filter gradients whose taps of a row are channels of a copy: windows at the
+// ends of the input, pieces that taps meet in part, lanes over either side.
+TEST_F(ConvSweep, FilterGradientsOfFewChannels) {
+  using List = std::vector<int64_t>;
+  struct Shape {
+    int64_t batch, in, out, groups;
+    List space, filter, stride, pad;
+  };
+  const Shape shapes[] = {
+      {2, 3, 20, 1, {37, 41}, {7, 7}, {2, 2}, {3, 3}},
+      {1, 3, 64, 1, {9, 300}, {5, 3}, {2, 3}, {6, 5}},
+      {3, 8, 12, 2, {19, 23}, {3, 3}, {1, 1}, {1, 1}},
+      {2, 40, 24, 8, {12, 9}, {2, 4}, {2, 1}, {0, 3}},
+      {1, 32, 40, 1, {15, 17}, {3, 3}, {1, 1}, {0, 2}},
+      {1, 1, 33, 1, {700}, {31}, {1}, {15}},
+      {2, 6, 10, 2, {5, 7, 11}, {3, 2, 3}, {2, 1, 2}, {1, 1, 2}},
+      {4, 3, 8, 1, {8, 8}, {8, 8}, {8, 8}, {0, 0}},
+  };
+  for (DType dtype : {DType::F32, DType::BF16, DType::F64})
+    for (const Shape &shape : shapes) {
+      size_t rank = shape.space.size();
+      List in{shape.batch, shape.in}, out{shape.batch, shape.out};
+      List filter{shape.out, shape.in / shape.groups}, ones(rank, 1);
+      std::vector<size_t> last{0};
+      for (size_t d = 0; d != rank; ++d) {
+        in.push_back(shape.space[d]);
+        filter.push_back(shape.filter[d]);
+        out.push_back(convOutputSize(shape.space[d], shape.filter[d],
+                                     shape.stride[d], 1, shape.pad[d],
+                                     shape.pad[d]));
+        last.push_back(d + 2);
+      }
+      last.push_back(1);
+      Graph graph;
+      ValueId dy = graph.addArgument(TensorType::permuted(dtype, out, last));
+      ValueId x = graph.addArgument(TensorType::permuted(dtype, in, last));
+      AttributeMap attributes{
+          {"stride", shape.stride},
+          {"dilation", ones},
+          {"pad_lo", shape.pad},
+          {"pad_hi", shape.pad},
+          {"groups", shape.groups},
+          {"size", shape.filter},
+          {"acc", dtype == DType::F64 ? DType::F64 : DType::F32}};
+      graph.addOutput(
+          graph.addNode(Op::ConvGradWeight, {dy, x}, attributes,
+                        {TensorType::permuted(dtype, filter, last)})[0]);
+      for (uint64_t seed : {3, 4, 8})
+        checkEverywhere(canonicalize(graph), seed);
+    }
 }
 
 // A constant bias lets constants be packed ahead; the filter is none of them,
