@@ -100,8 +100,8 @@ private:
 
   // WeightGradScratch.cpp
   int64_t panelElements() const; ///< of a register tile's rows in scratch
-  /// Whether tiles read a side from scratch: a large gradient of the output
-  /// beside merged taps stays where it lies.
+  /// Whether tiles read a side from scratch: beside merged taps the gradient of
+  /// the output may stay where it lies.
   bool copies(const Side &side) const;
   int64_t copiedElements(const Side &side) const;
   int64_t rowsAtScratch() const; ///< in bytes, behind the lanes

@@ -28,7 +28,7 @@ int64_t WeightGradEmitter::panelElements() const {
 bool WeightGradEmitter::copies(const Side &side) const {
   if (!S.scratchInput || !Nest.mergesTaps || side.isInput)
     return S.scratchInput;
-  // Pixels of one group lie side by side: few lines of the cache.
+  // Pixels of a single group lie side by side, in few lines of the cache.
   return P.groups > 1 || Stored != Compute || side.channels % Lanes != 0;
 }
 
@@ -112,8 +112,7 @@ WeightGradEmitter::Operand WeightGradEmitter::copied(const Side &side,
     for (size_t i = 0; i != 4; ++i)
       result.step[i] = windowStep(i) * (i == 0 ? 1 : P.stride[i - 1]);
     for (size_t d = 0; d != 2; ++d)
-      channel =
-          K.add(channel, K.mul(at.tap[d], P.dilation[d] * windowStep(d + 1)));
+      channel = K.add(channel, K.mul(at.tap[d], windowStep(d + 1)));
     result.start = channel;
   } else {
     result.start = isLanes ? K.mul(tile.i, Cut.pixels() * BlockChannels)

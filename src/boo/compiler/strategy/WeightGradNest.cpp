@@ -146,9 +146,16 @@ WeightGradNest::window(const std::array<int64_t, 4> &extent) const {
   const ConvProblem &p = problem;
   std::array<int64_t, 4> places{extent[0]};
   for (size_t d = 0; d != 3; ++d)
-    places[d + 1] = (extent[d + 1] - 1) * p.stride[d] +
-                    (p.filter[d] - 1) * p.dilation[d] + 1;
+    places[d + 1] = (extent[d + 1] - 1) * p.stride[d] + p.filter[d];
   return places;
+}
+
+double
+WeightGradNest::windowElements(const std::array<int64_t, 4> &extent) const {
+  double elements = double(problem.inPerGroup());
+  for (int64_t places : window(extent))
+    elements *= double(places);
+  return elements;
 }
 
 std::string WeightGradNest::refusesScratch(const Schedule &schedule) const {

@@ -101,6 +101,7 @@ struct WeightGradNest {
   /// Merged taps: the places of batch, depth, height and width of the input
   /// that a piece of such extents meets.
   std::array<int64_t, 4> window(const std::array<int64_t, 4> &extent) const;
+  double windowElements(const std::array<int64_t, 4> &extent) const;
   /// Why tiles cannot copy what they read to scratch; "" when they can.
   std::string refusesScratch(const Schedule &schedule) const;
   /// Batch, depth, height and width of the sum, in pairs where it is of these.

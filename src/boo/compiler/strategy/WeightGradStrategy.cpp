@@ -338,11 +338,7 @@ private:
     int64_t worth = std::max<int64_t>(1, int64_t(image / (8 * all)));
     s.kParts = std::clamp<int64_t>(std::max(forCache, forThreads), 1, worth);
     auto bytes = [&] {
-      std::array<int64_t, 4> places = Nest.window(Nest.cut(s).extent);
-      double elements = double(P.inPerGroup());
-      for (int64_t size : places)
-        elements *= double(size);
-      return elements * double(ElementBytes);
+      return Nest.windowElements(Nest.cut(s).extent) * double(ElementBytes);
     };
     s.kChunk = ceilDiv(steps, std::max(s.kParts, ceilDiv(steps, most)));
     while (s.kChunk > 1 && bytes() > double(T.l2Bytes) / 4)
@@ -472,12 +468,8 @@ Status boo::compiler::checkWeightGradSchedule(const Graph &group,
   double copied =
       double(bits / 8) * double(nest.cut(schedule).pixels()) *
       double(schedule.nChunk * lanes + schedule.wChunk * schedule.mTile);
-  if (nest.mergesTaps) {
-    double window = double(bits / 8) * double(nest.problem.inPerGroup());
-    for (int64_t places : nest.window(nest.cut(schedule).extent))
-      window *= double(places);
-    copied += window;
-  }
+  if (nest.mergesTaps)
+    copied += double(bits / 8) * nest.windowElements(nest.cut(schedule).extent);
   if (schedule.scratchInput && copied > double(mostScratch))
     return invalidArgument("schedule: a tile of scratch_input=1 would copy "
                            "more than 64 MiB: lower k_chunk, n_chunk or "
